@@ -1,0 +1,39 @@
+"""Whether a configuration can be used, before any work: preparing data takes long, a typo is found at once."""
+
+from __future__ import annotations
+
+from ml_collections import config_dict
+
+from sde_seg_jax.cli.build import build_network, make_factor, task_section
+from sde_seg_jax.cli.config import call, check_keys
+from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.data.augment import check_crop
+from sde_seg_jax.tasks.parts import find_loss, find_task
+from sde_seg_jax.training import loop
+from sde_seg_jax.training.optimizers import make_optimizer
+
+SECTIONS = (
+    *("name", "seed", "pipeline", "data", "dataset", "model", "task", "losses"),
+    *("optim", "schedule", "train", "eval"),
+)
+EVAL = ("batch_size",)
+GIVEN_TO_LOOP = (  # arguments of loop.train that cli.train makes
+    *("images_per_step", "checkpoints", "config", "log"),
+    *("rates", "evaluate", "pictures", "title"),
+)
+
+
+def check(config: config_dict.ConfigDict) -> None:
+    """Raises ValueError, naming key and remedy, for unknown keys and names and for sizes that do not fit."""
+    check_keys("", SECTIONS, config)
+    check_keys("eval", EVAL, config.eval)
+    data = call("data", open_data, config.data)
+    check_crop(data.crop, data.size, data.dataset)
+    network = build_network(config)
+    for name in config.losses:
+        find_loss(name)
+    task = find_task(config.task.name)
+    call("task", task.make_loss, task_section(config), network, losses=dict(config.losses))
+    make_factor(config)
+    check_keys("optim", make_optimizer, config.optim, fixed=("schedule",))
+    check_keys("train", loop.train, config.train, fixed=GIVEN_TO_LOOP)

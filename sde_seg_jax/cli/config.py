@@ -1,0 +1,234 @@
+"""Command lines and configuration files: `--config=configs/x.py[:row,args] --config.section.key=value --workdir=DIR`.
+
+A config section is the keyword arguments of one function; `call` checks them against its signature, so that a typo is
+an error at start-up that names the nearest right key. Bad input ends with one line and exit status 2.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import errno
+import importlib.util
+import inspect
+import json
+import os
+import pathlib
+import sys
+import traceback
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+import jax
+from absl import flags, logging
+from ml_collections import config_dict
+
+from sde_seg_jax.training.loop import Interrupted
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+CACHE = pathlib.Path("~/.cache/sde_seg_jax/compiled").expanduser()
+REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; your quota is used up: free disk space"}
+TRACEBACK = "SDE_SEG_TRACEBACK"  # set to 1 to see where an error comes from
+
+
+class UsageError(ValueError):
+    """A command line or configuration that cannot be used; the message names the key and the remedy."""
+
+
+class Arguments:
+    """A parsed command line: its flags by name, the configuration file, and overrides of configuration keys."""
+
+    def __init__(self, values: flags.FlagValues, overrides: dict[str, str]):
+        self._values, self.overrides = values, overrides
+        self.path, _, self.row = values.config.partition(":")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._values, name)
+
+    def config(self, row: str | None = None) -> config_dict.ConfigDict:
+        """The configuration of a row (default: the one named on the command line), overrides applied."""
+        return self.override(load_config(self.path, self.row if row is None else row))
+
+    def override(self, config: config_dict.ConfigDict) -> config_dict.ConfigDict:
+        """Applies the command line's --config.section.key=value. Raises UsageError for unknown keys and bad values."""
+        for key, text in self.overrides.items():
+            _check_key(config, key)
+            value = parse_value(text, _get(config, key), key)
+            with config.ignore_type():
+                config.update_from_flattened_dict({key: value})
+        return config
+
+
+def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
+    """Runs `get_config(row)` of a configuration file. Raises UsageError for a missing file or an unknown row."""
+    file = pathlib.Path(path)
+    if not file.is_file():
+        known = (
+            sorted(str(p) for p in pathlib.Path("configs").rglob("*.py")) if pathlib.Path("configs").is_dir() else []
+        )
+        near = difflib.get_close_matches(path, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none in ./configs'}"
+        raise UsageError(f"--config={path}: no such file; {hint}")
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:  # a config imports base.py beside it
+        sys.path.insert(0, folder)
+    spec = importlib.util.spec_from_file_location(f"_config_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    takes_row = bool(inspect.signature(module.get_config).parameters)
+    if row and not takes_row:
+        raise UsageError(f"--config={path}:{row}: this configuration has no rows; leave out ':{row}'")
+    config = module.get_config(row) if row else module.get_config()
+    return config.lock()
+
+
+def pick_row(rows: dict[str, dict], row: str, file: str) -> dict:
+    """For configuration files: the changes of a row. Raises UsageError that names the nearest row."""
+    if row not in rows:
+        near = difflib.get_close_matches(row, rows, 1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(f"{file} has no row '{row}'; {hint}rows: {', '.join(rows)}")
+    return rows[row]
+
+
+def _check_key(config: config_dict.ConfigDict, dotted: str) -> None:
+    node, seen = config, "config"
+    for part in dotted.split("."):
+        if not isinstance(node, config_dict.ConfigDict) or part not in node:
+            keys = list(node.keys()) if isinstance(node, config_dict.ConfigDict) else []
+            raise UsageError(_unknown_key(f"{seen}.{part}", part, keys))
+        node, seen = node[part], f"{seen}.{part}"
+
+
+def _unknown_key(where: str, key: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(known))}"
+    return f"unknown key '{where}': {hint}"
+
+
+def call(section: str, function: Callable, arguments: Any, *positional: Any, **fixed: Any) -> Any:
+    """function(*positional, **arguments, **fixed), after checking the keys against its signature.
+
+    Raises UsageError for a key the function does not take, and for a required one that is missing.
+    """
+    check_keys(section, function, arguments, fixed)
+    return function(*positional, **plain(arguments), **fixed)
+
+
+def check_keys(section: str, reader: Callable | Collection[str], keys: Iterable[str], fixed: Collection[str] = ()):
+    """Compares a section's keys with the names, or the keyword arguments but the `fixed`, that are read from it.
+
+    Raises UsageError for a key that nothing reads, and for a required one that is missing.
+    """
+    names, required = reader, ()
+    if callable(reader):
+        parameters = inspect.signature(reader).parameters
+        names = [n for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY and n not in fixed]
+        required = [n for n in names if parameters[n].default is inspect.Parameter.empty]
+    where = f"config.{section}" if section else "config"
+    for key in keys:
+        if key not in names:
+            raise UsageError(_unknown_key(f"{where}.{key}", key, names))
+    missing = [n for n in required if n not in keys]
+    if missing:
+        raise UsageError(f"{where} lacks '{missing[0]}'")
+
+
+def plain(section: Any) -> Any:
+    """ConfigDict -> plain Python containers."""
+    if isinstance(section, config_dict.ConfigDict):
+        return {key: plain(value) for key, value in section.items()}
+    return list(section) if isinstance(section, tuple) else section
+
+
+def as_json(config: config_dict.ConfigDict) -> dict:
+    """The configuration as JSON types, as stored in checkpoints and reports. Raises UsageError for other types."""
+    try:
+        return json.loads(json.dumps(plain(config)))
+    except TypeError as error:
+        raise UsageError(f"the configuration holds a value that is not JSON: {error}") from error
+
+
+def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:
+    """Parses flags, calls `main`, and turns what happens into an exit status. `extra(values)` defines more flags."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not jax.config.jax_compilation_cache_dir:  # a second run starts at once
+        jax.config.update("jax_compilation_cache_dir", str(CACHE))
+    if not os.environ.get(TRACEBACK):
+        logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
+    try:
+        arguments = parse(argv, about, extra)
+        if arguments is None:
+            return DONE
+        return main(arguments) or DONE
+    except Interrupted as stop:
+        print(str(stop), file=sys.stderr)
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, flags.Error) as error:
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.filename:  # from the system: it names the file, not the remedy
+        text += REMEDIES.get(error.errno, "; check that this path exists and can be read and written")
+    return text
+
+
+def parse(argv: list[str], about: str, extra: Callable | None = None) -> Arguments | None:
+    """Arguments of a command, or None after printing the help text (--help)."""
+    values = flags.FlagValues()
+    flags.DEFINE_string("config", "", "configuration file, with a row after a colon", flag_values=values)
+    flags.DEFINE_string("workdir", "", "where checkpoints, metrics and pictures go", flag_values=values)
+    flags.DEFINE_string("checkpoint", "", "a workdir (or its checkpoints folder) to read", flag_values=values)
+    if extra is not None:
+        extra(values)
+    if "--help" in argv or "-h" in argv:
+        print(about.strip())
+        print("\nFlags (any configuration key can be overridden: --config.section.key=value):")
+        print(values.get_help())
+        return None
+    overrides, rest = {}, []
+    for argument in argv[1:]:
+        name, separator, value = argument.lstrip("-").partition("=")
+        if argument.startswith("--config.") and separator:
+            overrides[name.removeprefix("config.")] = value
+        else:
+            rest.append(argument)
+    leftover = values([argv[0], *rest])[1:]
+    if leftover:
+        raise UsageError(f"unexpected argument '{leftover[0]}'; flags are written --name=value")
+    arguments = Arguments(values, overrides)
+    if arguments.path:
+        arguments.config()  # a misspelt key or row is an error before any work
+    return arguments
+
+
+def _get(config: config_dict.ConfigDict, dotted: str) -> Any:
+    for part in dotted.split("."):
+        config = config[part]
+    return config
+
+
+def parse_value(text: str, current: Any, key: str) -> Any:
+    """A command-line value in the type of the value it replaces. Raises UsageError."""
+    if isinstance(current, str):
+        return text
+    try:
+        value = {"true": True, "false": False}.get(text.lower())
+        value = ast.literal_eval(text) if value is None else value
+    except (ValueError, SyntaxError):
+        raise UsageError(f"config.{key}={text}: expected something like {current!r}") from None
+    if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(current, (tuple, list)) and isinstance(value, (tuple, list)):
+        return tuple(value)
+    if isinstance(current, config_dict.ConfigDict) or (current is not None and type(value) is not type(current)):
+        raise UsageError(f"config.{key}={text}: expected something like {plain(current)!r}")
+    return value

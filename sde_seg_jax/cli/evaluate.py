@@ -1,0 +1,87 @@
+"""Scores a checkpoint: python -m sde_seg_jax.cli.evaluate --checkpoint=runs/quickstart/semi_supervised
+
+Needs nothing but the checkpoint and its prepared data (--config.data.prepared_dir=DIR if that has moved). Segmentation:
+mIoU, IoU of each class, accuracies; depth: errors with and without median scaling, beside the best constant depth.
+Student and, where there is one, teacher (`teacher/...`). Prints one JSON line last, and writes it to metrics.json
+and pictures of some samples to pictures/ in --workdir (default: the checkpoint's).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+import sys
+
+import jax
+import numpy as np
+from ml_collections import config_dict
+from PIL import Image
+
+from sde_seg_jax.cli import build, monitor, predictors
+from sde_seg_jax.cli.config import Arguments, UsageError, call, run
+from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.streams import Data, open_data
+from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.report import pictures
+from sde_seg_jax.report.sheets import grid
+from sde_seg_jax.training.checkpoints import FOLDER, locate, read_config, read_part
+from sde_seg_jax.training.log import write_text
+
+RESULT = "metrics.json"
+PICTURES = "pictures"
+SHOWN = 6
+
+
+def evaluate(checkpoint: str, workdir: str = "", override=lambda config: config) -> dict:
+    """Scores a checkpoint and writes metrics.json and pictures; returns the scores."""
+    folder = locate(checkpoint)
+    out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
+    config = override(config_dict.ConfigDict(read_config(checkpoint)))
+    prepare_data(config)
+    data = call("data", open_data, config.data)
+    trained = build.load_trained(checkpoint)
+    found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
+    if read_part(checkpoint, "teacher")["teacher"]:
+        teacher = build.load_trained(checkpoint, "teacher")
+        scores = monitor.score(teacher.network, teacher.variables, config, data)
+        found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
+    found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
+    write_text(out / RESULT, json.dumps(found, indent=2) + "\n")
+    for name, picture in example_pictures(trained, config, data).items():
+        (out / PICTURES).mkdir(exist_ok=True)
+        Image.fromarray(picture).save(out / PICTURES / f"{name}.png")
+    return found
+
+
+def example_pictures(trained: build.Trained, config: config_dict.ConfigDict, data: Data) -> dict[str, np.ndarray]:
+    """Validation samples beside what the network makes of them."""
+    found, network, variables = {}, trained.network, trained.variables
+    if network.segmentation is not None:
+        batch = next(data.ordered("val", ("label",), SHOWN, limit=SHOWN))
+        ids = np.asarray(predictors.class_predictor(network)(variables, batch.image))
+        found["segmentation"] = monitor.label_rows(batch, ids, data.space)
+    if network.depth_decoder is not None:
+        known = data.has("val", "depth")
+        batch = next(data.ordered("val", ("depth",) if known else (), SHOWN, limit=SHOWN))
+        disparity = np.asarray(predictors.disparity_predictor(network)(variables, batch.image))
+        depth = np.asarray(jax.vmap(lambda d: disparity_to_depth(d, 0.1, 100.0))(disparity))
+        rows = [
+            [batch.image[i], pictures.disparity_picture(disparity[i])]
+            + ([pictures.depth_picture(batch.depth[i])] if known else [])
+            for i in range(len(depth))
+        ]
+        found["depth"] = grid(rows, captions=["image", "learnt disparity", "true inverse depth"][: 2 + known])
+    return found
+
+
+def main(arguments: Arguments) -> None:
+    """Scores the checkpoint of the command line."""
+    if not arguments.checkpoint:
+        raise UsageError("cli.evaluate needs --checkpoint=DIR, a workdir of cli.train")
+    found = evaluate(arguments.checkpoint, arguments.workdir, arguments.override)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv, about=__doc__))

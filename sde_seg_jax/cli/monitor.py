@@ -1,0 +1,127 @@
+"""What a run shows while it trains: validation scores and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from ml_collections import config_dict
+
+from sde_seg_jax.cli import predictors
+from sde_seg_jax.cli.streams import Data
+from sde_seg_jax.evaluation.evaluate import depth_scores, segmentation_scores
+from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.losses import photometric
+from sde_seg_jax.models.network import Network
+from sde_seg_jax.report import pictures
+from sde_seg_jax.report.sheets import grid, rgb
+from sde_seg_jax.tasks import depth as depth_task
+from sde_seg_jax.types import Batch, Streams, TrainState, Variables
+
+SHOWN = 4  # samples in a picture
+
+
+def score(network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data) -> dict[str, float]:
+    """Validation scores of whatever the network predicts and the data set knows."""
+    size, found = config.eval.batch_size, {}
+    if network.segmentation is not None:
+        classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
+        found |= segmentation_scores(classes, data.validation(("label",), size), data.space, quiet=True)
+    if network.depth_decoder is not None and data.has("val", "depth"):
+        disparity = predictors.in_batches(predictors.disparity_predictor(network), variables, size)
+        to_depth = predictors.depth_of(
+            disparity, config.task.get("min_depth", 0.1), config.task.get("max_depth", 100.0)
+        )
+        found |= depth_scores(to_depth, data.validation(("depth",), size), quiet=True)
+    return found
+
+
+def make_evaluate(config: config_dict.ConfigDict, data: Data, network: Network) -> Callable[[TrainState], dict]:
+    """Scores of the student (and of the teacher under `teacher/...`) for the training loop."""
+
+    def evaluate(state: TrainState) -> dict[str, float]:
+        found = score(network, state.student, config, data)
+        if state.teacher is not None:
+            found |= {f"teacher/{k}": v for k, v in score(network, state.teacher, config, data).items()}
+        return found
+
+    return evaluate
+
+
+def make_pictures(
+    config: config_dict.ConfigDict, data: Data, network: Network, mixer: Callable | None = None
+) -> Callable[[TrainState, Streams], dict[str, np.ndarray]]:
+    """Pictures of the current batch for the training loop, by what the network and the task have."""
+    classes = predictors.class_predictor(network) if network.segmentation is not None else None
+    view = jax.jit(lambda variables, batch: _depth_pieces(network, variables, batch)) if network.pose_network else None
+
+    mix = jax.jit(mixer) if mixer is not None else None
+
+    def draw(state: TrainState, streams: Streams) -> dict[str, np.ndarray]:
+        found = {}
+        if mix is not None:
+            pieces = jax.device_get(mix(state, streams.unlabeled, jax.random.fold_in(state.key, state.step))[:3])
+            found["mixing"] = mixing_picture(*pieces, data.space)
+        if view is not None:
+            found["depth"] = depth_picture(*jax.device_get(view(state.student, streams.unlabeled)))
+        if classes is not None:
+            batch = streams.labeled
+            ids = classes(state.student, batch.image)
+            found["prediction"] = label_rows(batch, np.asarray(ids), data.space)
+        return found
+
+    return draw
+
+
+def _depth_pieces(network: Network, variables: Variables, batch: Batch):
+    view = depth_task.as_view(network, variables, batch)
+    warped, counts = photometric.photometric_details(view, jax.random.key(0))
+    return batch.image, view.outputs.disparity[0][..., 0], warped, counts[..., 0]
+
+
+def depth_picture(image, disparity, warped, counts) -> np.ndarray:
+    """Rows of samples: image, disparity, both warped neighbors, where the warp counts."""
+    rows = [
+        [
+            image[i],
+            pictures.disparity_picture(disparity[i]),
+            rgb(warped[i, 0]),
+            rgb(warped[i, 1]),
+            pictures.mask_picture(counts[i]),
+        ]
+        for i in range(min(SHOWN, len(image)))
+    ]
+    return grid(rows, captions=["image", "disparity", "previous, warped", "next, warped", "auto-mask"])
+
+
+def mixing_picture(pseudo, mixed, mask, space: LabelSpace) -> np.ndarray:
+    """Rows of samples: image, the one it is pasted on, disparity (where depth decides), mask, mixed image and label."""
+    titles = ["image", "pasted on", "disparity", "mask", "mixed image", "mixed label"]
+    rows = []
+    for i in range(min(SHOWN, len(mask))):
+        known = mixed.probability[i].max(-1) > 0
+        label = np.where(known, mixed.probability[i].argmax(-1), space.ignore)
+        disparity = None if pseudo.disparity is None else pictures.disparity_picture(pseudo.disparity[i])
+        following = pseudo.image[(i + 1) % len(mask)]
+        rows.append(
+            [
+                rgb(pseudo.image[i]),
+                rgb(following),
+                disparity,
+                pictures.mask_picture(mask[i]),
+                rgb(mixed.image[i]),
+                pictures.label_picture(label, space),
+            ]
+        )
+    return grid(rows, captions=titles)
+
+
+def label_rows(batch: Batch, predicted: np.ndarray, space) -> np.ndarray:
+    """Rows of samples: image, ground truth, prediction."""
+    image, label = np.asarray(batch.image), np.asarray(batch.label)
+    rows = [
+        [image[i], pictures.label_picture(label[i], space), pictures.label_picture(predicted[i], space)]
+        for i in range(min(SHOWN, len(image)))
+    ]
+    return grid(rows, captions=["image", "ground truth", "prediction"])

@@ -1,0 +1,89 @@
+"""Runs all stages of a configuration: python -m sde_seg_jax.cli.pipeline --config=configs/quickstart.py --workdir=DIR
+
+Prepares the data, trains every stage named in the configuration's pipeline section in a folder of its own, evaluates
+it and writes the report. What is done is skipped on a second call; what was interrupted continues.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+import time
+
+from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
+from sde_seg_jax.cli.evaluate import RESULT, evaluate
+from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.report import write_report
+from sde_seg_jax.cli.train import CONFIG, resolve, train
+
+
+def run_stage(arguments: Arguments, stage: str, folder: pathlib.Path) -> dict:
+    """Trains and evaluates one stage unless that is done; returns its scores."""
+    config = arguments.config(stage)
+    _refuse_other_config(config, folder)
+    train(config, str(folder), title=stage)
+    result = folder / RESULT
+    scores = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+    if scores.get("step") == config.train.steps:
+        return scores
+    print(f"{stage}: evaluating")
+    return evaluate(str(folder))
+
+
+def _refuse_other_config(config, folder: pathlib.Path) -> None:
+    """A stage that was begun with another configuration must not be continued by accident."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return
+    before, now = json.loads(path.read_text(encoding="utf-8")), as_json(resolve(config, folder.resolve().parent))
+    changed = [
+        f"{section}.{key}"
+        for section in now
+        if isinstance(now[section], dict)
+        for key in now[section]
+        if before.get(section, {}).get(key) != now[section][key]
+    ]
+    changed += [key for key in now if not isinstance(now[key], dict) and before.get(key) != now[key]]
+    if changed:
+        raise UsageError(
+            f"{folder} was begun with another configuration (config.{changed[0]} differs): "
+            "choose another --workdir, or delete that folder"
+        )
+
+
+def headline(scores: dict[str, dict]) -> list[str]:
+    """The lines that the quickstart ends with."""
+    lines = []
+    for stage, found in scores.items():
+        if found.get("abs_rel") is not None:
+            constant = found["constant/abs_rel"]
+            lines.append(
+                f"{stage:<16} AbsRel {found['abs_rel']:.3f}; best constant depth {constant:.3f} "
+                f"({found['abs_rel'] / constant:.2f} of it)"
+            )
+        if found.get("miou") is not None:
+            lines.append(f"{stage:<16} mIoU {found['miou']:.2%}, pixel accuracy {found['pixel_accuracy']:.2%}")
+    return lines
+
+
+def main(arguments: Arguments) -> None:
+    """Runs the pipeline of the command line's configuration."""
+    if not arguments.path or not arguments.workdir:
+        raise UsageError("cli.pipeline needs --config=FILE and --workdir=DIR")
+    if arguments.row:
+        raise UsageError(f"cli.pipeline runs all rows; leave out ':{arguments.row}' or use cli.train")
+    config = arguments.config()
+    if "pipeline" not in config:
+        raise UsageError(f"{arguments.path} has no pipeline section; use cli.train")
+    started = time.monotonic()
+    folder = pathlib.Path(arguments.workdir).expanduser()
+    print(f"prepared: {prepare_data(config)}")
+    scores = {stage: run_stage(arguments, stage, folder / stage) for stage in config.pipeline.stages}
+    minutes = (time.monotonic() - started) / 60
+    page = write_report(str(folder), title=config.name, summary={"wall clock of this call": f"{minutes:.1f} min"})
+    print("\n".join(["", *headline(scores), f"{minutes:.1f} minutes", f"report: {page}"]))
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv, about=__doc__))

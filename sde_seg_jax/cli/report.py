@@ -1,0 +1,98 @@
+"""Writes one self-contained HTML page about runs: python -m sde_seg_jax.cli.report --workdir=runs/quickstart
+
+The workdir is that of one run, or a folder of runs (what cli.pipeline leaves). The page, report.html, has headline
+numbers, tables, curves and pictures; it needs no network and can be mailed.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import platform
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+from PIL import Image
+
+import sde_seg_jax
+from sde_seg_jax.cli.config import Arguments, UsageError, run
+from sde_seg_jax.cli.evaluate import PICTURES, RESULT
+from sde_seg_jax.cli.train import CONFIG
+from sde_seg_jax.data.spec import find
+from sde_seg_jax.report.summary import RunSummary
+from sde_seg_jax.report.training_page import training_page
+from sde_seg_jax.training.log import METRICS, read_metrics
+
+PAGE = "report.html"
+ROLES = {"depth": "depth", "supervised": "baseline", "semi_supervised": "ours"}
+CAPTIONS = {
+    "segmentation": "Validation images, ground truth and prediction",
+    "depth": "Validation images, learnt disparity (near is bright) and true inverse depth",
+    "mixing": "DepthMix: two images, the nearer of both where they meet, and the mixed label",
+}
+
+
+def find_runs(workdir: str) -> list[pathlib.Path]:
+    """Folders with a config.json: the workdir itself, or those in it, oldest first. Raises UsageError without any."""
+    top = pathlib.Path(workdir).expanduser()
+    runs = [top] if (top / CONFIG).is_file() else [path.parent for path in top.glob(f"*/{CONFIG}")]
+    if not runs:
+        raise UsageError(f"no run in {top}: give a --workdir that cli.train or cli.pipeline has written to")
+    return sorted(runs, key=lambda path: (path / CONFIG).stat().st_mtime)
+
+
+def summarize(folder: pathlib.Path, images: int | None = None) -> RunSummary:
+    """One run's files as the report shows them."""
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    lines = read_metrics(str(folder))
+    result = folder / RESULT
+    segmentation = config["task"]["name"] != "depth"
+    return RunSummary(
+        name=folder.name,
+        metrics=folder / METRICS,
+        config=config,
+        final=json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None,
+        pictures=[
+            (CAPTIONS.get(path.stem, path.stem), np.asarray(Image.open(path).convert("RGB")))
+            for path in sorted((folder / PICTURES).glob("*.png"))
+        ],
+        role=ROLES.get(config["task"]["name"], ""),
+        seed=config["seed"],
+        labels=config["data"]["labels"] if segmentation else None,
+        images=images,
+        seconds=lines[-1]["seconds"] if lines else None,
+    )
+
+
+def write_report(workdir: str, title: str = "", summary: dict[str, Any] | None = None) -> pathlib.Path:
+    """Writes report.html into the workdir and returns its path."""
+    runs = [summarize(folder) for folder in find_runs(workdir)]
+    facts = {
+        "sde_seg_jax": sde_seg_jax.__version__,
+        "jax": jax.__version__,
+        "devices": ", ".join(str(device) for device in jax.devices()),
+        "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
+        "seeds": ", ".join(sorted({str(r.seed) for r in runs})),
+        **(summary or {}),
+    }
+    return training_page(
+        pathlib.Path(workdir).expanduser() / PAGE,
+        runs,
+        title=title or pathlib.Path(workdir).expanduser().resolve().name,
+        intro="Depth learnt from video alone, and what it does for segmentation with few labels.",
+        space=find(runs[0].config["data"]["dataset"]).space,
+        summary=facts,
+    )
+
+
+def main(arguments: Arguments) -> None:
+    """Writes the report of the command line's workdir."""
+    if not arguments.workdir:
+        raise UsageError("cli.report needs --workdir=DIR")
+    print(f"report: {write_report(arguments.workdir)}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv, about=__doc__))

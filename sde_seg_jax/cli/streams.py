@@ -1,0 +1,160 @@
+"""From a configuration's data section to the streams that training and evaluation read."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import jax
+
+from sde_seg_jax.cli.config import UsageError
+from sde_seg_jax.data import memory
+from sde_seg_jax.data.spec import find
+from sde_seg_jax.data.subset import indices_of, subset
+from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.types import Batch, Streams
+
+SEED_STRIDE = 1_000_003  # every stream shuffles and augments with a seed of its own
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """One data set as a run sees it; splits are opened when they are first read."""
+
+    dataset: str
+    prepared_dir: str
+    size: tuple[int, int]
+    crop: tuple[int, int]
+    flip: float
+    batch_size: int
+    labels: int
+    label_file: str
+    label_seed: int
+    splits: Mapping[str, str]  # train, video, val -> split name
+    in_memory: bool
+    opened: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def space(self) -> LabelSpace:
+        """The data set's classes."""
+        return find(self.dataset).space
+
+    def source(self, use: str, fields: Sequence[str]):
+        """The prepared split for a use (train, video, val), with only the given optional fields."""
+        key = (use, tuple(fields))
+        if key not in self.opened:
+            from sde_seg_jax.data.source import open_source  # TFDS is needed only where prepared data is read
+
+            source = open_source(self.dataset, self.prepared_dir, self.splits[use])
+            if tuple(source.size) != tuple(self.size):
+                raise UsageError(
+                    f"'{self.prepared_dir}' holds {self.dataset} at {tuple(source.size)}, config.data.size is "
+                    f"{tuple(self.size)}; prepare into another data.prepared_dir or change data.size"
+                )
+            self.opened[key] = memory.load_into_memory(source, fields) if self.in_memory else source
+        return self.opened[key]
+
+    def labeled_names(self) -> list[str]:
+        """The training samples whose labels may be used."""
+        source = self.source("train", ("label",))
+        if self.label_file:
+            return subset(source, pathlib.Path(self.label_file))
+        return subset(source, self.labels or int(source.labeled.sum()), self.label_seed)
+
+    def training(self, streams: Mapping[str, Sequence[str]], seed: int, start: int) -> Iterator[Streams]:
+        """Endless host batches from batch number `start` on; `streams` maps a stream to the fields it reads."""
+        return _zip({name: self._stream(name, fields, seed, start) for name, fields in streams.items()})
+
+    def _stream(self, name: str, fields: Sequence[str], seed: int, start: int) -> Iterator[Batch]:
+        source = self.source("video" if "neighbors" in fields else "train", fields)
+        options = {}
+        if "label" in fields:
+            names = self.labeled_names()
+            options["labeled_names"] = names
+            if name == "labeled":
+                options["indices"] = indices_of(source, names)
+        return self._reader()(
+            source,
+            seed=seed + SEED_STRIDE * sorted(Streams.__dataclass_fields__).index(name),
+            batch_size=self.batch_size,
+            crop=self.crop,
+            flip=self.flip,
+            start=start,
+            host_index=jax.process_index(),
+            host_count=jax.process_count(),
+            fields=fields,
+            **options,
+        )
+
+    def _reader(self):
+        if self.in_memory:
+            return memory.memory_batches
+        from sde_seg_jax.data.pipeline import batches  # imports TensorFlow
+
+        return batches
+
+    def validation(self, fields: Sequence[str], batch_size: int, limit: int = 0) -> Iterator[Batch]:
+        """Every validation sample once, in order (the first `limit` only, if given)."""
+        return self.ordered("val", fields, batch_size, limit)
+
+    def ordered(self, use: str, fields: Sequence[str], batch_size: int, limit: int = 0) -> Iterator[Batch]:
+        """Every sample of a use once, in order."""
+        source = self.source(use, fields)
+        if limit:
+            return memory.memory_eval_batches(
+                memory.MemorySource([source.read(i, fields) for i in range(min(limit, len(source)))], source.space),
+                batch_size,
+            )
+        if self.in_memory:
+            return memory.memory_eval_batches(source, batch_size)
+        from sde_seg_jax.data.pipeline import eval_batches
+
+        return eval_batches(source, batch_size, fields=fields)
+
+    def has(self, use: str, field: str) -> bool:
+        """Does every sample of a use carry an optional field?"""
+        from sde_seg_jax.data.source import open_source
+
+        return field in open_source(self.dataset, self.prepared_dir, self.splits[use]).fields
+
+
+def _zip(streams: Mapping[str, Iterator[Batch]]) -> Iterator[Streams]:
+    while True:
+        yield Streams(**{name: next(batches) for name, batches in streams.items()})
+
+
+def open_data(
+    *,
+    dataset: str,
+    prepared_dir: str,
+    size: Sequence[int],
+    crop: Sequence[int],
+    raw_dir: str = "",
+    flip: float = 0.5,
+    batch_size: int = 2,
+    labels: int = 0,
+    label_file: str = "",
+    label_seed: int = 42,
+    train_split: str = "train",
+    video_split: str = "train",
+    val_split: str = "val",
+    in_memory: bool = False,
+) -> Data:
+    """The data section of a configuration; see configs/base.py for units. Raises ValueError for unknown data sets."""
+    del raw_dir  # read by cli.prepare
+    find(dataset)
+    splits = {"train": train_split, "video": video_split, "val": val_split}
+    return Data(
+        dataset,
+        prepared_dir,
+        tuple(size),
+        tuple(crop),
+        flip,
+        batch_size,
+        labels,
+        label_file,
+        label_seed,
+        splits,
+        in_memory,
+    )

@@ -1,0 +1,107 @@
+"""Trains one configuration: python -m sde_seg_jax.cli.train --config=configs/quickstart.py:depth --workdir=runs/depth
+
+Continues where the workdir's newest checkpoint ends. Writes checkpoints, metrics.jsonl and TensorBoard files into the
+workdir. Ctrl-C saves first; the same command continues. Exit status: 0 done, 2 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+
+import jax
+from ml_collections import config_dict
+
+from sde_seg_jax.cli import monitor
+from sde_seg_jax.cli.build import Training, build_training
+from sde_seg_jax.cli.check import check
+from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
+from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.training import loop, sharding
+from sde_seg_jax.training.checkpoints import Checkpoints
+from sde_seg_jax.training.log import Log, write_text
+from sde_seg_jax.training.step import parameter_count
+
+CONFIG = "config.json"
+
+
+def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") -> None:
+    """Trains until config.train.steps; returns at once if that many are done."""
+    config = resolve(config, pathlib.Path(workdir).expanduser().resolve().parent)
+    config_json = as_json(config)
+    check(config)
+    prepare_data(config)
+    data = call("data", open_data, config.data)
+    training, table = build_training(config, data)
+    checkpoints = Checkpoints(workdir)
+    state, start = training.state, checkpoints.latest() or 0
+    if start >= config.train.steps:
+        print(f"{title}: {start} steps are done in {workdir}")
+        return
+    mesh = sharding.make_mesh([config.data.batch_size])
+    _announce(title, training, table, mesh, start)
+    state = sharding.replicate(state, mesh)
+    if start:
+        state = checkpoints.restore(jax.tree.map(_abstract, state))
+    _write_config(workdir, config_json)
+    batches = data.training(training.task.STREAMS, config.seed, start)
+    log = Log(workdir, start)
+    try:
+        call(
+            "train",
+            loop.train,
+            config.train,
+            state,
+            sharding.compile_step(training.step, mesh),
+            sharding.to_devices(batches, mesh),
+            images_per_step=config.data.batch_size * len(training.task.STREAMS),
+            checkpoints=checkpoints,
+            config=config_json,
+            log=log,
+            rates=lambda n: {f"learning_rate/{k}": v for k, v in training.optimizer.learning_rates(n).items()},
+            evaluate=monitor.make_evaluate(config, data, training.network),
+            pictures=monitor.make_pictures(config, data, training.network, training.mixer),
+            title=title,
+        )
+    finally:
+        log.close()
+        checkpoints.close()
+
+
+def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path) -> config_dict.ConfigDict:
+    """Replaces "@stage" by the folder of that stage, which lies beside this run's workdir."""
+    for key in ("model.init", "task.depth_checkpoint"):
+        section, name = key.split(".")
+        value = config[section].get(name) or ""
+        if value.startswith("@"):
+            config[section][name] = str(siblings / value[1:])
+    return config
+
+
+def _abstract(x):
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
+
+
+def _announce(title: str, training: Training, table: list[dict], mesh, start: int) -> None:
+    count = parameter_count(training.state.student.params)
+    devices = f"{mesh.size} of {len(jax.devices())} {jax.devices()[0].platform} device(s)"
+    print(f"{title}: {count / 1e6:.2f} M parameters on {devices}" + (f", continuing at step {start}" if start else ""))
+    for row in table:
+        print(f"  {row['module']:<24} {row['source']:<16} copied {row['copied']:>10,}  fresh {row['fresh']:>10,}")
+
+
+def _write_config(workdir: str, config: dict) -> None:
+    write_text(pathlib.Path(workdir).expanduser() / CONFIG, json.dumps(config, indent=2) + "\n")
+
+
+def main(arguments: Arguments) -> None:
+    """Trains the configuration of the command line."""
+    if not arguments.path or not arguments.workdir:
+        raise UsageError("cli.train needs --config=FILE and --workdir=DIR")
+    train(arguments.config(), arguments.workdir)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main, sys.argv, about=__doc__))

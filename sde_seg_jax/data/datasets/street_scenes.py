@@ -1,0 +1,52 @@
+"""Street scenes: the embedded data set, rendered here. Triplets with exact labels, depth, pose, camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sde_seg_jax.data.spec import DatasetSpec, Size
+from sde_seg_jax.label_spaces import CITYSCAPES
+
+DOMAINS = ("target", "source")  # "real" streets, and the simpler rendering of the synthetic domain
+SPLITS = ("train", "val")
+SUPERSAMPLE = 2  # rendered at twice the size, then averaged
+
+Item = tuple[str, int, int]  # domain, seed, index
+
+
+def items(
+    split: str,
+    raw_dir: None,
+    *,
+    domain: str,
+    seed: int,
+    counts: Mapping[str, int],
+) -> Sequence[Item]:
+    """Lists `counts[split]` scenes. Every split has its own seed, so that no street is in two of them."""
+    if domain not in DOMAINS:
+        raise ValueError(f"unknown domain {domain!r} of 'street_scenes'; known: {DOMAINS}")
+    streets = len(SPLITS) * seed + SPLITS.index(split)
+    return [(domain, streets, index) for index in range(counts[split])]
+
+
+def load(item: Item, size: Size) -> dict[str, Any]:
+    """Renders one scene at the stored size."""
+    from sde_seg_jax.data.street_scenes import clip  # only who renders needs the renderer
+
+    domain, seed, index = item
+    example = clip.render_sample(domain, seed, index, size=size, supersample=SUPERSAMPLE)
+    camera = example["intrinsics"]
+    return {**example, "intrinsics": tuple(camera[key] for key in ("fx", "fy", "cx", "cy"))}
+
+
+SPEC = DatasetSpec(
+    name="street_scenes",
+    version="1.0.0",
+    space=CITYSCAPES,
+    splits=SPLITS,
+    items=items,
+    load=load,
+    fields=("neighbors", "label", "depth", "pose"),
+    options={"domain": "target", "seed": 0, "counts": {"train": 300, "val": 60}},
+)

@@ -1,0 +1,87 @@
+"""What a data set is: one small description, found by module name. Nothing here imports TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sde_seg_jax.label_spaces import LabelSpace
+
+Size = tuple[int, int]  # (height, width) in pixels
+NEIGHBORS = 2  # frames -1 and +1
+OPTIONAL_FIELDS = ("neighbors", "label", "depth", "pose")  # in the order in which batches carry them
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetSpec:
+    """How raw files become examples. `items` lists them, `load` makes one: so preparation can use all cores.
+
+    `items(split, raw_dir, **options)` returns a sequence of small picklable values, in the order in which
+    the samples are stored. `load(item, size)` returns a raw example, a dict of
+
+      image      uint8 [h, w, 3]
+      intrinsics (fx, fy, cx, cy) in pixels of that image, pixel centres at integers
+      name       readable id, unique in its split
+      neighbors  uint8 [2, h, w, 3], frames -1 and +1       (for all samples of a split, or for none)
+      label      integer [h, w] of training ids, or None if unlabeled
+      depth      float [h, w] metres, 0 or inf = none
+      pose       float [2, 4, 4], source_from_target
+      files      {field: path}, named in error messages
+
+    of any size (it is resized to the stored size), optional entries as `fields` declares. Both are
+    module-level functions.
+    """
+
+    name: str
+    version: str  # "major.minor.patch"; raise it when the prepared values change
+    space: LabelSpace
+    splits: tuple[str, ...]
+    items: Callable[..., Sequence[Any]]
+    load: Callable[[Any, Size], dict[str, Any]]
+    fields: tuple[str, ...] = ("label",)  # subset of OPTIONAL_FIELDS
+    options: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict
+    )  # names and defaults of `items`' options
+    layout: str | None = None  # the raw folder in one line; None: made without raw files
+
+    def __post_init__(self):
+        unknown = set(self.fields) - set(OPTIONAL_FIELDS)
+        if unknown:
+            raise ValueError(
+                f"{self.name!r} declares fields {sorted(unknown)}; possible are {OPTIONAL_FIELDS}"
+            )
+
+    def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options with defaults filled in; an unknown one is an error naming the known ones."""
+        for key in options:
+            if key not in self.options:
+                raise ValueError(
+                    f"{self.name!r} has no option {key!r}; known options: {sorted(self.options)}"
+                )
+        return {**self.options, **options}
+
+
+def known() -> list[str]:
+    """Names of all data sets: the modules of `sde_seg_jax.data.datasets`."""
+    package = importlib.import_module("sde_seg_jax.data.datasets")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_")
+
+
+def find(name: str | DatasetSpec) -> DatasetSpec:
+    """Returns the description of data set `name` (a description is returned as it is).
+
+    Raises:
+      ValueError: there is no such data set; the message lists the known ones.
+    """
+    if isinstance(name, DatasetSpec):
+        return name
+    names = known()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown data set {name!r}; {hint}known: {', '.join(names)}")
+    return importlib.import_module(f"sde_seg_jax.data.datasets.{name}").SPEC

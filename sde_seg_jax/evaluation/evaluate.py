@@ -1,0 +1,58 @@
+"""Scores of a predictor over a whole data set. Receives functions and batches; knows no models and no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import tqdm
+
+from sde_seg_jax.evaluation.depth import constant_depth_errors, depth_errors, mean_errors, scale_to_median
+from sde_seg_jax.evaluation.segmentation import confusion_matrix, scores
+from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.types import Batch
+
+
+def segmentation_scores(
+    predict: Callable[[np.ndarray], np.ndarray],
+    batches: Iterable[Batch],
+    space: LabelSpace,
+    quiet: bool = False,
+) -> dict[str, float]:
+    """{"miou", "pixel_accuracy", "mean_accuracy", "iou/<class>"...}, all in [0,1].
+
+    predict: uint8 images [B,H,W,3] -> class ids [B,H,W]. A class that neither occurs nor is predicted has no IoU (NaN).
+    """
+    confusion = np.zeros((space.num_classes, space.num_classes), np.int64)
+    for batch in tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet):
+        confusion += np.asarray(confusion_matrix(batch.label, predict(batch.image), space.num_classes), np.int64)
+    found = scores(confusion)
+    per_class = dict(zip(space.classes, np.asarray(found["iou"]), strict=True))
+    summary = {key: found[key] for key in ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")}
+    return {"miou": found["mean_iou"], **summary, **{f"iou/{name}": float(value) for name, value in per_class.items()}}
+
+
+def depth_scores(
+    predict: Callable[[np.ndarray], np.ndarray], batches: Iterable[Batch], stride: int = 2, quiet: bool = False
+) -> dict[str, float]:
+    """Depth errors with per-image median scaling (plain names), without (`unscaled/...`), and of the best constant.
+
+    `constant/...`: the one constant in metres that is best over the set; `constant_median/...`: each image's true
+    median, which is what any constant map scores after median scaling. Both are computed on every `stride`-th pixel.
+
+    predict: uint8 images [B,H,W,3] -> depth [B,H,W] in the network's own scale. True depth in metres, 0 = none.
+    """
+    unscaled, scaled, truth = [], [], []
+    for batch in tqdm.tqdm(batches, desc="evaluate depth", unit="batch", disable=quiet):
+        true, predicted = np.asarray(batch.depth), np.asarray(predict(batch.image))
+        unscaled.append(depth_errors(true, predicted))
+        scaled.append(depth_errors(true, scale_to_median(true, predicted)))
+        truth.append(true[:, ::stride, ::stride])
+    constant = constant_depth_errors(np.concatenate(truth))
+    return {
+        **mean_errors(scaled),
+        **{f"unscaled/{key}": value for key, value in mean_errors(unscaled).items()},
+        **{f"constant/{key}": value for key, value in constant["unscaled"].items()},
+        **{f"constant_median/{key}": value for key, value in constant["median_scaled"].items()},
+        "constant_depth": constant["constant"],
+    }

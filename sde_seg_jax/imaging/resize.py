@@ -1,0 +1,79 @@
+"""Changing the size of images and feature maps [B,H,W,C]; sizes are (height, width).
+
+Bilinear resizing is separable and linear, so it is two small matrix products: fast on every accelerator, and
+the gradient is the transposed product instead of a scatter.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def resize_bilinear(x: Float[Array, "B H W C"], size: tuple[int, int]) -> Float[Array, "B h w C"]:
+    """Bilinear with half-pixel centres (edges map to edges), border extended, without antialiasing.
+
+    position(i) = (i + 0.5) * from / to - 0.5; PyTorch's interpolate(mode="bilinear", align_corners=False).
+    """
+    return _resize(x, size, lambda n, m: (np.arange(m) + 0.5) * n / m - 0.5)
+
+
+def resize_bilinear_corners(x: Float[Array, "B H W C"], size: tuple[int, int]) -> Float[Array, "B h w C"]:
+    """Bilinear with aligned corners: first and last pixel centres map onto each other.
+
+    position(i) = i * (from - 1) / (to - 1); PyTorch's interpolate(mode="bilinear", align_corners=True).
+    """
+    return _resize(x, size, lambda n, m: np.arange(m) * (n - 1) / max(m - 1, 1))
+
+
+def resize_nearest(x: Array, size: tuple[int, int]) -> Array:
+    """The input pixel under each output pixel's centre: floor((i + 0.5) * from / to). Any dtype."""
+    rows, columns = (((2 * np.arange(m) + 1) * n) // (2 * m) for n, m in zip(x.shape[1:3], size, strict=True))
+    return jnp.take(jnp.take(x, rows, axis=1), columns, axis=2)
+
+
+def upsample_nearest_2x(x: Array) -> Array:
+    """Each pixel becomes 2x2 equal ones: [B,H,W,C] -> [B,2H,2W,C]."""
+    batch, height, width, channels = x.shape
+    repeated = jnp.broadcast_to(x[:, :, None, :, None], (batch, height, 2, width, 2, channels))
+    return repeated.reshape(batch, 2 * height, 2 * width, channels)
+
+
+def area_pyramid(image: Float[Array, "B H W C"], levels: int) -> list[Array]:
+    """`levels` images, each the 2x2 mean of the one before; the first is `image` itself.
+
+    Raises ValueError if the size cannot be halved levels-1 times.
+    """
+    step = 2 ** (levels - 1)
+    if image.shape[1] % step or image.shape[2] % step:
+        raise ValueError(
+            f"a pyramid of {levels} levels needs sizes that are multiples of {step}, got "
+            f"{image.shape[1:3]}; change the crop to such a size"
+        )
+    pyramid = [image]
+    for _ in range(levels - 1):
+        batch, height, width, channels = pyramid[-1].shape
+        pyramid.append(pyramid[-1].reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4)))
+    return pyramid
+
+
+def _resize(x, size, positions):
+    if x.ndim != 4:
+        raise ValueError(f"expected [B,H,W,C], got shape {x.shape}; add the batch or channel axis")
+    for axis, spec in ((1, "ih,bhwc->biwc"), (2, "jw,bhwc->bhjc")):
+        n, m = x.shape[axis], size[axis - 1]
+        if n != m:
+            weights = jnp.asarray(_interpolation(positions(n, m), n), dtype=x.dtype)
+            # Highest precision: the short formats of matrix units (TF32, bfloat16) would round the values.
+            x = jnp.einsum(spec, weights, x, precision="highest")
+    return x
+
+
+def _interpolation(position: np.ndarray, n: int) -> np.ndarray:
+    """Matrix [outputs, n] that interpolates linearly at `position`, clamped to the n input pixels."""
+    position = np.clip(position, 0, n - 1)
+    left = np.minimum(np.floor(position).astype(int), max(n - 2, 0))
+    weights = np.zeros((len(position), n))
+    rows = np.arange(len(position))
+    weights[rows, left] += 1 - (position - left)
+    weights[rows, np.minimum(left + 1, n - 1)] += position - left
+    return weights

@@ -1,0 +1,211 @@
+"""Weights between PyTorch's names and layouts and our parameter trees, in NumPy alone.
+
+A torch state is `{name: array}` as `state_dict()` saves it. A tree is `Variables` or any pair `params`,
+`batch_stats` of nested dicts. Conversion is strict in both directions: names without a place, places without
+a name and differing shapes are errors. `num_batches_tracked` has no counterpart with a constant momentum:
+ignored here, zero there.
+"""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from sde_seg_jax.models.torch_names import (
+    COARSEST,
+    decoder_module,
+    encoder_module,
+    head_module,
+    pose_module,
+)
+from sde_seg_jax.types import Variables
+
+LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+COUNTER = "num_batches_tracked"
+
+State = Mapping[str, np.ndarray]
+ModuleName = Callable[[tuple[str, ...]], str]  # path of one of our modules -> name of PyTorch's
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Where one torch module lives: its names start with `prefix`, its tree is at `path` of ours."""
+
+    path: tuple[str, ...]
+    prefix: str
+    module_name: ModuleName
+    ignore: str | None = None  # names (behind the prefix) that have no counterpart, as a regular expression
+
+
+def read_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
+    """A torch state stored as `.npz` under its own names. Pickled arrays are refused."""
+    with np.load(path, allow_pickle=False) as data:
+        return dict(data)
+
+
+def encoder_from_torch(state: State, like: Variables, prefix: str = "encoder.") -> Variables:
+    """Weights of a residual network (encoder.pth: prefix "encoder."); `like` is an encoder's tree."""
+    return _convert(state, like, [Part((), prefix, encoder_module)])
+
+
+def decoder_from_torch(state: State, like: Variables, prefix: str = "decoder.") -> Variables:
+    """Weights of a depth decoder (depth.pth: prefix "decoder."), with or without disparity heads in `like`.
+
+    Without them (segmentation) the heads that the published system keeps there unused are dropped.
+    """
+    return _convert(state, like, [decoder_part((), prefix, like)])
+
+
+def pose_decoder_from_torch(state: State, like: Variables, prefix: str = "net.") -> Variables:
+    """Weights of a pose decoder (pose.pth: prefix "net.")."""
+    return _convert(state, like, [Part((), prefix, pose_module)])
+
+
+def segmentation_from_torch(state: State, like: Variables, prefix: str = "") -> Variables:
+    """Weights of a segmentation decoder with its head (best_model: prefix "models.segmentation.")."""
+    return _convert(state, like, segmentation_parts((), prefix, like))
+
+
+def network_from_torch(
+    state: State, like: Variables, prefix: str = "models.", ignore: str | None = None
+) -> Variables:
+    """Weights of a whole joint model (`model_state` of best_model.pkl), for the parts that `like` has.
+
+    Names whose part after the prefix matches the regular expression `ignore` are left out, for example
+    `"imnet_encoder"`, the frozen ImageNet encoder that SDE checkpoints carry along.
+    """
+    if ignore:
+        state = {k: v for k, v in state.items() if not re.match(ignore, k.removeprefix(prefix))}
+    return _convert(state, like, network_parts(like, prefix))
+
+
+def to_torch(variables: Variables, parts: list[Part]) -> dict[str, np.ndarray]:
+    """The inverse: a torch state of these parts, loadable with `strict=True`."""
+    state = {}
+    for (_, *path), leaf in _leaves(variables):
+        name, module = _torch_name(tuple(path), parts)
+        state[name] = _to_torch_layout(path[-1], np.asarray(leaf))
+        if path[-1] == "var":
+            state[f"{module}.{COUNTER}"] = np.zeros((), np.int64)
+    return state
+
+
+def encoder_part(path: tuple[str, ...] = (), prefix: str = "encoder.") -> Part:
+    """A residual network at `path`."""
+    return Part(path, prefix, encoder_module)
+
+
+def pose_decoder_part(path: tuple[str, ...] = (), prefix: str = "net.") -> Part:
+    """A pose decoder at `path`."""
+    return Part(path, prefix, pose_module)
+
+
+def decoder_part(path: tuple[str, ...], prefix: str, like: Variables) -> Part:
+    """A depth decoder at `path` of `like`; without disparity heads there, PyTorch's are ignored."""
+    tree = _at(like.params, path)
+    dilated = sum(name.startswith("dilated_") for name in tree[f"level_{COARSEST}"].get("aspp", {}))
+    heads = any(name.startswith("disparity_") for name in tree)
+    ignore = None if heads else r"1[4-7]\.conv\."
+    return Part(path, prefix, lambda module: decoder_module(module, dilated), ignore)
+
+
+def segmentation_parts(path: tuple[str, ...], prefix: str, like: Variables) -> list[Part]:
+    """A segmentation decoder and its head at `path` of `like`."""
+    head = _at(like.params, (*path, "head"))
+    return [
+        decoder_part((*path, "decoder"), f"{prefix}unet_dec.decoder.", like),
+        Part((*path, "head"), prefix, lambda module: head_module(module, "inter" in head)),
+    ]
+
+
+def network_parts(like: Variables, prefix: str = "models.") -> list[Part]:
+    """All parts of a joint model that `like` has, under the names of best_model.pkl."""
+    parts = [encoder_part(("encoder",), f"{prefix}encoder.encoder.")]
+    if "depth_decoder" in like.params:
+        parts.append(decoder_part(("depth_decoder",), f"{prefix}depth.decoder.", like))
+    if "segmentation" in like.params:
+        parts += segmentation_parts(("segmentation",), f"{prefix}segmentation.", like)
+    if "pose" in like.params:
+        parts.append(encoder_part(("pose", "encoder"), f"{prefix}pose_encoder.encoder."))
+        parts.append(pose_decoder_part(("pose", "decoder"), f"{prefix}pose.net."))
+    return parts
+
+
+def _convert(state: State, like: Variables, parts: list[Part]) -> Variables:
+    """`like` with every leaf from `state`; ValueError lists what is missing, left over or misshapen."""
+    used, problems, new = set(), [], {"params": {}, "batch_stats": {}}
+    for (collection, *path), leaf in _leaves(like):
+        name, _ = _torch_name(tuple(path), parts)
+        if name not in state:
+            problems.append(f"missing: {name}")
+            continue
+        used.add(name)
+        value = _from_torch_layout(path[-1], np.asarray(state[name]))
+        if value.shape != tuple(leaf.shape):
+            expected = _to_torch_shape(path[-1], tuple(leaf.shape))
+            problems.append(f"{name}: shape {state[name].shape}, expected {expected}")
+        _put(new[collection], path, value)
+    left = sorted(set(state) - used)
+    problems += [f"left over: {name}" for name in left if not _ignored(name, parts)]
+    if problems:
+        shown = "\n  ".join(problems[:20])
+        raise ValueError(f"the state does not fit the network ({len(problems)} problems):\n  {shown}")
+    return Variables(new["params"], new["batch_stats"])
+
+
+def _leaves(variables: Variables) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(collection, path..., leaf name) and leaf of both collections."""
+
+    def walk(tree, path):
+        for name, child in tree.items():
+            if isinstance(child, Mapping):
+                yield from walk(child, (*path, name))
+            else:
+                yield (*path, name), child
+
+    yield from walk(variables.params, ("params",))
+    yield from walk(variables.batch_stats, ("batch_stats",))
+
+
+def _torch_name(path: tuple[str, ...], parts: list[Part]) -> tuple[str, str]:
+    """Name of a leaf and of its module."""
+    part = next(p for p in parts if path[: len(p.path)] == p.path)
+    module = part.prefix + part.module_name(path[len(part.path) : -1])
+    return f"{module}.{LEAVES[path[-1]]}", module
+
+
+def _ignored(name: str, parts: list[Part]) -> bool:
+    """Counters, and what a part declares to have no counterpart."""
+    if name.endswith(COUNTER):
+        return True
+    return any(
+        p.ignore and name.startswith(p.prefix) and re.match(p.ignore, name.removeprefix(p.prefix))
+        for p in parts
+    )
+
+
+def _from_torch_layout(leaf: str, value: np.ndarray) -> np.ndarray:
+    return value.transpose(2, 3, 1, 0) if leaf == "kernel" and value.ndim == 4 else value  # OIHW -> HWIO
+
+
+def _to_torch_layout(leaf: str, value: np.ndarray) -> np.ndarray:
+    return value.transpose(3, 2, 0, 1) if leaf == "kernel" else value
+
+
+def _to_torch_shape(leaf: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(shape[i] for i in (3, 2, 0, 1)) if leaf == "kernel" else shape
+
+
+def _put(tree: dict, path: list[str], value: np.ndarray) -> None:
+    for name in path[:-1]:
+        tree = tree.setdefault(name, {})
+    tree[path[-1]] = value
+
+
+def _at(tree: Mapping, path: tuple[str, ...]) -> Mapping:
+    for name in path:
+        tree = tree[name]
+    return tree

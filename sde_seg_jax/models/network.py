@@ -1,0 +1,163 @@
+"""The whole network: an encoder and, each optional, depth decoder, segmentation decoder and pose network."""
+
+from collections.abc import Sequence
+
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from sde_seg_jax.models.backbones import make_encoder
+from sde_seg_jax.models.depth_decoder import DepthDecoder
+from sde_seg_jax.models.pose import PoseNetwork
+from sde_seg_jax.models.precision import at_least_float32, compute_dtype
+from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationDecoder, SegmentationHead
+from sde_seg_jax.types import Outputs
+
+
+class Network(nn.Module):
+    """Parts on one encoder. Parameters: `encoder`, `depth_decoder`, `segmentation`, `pose`, where present.
+
+    Images are float in [0,1]. `train=True` normalises with batch statistics, moves the running ones (if the
+    collection `batch_stats` is mutable) and drops out; `dropout=False` keeps dropout off even then, as the
+    EMA teacher needs it. Dropout needs the random stream "dropout".
+    """
+
+    preserve_adopted_names = True  # so that pose_network's parameters are called "pose", as it was named
+
+    encoder: nn.Module
+    depth_decoder: DepthDecoder | None = None
+    segmentation: SegmentationDecoder | None = None
+    pose_network: PoseNetwork | None = None
+
+    @property
+    def stride(self) -> int:
+        """Height and width of an image must be multiples of this."""
+        return max(self.encoder.strides)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raises ValueError, naming the next valid sizes, unless the decoders can process such an image.
+
+        Skips only fit multiples of the output stride, and reflection padding needs two pixels on the coarsest
+        map.
+        """
+        problems = []
+        for side, size in (("height", height), ("width", width)):
+            if size % self.stride or size < 2 * self.stride:
+                below = size // self.stride * self.stride
+                valid = [n for n in (below, below + self.stride) if n >= 2 * self.stride] or [2 * self.stride]
+                problems.append(f"{side} {size}; next valid: {' or '.join(map(str, valid))}")
+        if problems:
+            raise ValueError(
+                f"image of {height}x{width} does not fit the network's output stride {self.stride} "
+                f"(multiples of it from {2 * self.stride} on): {'. '.join(problems)}. "
+                "Change data.crop or data.size"
+            )
+
+    def __call__(
+        self, image: Float[Array, "B H W 3"], *, train: bool = False, dropout: bool | None = None
+    ) -> Outputs:
+        """Disparities and logits of the parts that exist, and the encoder's last map."""
+        self.check_size(*image.shape[1:3])
+        maps = self.encoder(image, train=train)
+        disparity = logits = None
+        if self.depth_decoder is not None:
+            disparity = self.depth_decoder(maps, train=train, dropout=dropout).disparity
+        if self.segmentation is not None:
+            logits = self.segmentation(maps, train=train, dropout=dropout)
+        return Outputs(disparity=disparity, logits=logits, bottleneck=at_least_float32(maps[-1]))
+
+    def pose(
+        self, earlier: Float[Array, "B H W 3"], later: Float[Array, "B H W 3"], *, train: bool = False
+    ) -> tuple[Float[Array, "B 3"], Float[Array, "B 3"]]:
+        """Axis-angle and translation from the earlier to the later camera (images in temporal order)."""
+        if self.pose_network is None:
+            raise ValueError("this network has no pose part; make it with pose=True")
+        return self.pose_network(earlier, later, train=train)
+
+    def bottleneck(self, image: Float[Array, "B H W 3"], *, train: bool = False) -> Float[Array, "B h w F"]:
+        """The encoder's last map alone; only the parameters of `encoder` are needed."""
+        return at_least_float32(self.encoder(image, train=train)[-1])
+
+    def decoder_level(self, image: Float[Array, "B H W 3"], level: int) -> Float[Array, "B h w c"]:
+        """Features of the depth decoder at a level (4 coarse .. 0 fine), in evaluation mode."""
+        return at_least_float32(self.depth_decoder(self.encoder(image)).level(level))
+
+    def initialize(self, image: Float[Array, "B H W 3"]) -> None:
+        """Runs every part once: `network.init(rngs, image, method="initialize")` makes all parameters."""
+        self(image)
+        if self.pose_network is not None:
+            self.pose(image, image)
+
+
+def make_network(
+    *,
+    num_classes: int | None = None,
+    encoder: str = "resnet101",
+    width: int = 64,
+    dilate: Sequence[bool] = (False, False, True),
+    decoder_channels: Sequence[int] = (64, 128, 128, 256, 256),
+    aspp_rates: Sequence[int] = (6, 12, 18),
+    image_pooling: bool = True,
+    skip_features: int | None = None,
+    batch_norm: bool = False,
+    dropout: float = 0.5,
+    depth: bool = True,
+    disparity_bias: float | None = None,
+    segmentation: bool = True,
+    head_layers: Sequence[int] = (FINEST_LAYER,),
+    head_channels: int = 64,
+    head_stride: int = 1,
+    head_inter_channels: int | None = None,
+    head_dropout: float = 0.0,
+    pose: bool = True,
+    pose_encoder: str = "resnet18",
+    pose_width: int = 64,
+    pose_scale: float = 0.01,
+    pose_channels: int = 256,
+    dtype: str | None = "float32",
+) -> Network:
+    """A network from plain values; the defaults are the published ones.
+
+    `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3,
+    layer4 by dilation (as published: output stride 16). `decoder_channels` are per level, fine (0) to coarse
+    (4). Depth and segmentation decoders are alike (channels, ASPP, batch norm, dropout), so that one
+    initialises the other. The `head_*` options are those of `SegmentationHead`. `disparity_bias` is the
+    initial bias of the disparity heads. `dtype` is what convolutions compute in: "float32", "bfloat16", or
+    None for the input's. Raises ValueError for unknown names and inconsistent options.
+    """
+    if segmentation and num_classes is None:
+        raise ValueError("segmentation=True needs num_classes; give it, or set segmentation=False")
+    if len(decoder_channels) != 5:
+        raise ValueError(
+            f"decoder_channels has {len(decoder_channels)} entries, expected 5: levels 0 (fine) to 4"
+        )
+    unknown = [layer for layer in head_layers if not 0 <= layer <= FINEST_LAYER]
+    if unknown or not head_layers:
+        raise ValueError(f"head_layers {list(head_layers)}: need at least one, each in 0..{FINEST_LAYER}")
+    computed = compute_dtype(dtype)
+    options = {
+        "channels": tuple(decoder_channels),
+        "aspp_rates": tuple(aspp_rates),
+        "image_pooling": image_pooling,
+        "skip_features": skip_features,
+        "batch_norm": batch_norm,
+        "dropout_rate": dropout,
+        "dtype": computed,
+    }
+    depth_decoder = DepthDecoder(**options, disparity_bias=disparity_bias) if depth else None
+    segmentation_decoder = pose_network = None
+    if segmentation:
+        head = SegmentationHead(
+            num_classes,
+            tuple(head_layers),
+            head_channels,
+            head_stride,
+            head_inter_channels,
+            head_dropout,
+            computed,
+        )
+        segmentation_decoder = SegmentationDecoder(DepthDecoder(**options, scales=()), head)
+    if pose:
+        pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype)
+        pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, computed, name="pose")
+    maps = make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype)
+    return Network(maps, depth_decoder, segmentation_decoder, pose_network)

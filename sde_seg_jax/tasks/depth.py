@@ -1,0 +1,95 @@
+"""Self-supervised depth from video (METHOD 1): photometric error of warped neighbors, smoothness, feature distance."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from sde_seg_jax.imaging.colour import jitter_torchvision
+from sde_seg_jax.losses import photometric
+from sde_seg_jax.tasks.parts import choose, forward, predict, source_poses, terms, triplet
+from sde_seg_jax.training.step import Aux, split_named
+from sde_seg_jax.types import Batch, Streams, TrainState, Variables, View
+
+STREAMS = {"unlabeled": ("neighbors",)}  # stream -> optional fields it reads
+NEEDS = ("depth", "pose")  # parts of the network
+
+
+def make_loss(
+    network,
+    *,
+    losses: dict[str, float],
+    frames: str = "minimum",
+    error: str = "ssim_l1",
+    auto_mask: bool = True,
+    tie_break: float = 1e-5,
+    min_depth: float = 0.1,
+    max_depth: float = 100.0,
+    jitter: float = 0.5,
+):
+    """The loss of one batch of triplets.
+
+    frames: "minimum" or "average" over the source frames. error: "ssim_l1" or "l1". jitter: probability of the colour
+    augmentation that the networks see, the same for a whole triplet (the loss compares un-augmented images).
+    With the term `feature_distance` the state holds a frozen encoder under frozen["imagenet"].
+    """
+    options = {
+        "photometric": {
+            "min_depth": min_depth,
+            "max_depth": max_depth,
+            "error": choose(photometric.ERRORS, error, "task.error"),
+            "reduce": choose(photometric.REDUCTIONS, frames, "task.frames"),
+            "auto_mask": auto_mask,
+            "tie_break": tie_break,
+        }
+    }
+
+    def loss(params, state: TrainState, streams: Streams, rng):
+        r = split_named(rng, "jitter", "dropout", "terms")
+        batch = streams.unlabeled
+        clean = triplet(batch)
+        seen = jitter_torchvision(clean, r["jitter"], probability=jitter)
+        outputs, stats = forward(network, params, state.student.batch_stats, seen[:, 0], r["dropout"])
+        poses, stats = source_poses(network, params, stats, seen)
+        view = View(
+            image=clean[:, 0],
+            outputs=outputs,
+            sources=clean[:, 1:],
+            source_from_target=poses,
+            intrinsics=batch.intrinsics,
+            reference_bottleneck=_imagenet_features(network, state, seen[:, 0])
+            if "feature_distance" in losses
+            else None,
+        )
+        total, logs = terms(losses, view, r["terms"], options)
+        return total, Aux(stats, {**logs, **monitors(outputs.disparity[0], poses)})
+
+    return loss
+
+
+def _imagenet_features(network, state: TrainState, image):
+    frozen = state.frozen["imagenet"]
+    variables = {"params": frozen.params, "batch_stats": frozen.batch_stats}
+    return jax.lax.stop_gradient(network.apply(variables, image, method="bottleneck"))
+
+
+def monitors(disparity: jax.Array, poses: jax.Array) -> dict[str, jax.Array]:
+    """Signs of collapse: spread of the disparity relative to its mean (0 = constant map), and the camera's motion."""
+    spread = jnp.std(disparity, axis=(1, 2, 3)) / (jnp.mean(disparity, axis=(1, 2, 3)) + 1e-7)
+    return {
+        "disparity_spread": jnp.mean(spread),
+        "translation_norm": jnp.mean(jnp.linalg.norm(poses[:, :, :3, 3], axis=-1)),
+    }
+
+
+def as_view(network, variables: Variables, batch: Batch) -> View:
+    """The view of a batch for pictures: no augmentation; depth from running statistics, poses from the batch's."""
+    clean = triplet(batch)
+    poses, _ = source_poses(network, variables.params, variables.batch_stats, clean)
+    return View(
+        image=clean[:, 0],
+        outputs=predict(network, variables, clean[:, 0]),
+        sources=clean[:, 1:],
+        source_from_target=poses,
+        intrinsics=batch.intrinsics,
+    )

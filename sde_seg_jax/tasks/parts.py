@@ -1,0 +1,107 @@
+"""What several tasks share: running the network with its running statistics, poses, and sums of loss terms."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from sde_seg_jax.geometry import se3
+from sde_seg_jax.types import Batch, Outputs, Params, Variables, View
+
+
+def find_module(package: str, name: str, attribute: str, kind: str) -> ModuleType:
+    """The module `package.name` that defines `attribute`. Raises ValueError that lists the known names."""
+    folder = importlib.import_module(package)
+    names = [m.name for m in pkgutil.iter_modules(folder.__path__) if not m.ispkg]
+    if name in names:
+        module = importlib.import_module(f"{package}.{name}")
+        if hasattr(module, attribute):
+            return module
+    known = [n for n in names if hasattr(importlib.import_module(f"{package}.{n}"), attribute)]
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    raise ValueError(f"unknown {kind} '{name}'; {hint}known: {', '.join(known)}")
+
+
+def find_task(name: str) -> ModuleType:
+    """A task module by name."""
+    return find_module("sde_seg_jax.tasks", name, "make_loss", "task")
+
+
+def find_loss(name: str) -> ModuleType:
+    """A loss module by name."""
+    return find_module("sde_seg_jax.losses", name, "term", "loss term")
+
+
+def choose(options: dict[str, Any], name: str, key: str) -> Any:
+    """options[name]. Raises ValueError that names the configuration key and lists the known values."""
+    if name not in options:
+        raise ValueError(f"unknown {key} '{name}'; known: {', '.join(options)}")
+    return options[name]
+
+
+def to_float(image: jax.Array) -> jax.Array:
+    """uint8 [0,255] -> float32 [0,1]."""
+    return image.astype(jnp.float32) / 255.0
+
+
+def forward(
+    network: Any, params: Params, stats: Params, image: jax.Array, dropout: jax.Array | None
+) -> tuple[Outputs, Params]:
+    """Training mode on images [B,H,W,3] in [0,1]: (outputs, new running statistics). No dropout without a key."""
+    outputs, changed = network.apply(
+        {"params": params, "batch_stats": stats},
+        image,
+        train=True,
+        dropout=dropout is not None,
+        rngs={} if dropout is None else {"dropout": dropout},
+        mutable=["batch_stats"],
+    )
+    return outputs, changed["batch_stats"]
+
+
+def predict(network: Any, variables: Variables, image: jax.Array) -> Outputs:
+    """Evaluation mode: running statistics, no dropout. Images in [0,1]."""
+    return network.apply({"params": variables.params, "batch_stats": variables.batch_stats}, image, train=False)
+
+
+def source_poses(network: Any, params: Params, stats: Params, frames: jax.Array) -> tuple[jax.Array, Params]:
+    """source_from_target [B,2,4,4] of (previous, next) from frames [B,3,H,W,3] = (target, previous, next).
+
+    Each pair is given in temporal order; the backward transform is the inverse of previous -> target (METHOD 1).
+    """
+
+    def pose(earlier, later, stats):
+        variables = {"params": params, "batch_stats": stats}
+        found, changed = network.apply(variables, earlier, later, train=True, method="pose", mutable=["batch_stats"])
+        return found, changed["batch_stats"]
+
+    target, previous, following = frames[:, 0], frames[:, 1], frames[:, 2]
+    backward, stats = pose(previous, target, stats)
+    forward_, stats = pose(target, following, stats)
+    return jnp.stack([se3.inverse_transform(*backward), se3.transform(*forward_)], axis=1), stats
+
+
+def triplet(batch: Batch) -> jax.Array:
+    """Frames [B,3,H,W,3] in [0,1]: target, previous, next. Raises ValueError without neighbors."""
+    if batch.neighbors is None:
+        raise ValueError("this task needs neighboring frames; choose a split with video (data.video_split)")
+    return to_float(jnp.concatenate([batch.image[:, None], batch.neighbors], axis=1))
+
+
+def terms(
+    losses: dict[str, float], view: View, rng: jax.Array, options: dict[str, dict] | None = None
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Weighted sum of loss terms, and each term's value before weighting."""
+    options = options or {}
+    total, logs = jnp.zeros((), jnp.float32), {}
+    for name, key in zip(sorted(losses), jax.random.split(rng, max(1, len(losses))), strict=True):
+        logs[name] = find_loss(name).term(view, key, **options.get(name, {}))
+        total = total + losses[name] * logs[name]
+    return total, logs

@@ -1,0 +1,32 @@
+"""Supervised segmentation on the labelled images: the baseline."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from sde_seg_jax.tasks.parts import forward, terms, to_float
+from sde_seg_jax.training.step import Aux, split_named
+from sde_seg_jax.types import Streams, TrainState, View
+
+STREAMS = {"labeled": ("label",)}  # stream -> optional fields it reads
+NEEDS = ("segmentation",)
+
+
+def make_loss(network, *, losses: dict[str, float]):
+    """Cross-entropy (or the named terms) on one labelled batch."""
+
+    def loss(params, state: TrainState, streams: Streams, rng):
+        r = split_named(rng, "dropout", "terms")
+        total, stats, logs = supervised_terms(network, losses, params, state.student.batch_stats, streams.labeled, r)
+        return total, Aux(stats, logs)
+
+    return loss
+
+
+def supervised_terms(network, losses, params, stats, batch, r):
+    """(weighted sum, new running statistics, logs) of the loss terms on a labelled batch; r: keys dropout, terms."""
+    image = to_float(batch.image)
+    outputs, stats = forward(network, params, stats, image, r["dropout"])
+    view = View(image=image, outputs=outputs, label=batch.label.astype(jnp.int32))
+    total, logs = terms(losses, view, r["terms"])
+    return total, stats, logs

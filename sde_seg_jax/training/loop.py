@@ -1,0 +1,129 @@
+"""The training loop, read top to bottom. It knows neither data sets nor models: it gets an iterator and functions."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import tqdm
+
+from sde_seg_jax.training.checkpoints import Checkpoints
+from sde_seg_jax.training.log import Log
+from sde_seg_jax.types import Streams, TrainState
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM arrived; the state has been saved."""
+
+
+class Diverged(ValueError):
+    """A loss that is not finite, or depth that collapsed to a constant map; the message says what to try."""
+
+
+def train(
+    state: TrainState,
+    step: Callable[[TrainState, Streams], tuple[TrainState, dict]],
+    batches: Iterator[Streams],
+    *,
+    steps: int,
+    images_per_step: int,
+    checkpoints: Checkpoints,
+    config: dict,
+    log: Log,
+    rates: Callable[[int], dict[str, float]] = lambda n: {},
+    evaluate: Callable[[TrainState], dict[str, float]] | None = None,
+    pictures: Callable[[TrainState, Streams], dict[str, np.ndarray]] | None = None,
+    log_every: int = 50,
+    save_every: int = 500,
+    eval_every: int = 0,
+    picture_every: int = 0,
+    collapse_after: int = 200,
+    title: str = "train",
+) -> TrainState:
+    """Runs updates until `steps` have been done; returns the last state, saved.
+
+    `batches` yields device arrays and starts at the state's step. Logs are fetched every `log_every` steps only, so
+    that the device never waits for the host. `*_every=0` switches a thing off. Raises Interrupted, Diverged.
+    """
+    start = int(state.step)
+    pending: list[dict] = []
+    clock = time.perf_counter()
+    with _Stop() as stop, tqdm.tqdm(total=steps, initial=start, desc=title, unit="step", mininterval=1.0) as bar:
+        for number in range(start + 1, steps + 1):
+            streams = next(batches)
+            state, logs = step(state, streams)
+            pending.append(logs)
+            bar.update()
+            last = number == steps or stop.requested
+            saving = last or number % save_every == 0
+            if saving or number % log_every == 0:  # before every save, so that no NaN is ever saved
+                values = _mean_logs(pending, first=number - len(pending) + 1, collapse_after=collapse_after)
+                speed = len(pending) * images_per_step / (time.perf_counter() - clock)
+                log.scalars(number, {**values, "images_per_second": speed, **rates(number - 1)})
+                bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
+                pending = []
+            if _due(number, picture_every, steps) and pictures is not None:
+                for name, image in pictures(state, streams).items():
+                    log.picture(number, name, image)
+            if _due(number, eval_every, steps) and evaluate is not None and not stop.requested:
+                log.scalars(number, {f"val/{k}": v for k, v in evaluate(state).items()})
+            if saving:
+                checkpoints.save(number, state, config)
+            if not pending:
+                clock = time.perf_counter()  # evaluation, pictures and saving don't count as training time
+            if stop.requested and number < steps:
+                checkpoints.wait()
+                raise Interrupted(f"stopped after step {number} of {steps}; saved; the same command continues")
+    checkpoints.wait()
+    return state
+
+
+def _due(number: int, every: int, steps: int) -> bool:
+    return every > 0 and (number % every == 0 or number == steps)
+
+
+def _mean_logs(pending: list[dict], first: int, collapse_after: int) -> dict[str, float]:
+    """Means over the steps since the last call, after checking every one of them."""
+    fetched: list[dict[str, Any]] = jax.device_get(pending)
+    for number, logs in enumerate(fetched, start=first):
+        if not np.isfinite(logs["loss"]):
+            raise Diverged(
+                f"the loss is {float(logs['loss'])} at step {number}: lower optim.learning_rate, "
+                "check the intrinsics and labels of the data, or use model.dtype=float32; "
+                "the last checkpoint is from before"
+            )
+    means = {key: float(np.mean([logs[key] for logs in fetched])) for key in fetched[0]}
+    if first > collapse_after and means.get("disparity_spread", 1.0) < 1e-3:
+        raise Diverged(
+            f"depth collapsed to a constant map (disparity spread {means['disparity_spread']:.1e} at step {first}): "
+            "try another seed, a higher optim.learning_rate, model.disparity_bias=-4 with model.pose_scale=0.1, "
+            "or frames with more motion"
+        )
+    return means
+
+
+class _Stop:
+    """Turns the first SIGINT or SIGTERM into a request to finish the step and save; a second one acts at once."""
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __enter__(self):
+        self.requested = False
+        self._before = {}
+        try:
+            self._before = {number: signal.signal(number, self._handle) for number in self.SIGNALS}
+        except ValueError:  # not the main thread (a notebook's worker): signals stay as they are
+            self._before = {}
+        return self
+
+    def _handle(self, number, frame):
+        self.requested = True
+        signal.signal(number, self._before[number])
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

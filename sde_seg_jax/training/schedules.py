@@ -1,0 +1,65 @@
+"""Learning-rate schedules: functions from the number of updates done to a factor in (0,1] of every base rate.
+
+Update number n (0-based) runs at `rate * factor(n)`, so N iterations are N updates, and a resumed run has the
+schedule's learning rates because they depend on the count alone (Q30: the published system does N-1, and
+resets rates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+Schedule = Callable[[Int[Array, " ..."]], Float[Array, " ..."]]
+
+POLY_FLOOR = 1e-6  # as published: the factor never reaches 0
+
+
+def _as_float(step: Int[Array, " ..."]) -> Float[Array, " ..."]:
+    # float64 under x64, else float32: the default float of the run
+    return jnp.asarray(step).astype(jax.dtypes.canonicalize_dtype(float))
+
+
+def constant() -> Schedule:
+    """factor = 1."""
+    return lambda step: jnp.ones_like(_as_float(step))
+
+
+def step(*, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
+    """factor = gamma^k with k the number of milestones reached, n >= milestone."""
+    if list(milestones) != sorted(milestones):
+        raise ValueError(f"milestones must ascend, got {list(milestones)}")
+
+    def factor(step):
+        n = _as_float(step)
+        reached = sum((n >= m).astype(n.dtype) for m in milestones) if milestones else jnp.zeros_like(n)
+        return gamma**reached
+
+    return factor
+
+
+def poly(*, steps: int, power: float = 0.9) -> Schedule:
+    """factor = max(1e-6, (1 - n/steps)^power); 1e-6 from `steps` on (the published code fails beyond)."""
+    if steps < 1:
+        raise ValueError(f"poly needs steps >= 1, got {steps}")
+
+    def factor(step):
+        return jnp.maximum(POLY_FLOOR, jnp.maximum(1.0 - _as_float(step) / steps, 0.0) ** power)
+
+    return factor
+
+
+SCHEDULES = {"constant": constant, "step": step, "poly": poly}
+
+
+def make_schedule(*, name: str, **options) -> Schedule:
+    """The schedule a config names, e.g. {"name": "step", "milestones": [30000], "gamma": 0.1}.
+
+    Raises ValueError for an unknown name, TypeError for an option the schedule doesn't have.
+    """
+    if name not in SCHEDULES:
+        raise ValueError(f"unknown schedule {name!r}; known: {', '.join(sorted(SCHEDULES))}")
+    return SCHEDULES[name](**options)

@@ -1,0 +1,81 @@
+"""One training step: the only place that knows gradients, updates, the EMA teacher and how randomness advances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from sde_seg_jax.training.ema import initial_teacher
+from sde_seg_jax.types import Params, Streams, TrainState, Variables
+
+
+@struct.dataclass
+class Aux:
+    """What a loss returns beside its value."""
+
+    batch_stats: Params  # the student's running statistics after this step's forward passes
+    logs: dict[str, jax.Array]  # scalars
+    teacher_stats: Params | None = None  # the teacher's own running statistics, if it ran on batch statistics
+
+
+Loss = Callable[[Params, TrainState, Streams, jax.Array], tuple[jax.Array, Aux]]
+TeacherUpdate = Callable[[Variables, Variables, jax.Array], Variables]
+
+
+def init_state(
+    student: Variables,
+    optimizer: optax.GradientTransformation,
+    *,
+    seed: int,
+    teacher: bool,
+    frozen: dict[str, Variables] | None = None,
+) -> TrainState:
+    """State before the first update. The teacher starts as a copy of the student, in buffers of its own."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        student=student,
+        opt_state=optimizer.init(student.params),
+        key=jax.random.key(seed),
+        teacher=initial_teacher(student) if teacher else None,
+        frozen=frozen or {},
+    )
+
+
+def make_step(
+    loss: Loss, optimizer: optax.GradientTransformation, update_teacher: TeacherUpdate | None = None
+) -> Callable[[TrainState, Streams], tuple[TrainState, dict[str, jax.Array]]]:
+    """A pure function (state, streams) -> (state, logs); compile it with `sharding.compile_step`.
+
+    The step's randomness is the run's key with the step number folded in, so a resumed run continues the same draws.
+    """
+
+    def step(state: TrainState, streams: Streams) -> tuple[TrainState, dict[str, jax.Array]]:
+        rng = jax.random.fold_in(state.key, state.step)
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        (value, aux), grads = gradient(state.student.params, state, streams, rng)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.student.params)
+        student = Variables(optax.apply_updates(state.student.params, updates), aux.batch_stats)
+        number = state.step + 1  # of this update, counted from 1 as the teacher's schedule does
+        teacher = state.teacher
+        if teacher is not None and update_teacher is not None:
+            stats = teacher.batch_stats if aux.teacher_stats is None else aux.teacher_stats
+            teacher = update_teacher(Variables(teacher.params, stats), student, number)
+        logs = {"loss": value, "gradient_norm": optax.tree.norm(grads), **aux.logs}
+        return state.replace(step=number, student=student, opt_state=opt_state, teacher=teacher), logs
+
+    return step
+
+
+def split_named(rng: jax.Array, *names: str) -> dict[str, jax.Array]:
+    """One key a name: `split_named(rng, "mix", "strong")["mix"]`."""
+    return dict(zip(names, jax.random.split(rng, len(names)), strict=True))
+
+
+def parameter_count(params: Any) -> int:
+    """Number of trainable scalars."""
+    return sum(x.size for x in jax.tree.leaves(params))

@@ -1,0 +1,98 @@
+"""A run that was stopped, in whatever way, and started again ends where it would have ended without."""
+
+import json
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from sde_seg_jax.training.checkpoints import read_part
+
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def arguments(runs, prepared, tiny):
+    """Semi-supervised: teacher, DepthMix with a frozen depth network, transferred modules."""
+    return (
+        *("train", tiny("semi_supervised"), prepared),
+        *(f"--config.train.steps={STEPS}", "--config.train.save_every=3"),
+        *(f"--config.model.init={runs / 'depth'}", f"--config.task.depth_checkpoint={runs / 'depth'}"),
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(arguments, finish, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    status, _, err = finish(*arguments, f"--workdir={folder}")
+    assert status == 0, err
+    return folder
+
+
+def steps(folder):
+    path = folder / "metrics.jsonl"
+    text = path.read_text() if path.exists() else ""
+    return [json.loads(line)["step"] for line in text.splitlines() if line.endswith("}")]
+
+
+def saved(folder):
+    return sorted(int(p.name) for p in (folder / "checkpoints").glob("*") if p.name.isdigit())
+
+
+def wait_for(process, folder, step):
+    """Until some checkpoint is there, and `step` is done."""
+    while process.poll() is None and not (saved(folder) and steps(folder) and steps(folder)[-1] >= step):
+        time.sleep(0.002)
+    assert process.poll() is None, "the run ended before it could be stopped"
+
+
+def assert_same_state(a, b):
+    parts = ("step", "student", "teacher", "opt_state", "key", "frozen")
+    first, second = read_part(str(a), *parts), read_part(str(b), *parts)
+    leaves = dict(flat(first))
+    assert leaves.keys() == dict(flat(second)).keys()
+    for kind in ("student/params", "student/batch_stats", "teacher/params", "opt_state", "key", "frozen/depth"):
+        assert any(name.startswith(kind) for name in leaves), kind
+    for name, leaf in flat(second):
+        np.testing.assert_array_equal(leaves[name], leaf, err_msg=name, strict=True)
+
+
+def flat(tree, name=""):
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, (list, tuple)) else None
+    if items is None:
+        if tree is not None:
+            yield name.lstrip("/"), np.asarray(tree)
+        return
+    for key, value in items:
+        yield from flat(value, f"{name}/{key}")
+
+
+def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(arguments, uninterrupted, start, finish, tmp_path):
+    for step in (5, 17):  # killed twice
+        process = start(*arguments, f"--workdir={tmp_path}")
+        wait_for(process, tmp_path, step)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert saved(tmp_path)[-1] < STEPS
+    status, out, err = finish(*arguments, f"--workdir={tmp_path}")
+    assert status == 0, err
+    assert "continuing at step" in out
+    assert_same_state(tmp_path, uninterrupted)
+    assert steps(tmp_path) == steps(uninterrupted) == list(range(1, STEPS + 1))
+
+
+def test_a_signal_saves_and_exits_with_130_and_the_run_continues(arguments, uninterrupted, start, finish, tmp_path):
+    for number, step in ((signal.SIGINT, 4), (signal.SIGTERM, 14)):
+        process = start(*arguments, f"--workdir={tmp_path}")
+        wait_for(process, tmp_path, step)
+        process.send_signal(number)
+        _, err = process.communicate()
+        assert process.returncode == 130, err
+        assert saved(tmp_path)[-1] == steps(tmp_path)[-1] < STEPS
+        last = err.splitlines()[-1]
+        assert last == f"stopped after step {saved(tmp_path)[-1]} of {STEPS}; saved; the same command continues"
+    status, _, err = finish(*arguments, f"--workdir={tmp_path}")
+    assert status == 0, err
+    assert_same_state(tmp_path, uninterrupted)

@@ -1,0 +1,50 @@
+"""Every configuration file can be used: its rows build, its sections fit the functions that read them."""
+
+import ast
+import importlib.util
+import json
+import pathlib
+
+import pytest
+
+from sde_seg_jax.cli.check import check
+from sde_seg_jax.cli.config import as_json, load_config
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FILES = sorted(p for p in (ROOT / "configs").rglob("*.py") if p.stem != "base") + [ROOT / "tests/tiny/config.py"]
+
+
+def rows(path):
+    spec = importlib.util.spec_from_file_location("rows", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return list(getattr(module, "ROWS", [""]))
+
+
+def cases():
+    import sys
+
+    sys.path.insert(0, str(ROOT / "configs"))
+    return [(path, row) for path in FILES for row in rows(path)]
+
+
+@pytest.mark.parametrize(("path", "row"), cases(), ids=lambda x: getattr(x, "stem", x))
+def test_a_row_fits_the_functions_that_read_it(path, row):
+    config = load_config(str(path), row)
+    check(config)
+    assert json.loads(json.dumps(as_json(config))) == as_json(config)
+
+
+def test_the_base_fits_too():
+    check(load_config(str(ROOT / "configs" / "base.py")))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_configuration_opens_with_what_it_is(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_stages_of_a_pipeline_are_rows(path):
+    config = load_config(str(path))
+    assert set(config.get("pipeline", {}).get("stages", ())) <= set(rows(path))

@@ -1,0 +1,19 @@
+"""Prepared tiny scenes, written once for all tests."""
+
+import pytest
+from tiny_scenes import SIZE, SPEC
+
+from sde_seg_jax.data.prepare import prepare
+from sde_seg_jax.data.source import open_source
+
+
+@pytest.fixture(scope="session")
+def prepared_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(SPEC, prepared_dir=folder, size=SIZE, workers=1, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def source(prepared_dir):
+    return open_source(SPEC, prepared_dir, "train")

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from sde_seg_jax.data.subset import indices_of, subset
+
+
+class Names:
+    name = "names"
+    names = tuple(f"n{index}" for index in range(10))
+    labeled = np.array([True] * 8 + [False] * 2)
+
+
+def test_the_seed_chooses_and_the_order_is_the_sources():
+    chosen = subset(Names, 4, seed=1)
+    assert chosen == subset(Names, 4, seed=1) == sorted(chosen)
+    assert len({tuple(subset(Names, 4, seed=seed)) for seed in range(10)}) > 5
+
+
+def test_more_labels_of_one_seed_contain_the_fewer():
+    assert set(subset(Names, 3, seed=2)) < set(subset(Names, 6, seed=2))
+
+
+def test_only_labeled_samples_are_drawn():
+    assert subset(Names, 8) == [f"n{index}" for index in range(8)]
+    with pytest.raises(ValueError, match="9 labels wanted, but 'names' has 8 labeled samples"):
+        subset(Names, 9)
+
+
+def test_names_come_from_a_list_or_a_file(tmp_path):
+    path = tmp_path / "chosen.txt"
+    path.write_text("n5\nn2\n")
+    assert subset(Names, ["n5", "n2"]) == subset(Names, path) == ["n2", "n5"]
+    np.testing.assert_array_equal(indices_of(Names, ["n5", "n2"]), [2, 5])
+
+
+def test_unknown_names_and_files_are_errors(tmp_path):
+    with pytest.raises(ValueError, match=r"2 of 3 names are not in 'names', the first is 'x'; .* like 'n0'"):
+        subset(Names, ["n1", "x", "y"])
+    with pytest.raises(ValueError, match="does not exist"):
+        subset(Names, tmp_path / "no.txt")

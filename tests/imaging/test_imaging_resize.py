@@ -1,0 +1,62 @@
+"""Resizing facts on images small enough to check by eye."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sde_seg_jax.imaging.resize import (
+    area_pyramid,
+    resize_bilinear,
+    resize_bilinear_corners,
+    resize_nearest,
+    upsample_nearest_2x,
+)
+
+ROW = jnp.array([0.0, 4.0, 8.0]).reshape(1, 1, 3, 1)
+
+
+def test_half_pixel_centres_extend_the_border():
+    np.testing.assert_allclose(resize_bilinear(ROW, (1, 6))[0, 0, :, 0], [0, 1, 3, 5, 7, 8])
+
+
+def test_half_pixel_downsampling_does_not_average_beyond_two_pixels():
+    np.testing.assert_allclose(resize_bilinear(jnp.arange(8.0).reshape(1, 1, 8, 1), (1, 2))[0, 0, :, 0], [1.5, 5.5])
+
+
+def test_aligned_corners_keep_the_corners():
+    np.testing.assert_allclose(resize_bilinear_corners(ROW, (1, 5))[0, 0, :, 0], [0, 2, 4, 6, 8])
+    np.testing.assert_allclose(resize_bilinear_corners(ROW, (1, 1))[0, 0, :, 0], [0])
+
+
+@pytest.mark.parametrize("resize", [resize_bilinear, resize_bilinear_corners])
+def test_one_pixel_fills_everything(resize):
+    np.testing.assert_array_equal(resize(jnp.full((1, 1, 1, 2), 3.0), (4, 5)), np.full((1, 4, 5, 2), 3.0))
+
+
+@pytest.mark.parametrize("resize", [resize_bilinear, resize_bilinear_corners])
+def test_the_same_size_is_the_same_array(resize):
+    assert resize(ROW, (1, 3)) is ROW
+
+
+def test_nearest_takes_the_pixel_under_the_centre_and_keeps_integers():
+    labels = jnp.arange(5, dtype=jnp.uint8).reshape(1, 1, 5)
+    shrunk = resize_nearest(labels, (1, 2))
+    assert shrunk.dtype == jnp.uint8
+    np.testing.assert_array_equal(shrunk[0, 0], [1, 3])
+
+
+def test_doubling_is_nearest_resizing():
+    x = jnp.arange(12.0).reshape(1, 2, 3, 2)
+    np.testing.assert_array_equal(upsample_nearest_2x(x), resize_nearest(x, (4, 6)))
+
+
+def test_pyramid_levels_are_means():
+    levels = area_pyramid(jnp.arange(32.0).reshape(1, 4, 8, 1), 3)
+    assert [level.shape[1:3] for level in levels] == [(4, 8), (2, 4), (1, 2)]
+    np.testing.assert_allclose(levels[1][0, 0, :, 0], [4.5, 6.5, 8.5, 10.5])
+    np.testing.assert_allclose([level.mean() for level in levels], 15.5)
+
+
+def test_a_pyramid_refuses_sizes_it_cannot_halve():
+    with pytest.raises(ValueError, match=r"multiples of 4, got \(4, 6\)"):
+        area_pyramid(jnp.zeros((1, 4, 6, 1)), 3)

@@ -1,0 +1,73 @@
+"""Facts about the losses that train segmentation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sde_seg_jax.losses.cross_entropy import cross_entropy, cross_entropy_map
+from sde_seg_jax.losses.entropy import pixel_entropy, stretch
+from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label, pseudo_label_loss
+from sde_seg_jax.types import IGNORE
+
+LOGITS = jax.random.normal(jax.random.key(0), (2, 3, 4, 5))
+LABEL = jax.random.randint(jax.random.key(1), (2, 3, 4), 0, 5).at[0, 0].set(IGNORE)
+
+
+def test_equal_logits_cost_the_logarithm_of_the_number_of_classes():
+    np.testing.assert_allclose(cross_entropy(jnp.zeros((2, 3, 4, 5)), LABEL), np.log(5), rtol=1e-6)
+
+
+def test_without_weights_ignored_pixels_do_not_dilute_the_mean():
+    per_pixel = cross_entropy_map(LOGITS, LABEL)
+    np.testing.assert_allclose(cross_entropy(LOGITS, LABEL), per_pixel.sum() / 20, rtol=1e-6)
+
+
+def test_with_weights_they_do():
+    per_pixel = cross_entropy_map(LOGITS, LABEL)
+    np.testing.assert_allclose(
+        cross_entropy(LOGITS, LABEL, jnp.full(LABEL.shape, 0.5)), 0.5 * per_pixel.sum() / 24, rtol=1e-6
+    )
+
+
+def test_unsigned_labels_from_disk_work():
+    np.testing.assert_array_equal(cross_entropy(LOGITS, LABEL.astype(jnp.uint8)), cross_entropy(LOGITS, LABEL))
+
+
+def test_bfloat16_logits_are_summed_in_float32():
+    assert cross_entropy(LOGITS.astype(jnp.bfloat16), LABEL).dtype == jnp.float32
+
+
+def test_logits_are_resized_when_only_one_side_differs():
+    tall = jnp.repeat(LABEL, 2, axis=1)
+    assert cross_entropy_map(LOGITS, tall).shape == (2, 6, 4)
+
+
+def test_a_channel_axis_on_the_label_is_refused():
+    with pytest.raises(ValueError, match="drop the label's channel axis"):
+        cross_entropy(LOGITS, LABEL[..., None])
+
+
+def test_huge_logits_stay_finite():
+    assert np.isfinite(jax.grad(cross_entropy)(1e30 * LOGITS, LABEL)).all()
+
+
+def test_pixels_without_probability_are_ignored():
+    probability = jnp.array([[0.2, 0.8], [0.0, 0.0], [1.0, 0.0]]).reshape(1, 1, 3, 2)
+    np.testing.assert_array_equal(pseudo_label(probability), [[[1, IGNORE, 0]]])
+    np.testing.assert_allclose(confident_fraction(probability), 1 / 3)
+    np.testing.assert_allclose(confident_fraction(probability, threshold=0.8), 2 / 3)
+
+
+def test_an_unsure_teacher_teaches_nothing():
+    probability = jnp.full((2, 3, 4, 5), 0.2)
+    assert pseudo_label_loss(LOGITS, probability) == 0
+
+
+def test_entropy_is_0_when_certain_and_1_when_even():
+    logits = jnp.array([[0.0, 0.0, 0.0], [90.0, 0.0, 0.0]]).reshape(1, 1, 2, 3)
+    np.testing.assert_allclose(pixel_entropy(logits)[0, 0], [1, 0], atol=1e-6)
+
+
+def test_stretching_a_constant_map_gives_zeros():
+    np.testing.assert_array_equal(stretch(jnp.full((1, 2, 2), 0.3)), np.zeros((1, 2, 2)))

@@ -1,0 +1,85 @@
+"""Batch normalisation: PyTorch's statistics, precision, single values, sharded batches."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from sde_seg_jax.models.batch_norm import BatchNorm
+
+NORM = BatchNorm()
+
+
+def variables(channels: int, mean=0.0, var=1.0) -> dict:
+    return {
+        "params": {"scale": jnp.full(channels, 2.0), "bias": jnp.full(channels, 0.5)},
+        "batch_stats": {"mean": jnp.full(channels, mean), "var": jnp.full(channels, var)},
+    }
+
+
+def random(shape, dtype=np.float32):
+    return np.random.default_rng(0).normal(3.0, 2.0, shape).astype(dtype)
+
+
+def train(state, x):
+    y, updated = NORM.apply(state, x, train=True, mutable=["batch_stats"])
+    return y, updated["batch_stats"]
+
+
+def test_training_normalises_with_the_biased_and_stores_the_unbiased_variance():
+    x = random((2, 3, 4, 5))
+    y, running = train(variables(5), x)
+    flat = x.reshape(-1, 5).astype(np.float64)
+    expected = (flat - flat.mean(0)) / np.sqrt(flat.var(0) + 1e-5) * 2.0 + 0.5
+    np.testing.assert_allclose(y.reshape(-1, 5), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(running["mean"], 0.1 * flat.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(running["var"], 0.9 + 0.1 * flat.var(0, ddof=1), rtol=1e-5)
+
+
+def test_evaluation_uses_running_statistics():
+    x = random((1, 2, 2, 3))
+    y = NORM.apply(variables(3, mean=1.0, var=4.0), x, train=False)
+    np.testing.assert_allclose(y, (x - 1.0) / np.sqrt(4.0 + 1e-5) * 2.0 + 0.5, rtol=1e-5)
+
+
+def test_training_without_mutable_statistics_leaves_them():
+    x = random((2, 3, 4, 5))
+    np.testing.assert_array_equal(NORM.apply(variables(5), x, train=True), train(variables(5), x)[0])
+
+
+def test_single_value_is_normalised_with_running_statistics():
+    x, state = random((1, 1, 1, 4)), variables(4, mean=1.0, var=4.0)
+    y, running = train(state, x)
+    np.testing.assert_array_equal(y, NORM.apply(state, x, train=False))
+    np.testing.assert_allclose(running["mean"], 0.9 + 0.1 * x.reshape(4), rtol=1e-6)
+    np.testing.assert_array_equal(running["var"], np.full(4, 4.0, np.float32))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 4), (2, 1, 1, 4)], ids=["one value", "two values"])
+def test_gradients_are_finite_where_the_variance_vanishes(shape):
+    x = np.full(shape, 7.0, np.float32)
+    grad = jax.grad(lambda x: train(variables(4), x)[0].sum())(x)
+    assert np.isfinite(grad).all()
+
+
+def test_bfloat16_input_keeps_float32_statistics():
+    x = jnp.asarray(random((4, 8, 8, 3)), jnp.bfloat16)
+    y, running = train(variables(3), x)
+    exact = np.asarray(x, np.float64).reshape(-1, 3)
+    assert y.dtype == jnp.bfloat16
+    assert running["mean"].dtype == running["var"].dtype == jnp.float32
+    np.testing.assert_allclose(running["mean"], 0.1 * exact.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(running["var"], 0.9 + 0.1 * exact.var(0, ddof=1), rtol=1e-5)
+
+
+def test_statistics_of_a_sharded_batch_are_global():
+    x = random((4, 2, 2, 3))
+    mesh = Mesh(np.array(jax.devices()[:2]), ("batch",))
+    sharded = jax.device_put(x, NamedSharding(mesh, PartitionSpec("batch")))
+    for got, expected in zip(
+        jax.tree.leaves(jax.jit(train)(variables(3), sharded)),
+        jax.tree.leaves(train(variables(3), x)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,59 @@
+"""Convolution and pooling borders, computed by hand."""
+
+import jax
+import numpy as np
+import pytest
+
+from sde_seg_jax.models.layers import Conv, reflect, zeros
+from sde_seg_jax.models.resnet import max_pool
+
+IMAGE = np.arange(1.0, 31.0, dtype=np.float32).reshape(1, 5, 6, 1)
+
+
+def direct(x, kernel, stride, dilation, mode):
+    """Cross-correlation by loops on one channel."""
+    size = kernel.shape[0]
+    margin = dilation * (size // 2)
+    x = np.pad(x[0, :, :, 0], margin, mode=mode)
+    reach = dilation * (size - 1) + 1
+    rows, columns = (range(0, n - reach + 1, stride) for n in x.shape)
+    return np.array(
+        [
+            [(x[i : i + reach : dilation, j : j + reach : dilation] * kernel).sum() for j in columns]
+            for i in rows
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "dilation", "pad"),
+    [
+        (3, 1, 1, zeros),
+        (3, 2, 1, zeros),
+        (7, 2, 1, zeros),
+        (3, 1, 2, zeros),
+        (3, 1, 1, reflect),
+        (1, 2, 1, zeros),
+    ],
+)
+def test_convolution_is_padded_alike_on_all_sides(size, stride, dilation, pad):
+    kernel = np.random.default_rng(0).normal(size=(size, size, 1, 1)).astype(np.float32)
+    conv = Conv(1, size, stride, dilation, use_bias=False, pad=pad)
+    got = conv.apply({"params": {"kernel": kernel}}, IMAGE)
+    mode = "reflect" if pad is reflect else "constant"
+    np.testing.assert_allclose(
+        got[0, :, :, 0], direct(IMAGE, kernel[:, :, 0, 0], stride, dilation, mode), rtol=1e-4, atol=1e-3
+    )
+
+
+def test_max_pool_ignores_what_is_outside():
+    got = max_pool(-IMAGE)[0, :, :, 0]
+    expected = [[-1, -2, -4], [-7, -8, -10], [-19, -20, -22]]
+    np.testing.assert_array_equal(got, np.array(expected, np.float32))
+
+
+def test_bfloat16_convolution_keeps_float32_parameters():
+    conv = Conv(2, dtype=jax.numpy.bfloat16)
+    y, made = conv.init_with_output(jax.random.key(0), IMAGE)
+    assert y.dtype == jax.numpy.bfloat16
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(made)} == {"float32"}

@@ -1,0 +1,130 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from toy import CLASSES, Toy, assert_finite, batch, dtypes, fast_jit, state_of, streams, variables
+
+from sde_seg_jax.tasks import semi_supervised, supervised
+from sde_seg_jax.training import ema
+from sde_seg_jax.training.step import make_step
+from sde_seg_jax.types import IGNORE
+
+LOSSES = {"cross_entropy": 1.0}
+
+
+def make_state(network):
+    return state_of(network, optax.sgd(0.1), teacher=True, frozen={"depth": variables(Toy(), seed=5)})
+
+
+def run(task, data, dtype="float32", **options):
+    network = Toy(dtype)
+    state = make_state(network)
+    if task is semi_supervised:
+        options = {"depth_network": Toy(), **options}
+    loss = task.make_loss(network, losses=LOSSES, **options)
+    both = fast_jit(jax.value_and_grad(loss, has_aux=True))
+    return both(state.student.params, state, data, jax.random.key(3))
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_supervised_runs_at_any_batch_size(size):
+    (loss, aux), gradient = run(supervised, streams(size))
+    assert_finite((loss, aux, gradient))
+    assert aux.logs.keys() == {"cross_entropy"}
+
+
+def test_semi_supervised_runs_on_a_single_image():
+    (loss, aux), gradient = run(semi_supervised, streams(1, labeled=[False]), mix="class", teacher="ema_stats")
+    assert_finite((loss, aux, gradient))
+    assert aux.teacher_stats is None
+    np.testing.assert_allclose(loss, aux.logs["cross_entropy"] + aux.logs["agreement"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("task", "options"), [(supervised, {}), (semi_supervised, {"mix": "none"})])
+def test_bfloat16_computes_a_finite_loss_with_float32_parameters_and_statistics(task, options):
+    (loss, aux), gradient = run(task, streams(2), dtype="bfloat16", **options)
+    assert_finite((loss, gradient))
+    assert dtypes((loss, aux.batch_stats, gradient)) == {"float32"}
+
+
+def mixer(mix, teacher="ema_stats"):
+    return semi_supervised.make_mixer(Toy(), mix=mix, mix_margin=0.03, teacher=teacher, depth_network=Toy())
+
+
+@pytest.mark.parametrize("mix", sorted(semi_supervised.MIXES))
+def test_every_mix_takes_each_pixel_whole_from_an_image_or_its_partner(mix):
+    data = streams(3, labeled=[True, False, False]).unlabeled
+    pseudo, mixed, mask, _ = fast_jit(mixer(mix))(make_state(Toy()), data, jax.random.key(0))
+    assert mask.all() if mix == "none" else 0 < mask.mean() < 1
+    for field in ("image", "probability"):
+        own = np.asarray(getattr(pseudo, field))
+        np.testing.assert_array_equal(getattr(mixed, field), np.where(mask, own, np.roll(own, -1, axis=0)))
+
+
+def test_the_teacher_and_the_depth_network_get_no_gradient():
+    state, data = make_state(Toy()), batch(2, labeled=[False, False])
+
+    def of(teacher, depth):
+        replaced = state.replace(teacher=teacher, frozen={"depth": depth})
+        _, mixed, _, _ = mixer("depth", "batch_stats")(replaced, data, jax.random.key(0))
+        return jnp.sum(mixed.probability[..., 0])
+
+    gradient = fast_jit(jax.grad(of, (0, 1)))(state.teacher, state.frozen["depth"])
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
+
+
+def test_ground_truth_replaces_the_teacher_only_where_a_sample_is_labeled():
+    data = batch(2, labeled=[True, False])
+    logits = jax.random.normal(jax.random.key(0), (*data.label.shape, CLASSES))
+    found = np.asarray(semi_supervised._probability(logits, data))
+    known = data.label[0] != IGNORE
+    assert (found[0][~known] == 0).all()  # no opinion where the truth has none
+    assert (found[0][known].argmax(-1) == data.label[0][known]).all()
+    assert (found[0][known].max(-1) == 1).all()
+    np.testing.assert_array_equal(found[1], jax.nn.softmax(logits[1]))
+
+
+def test_without_labels_in_the_stream_the_teacher_decides_alone():
+    data = batch(2).replace(label=None)
+    logits = jnp.ones((*data.image.shape[:3], CLASSES))
+    np.testing.assert_allclose(semi_supervised._probability(logits, data), 1 / CLASSES, rtol=1e-6)
+
+
+def test_depth_mix_keeps_what_is_nearer_with_its_label():
+    near = np.zeros((2, 16, 24), np.float32)
+    near[0, :, :12], near[1, :, 12:] = 1, 1
+    data = batch(2).replace(disparity=near)  # cached: needs no depth network
+    options = {"mix": "depth", "mix_margin": 0.03, "teacher": "ema_stats"}
+    pseudo, mixed, mask, _ = semi_supervised.make_mixer(Toy(), **options)(make_state(Toy()), data, jax.random.key(0))
+    np.testing.assert_array_equal(mask[0, ..., 0], near[0] == 1)
+    np.testing.assert_array_equal(mixed.image[0, :, :12], pseudo.image[0, :, :12])
+    np.testing.assert_array_equal(mixed.image[0, :, 12:], pseudo.image[1, :, 12:])
+    np.testing.assert_array_equal(mixed.probability[0, :, 12:], pseudo.probability[1, :, 12:])
+
+
+def test_mixing_by_depth_without_a_depth_network_names_the_remedy():
+    with pytest.raises(ValueError, match=r"needs a depth network: set task.depth_checkpoint, or task.mix=class"):
+        run(semi_supervised, streams(2), depth_network=None)
+
+
+@pytest.mark.parametrize("option", ["mix", "teacher"])
+def test_unknown_options_list_the_known_ones(option):
+    with pytest.raises(ValueError, match=f"unknown task.{option} 'x'; known: "):
+        semi_supervised.make_loss(Toy(), losses=LOSSES, **{option: "x"})
+
+
+def test_the_teacher_is_the_average_of_the_students_and_the_depth_network_stays():
+    network, optimizer = Toy(), optax.sgd(0.1)
+    loss = semi_supervised.make_loss(network, losses=LOSSES, depth_network=Toy())
+    step = fast_jit(make_step(loss, optimizer, ema.update_rule("batch_stats")))
+    before, _ = step(make_state(network), streams(3))
+    after, logs = step(before, streams(3, seed=7, labeled=[True, False, False]))
+    assert_finite(logs)
+    assert 0 < logs["pasted"] < 1
+    keep = np.float32(ema.alpha(jnp.int32(2)))
+    expected = jax.tree.map(lambda t, s: keep * t + (1 - keep) * s, before.teacher.params, after.student.params)
+    for a, b in zip(*map(jax.tree.leaves, (expected, after.teacher.params)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)  # fused multiply-add inside jit
+    for a, b in zip(*map(jax.tree.leaves, (before.frozen, after.frozen)), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -1,0 +1,78 @@
+"""The layers of the package: imports point down only. Read from the syntax tree, so lazy imports count too."""
+
+import ast
+import pathlib
+
+import pytest
+
+PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "sde_seg_jax"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# part -> the parts of the package it may import (itself and `types` always)
+ALLOWED = {
+    "types": set(),
+    "label_spaces": set(),
+    "geometry": set(),
+    "imaging": set(),
+    "training": set(),
+    "report": {"label_spaces"},
+    "losses": {"geometry", "imaging"},
+    "models": {"imaging"},
+    "mixing": {"imaging"},
+    "evaluation": {"imaging", "label_spaces"},
+    "data": {"geometry.camera", "label_spaces"},
+    "tasks": {"models", "losses", "mixing", "geometry", "imaging", "training"},
+}
+# library -> the parts (or files) that may import it
+OWNERS = {
+    "tensorflow": {"data"},
+    "tensorflow_datasets": {"data"},
+    "matplotlib": {"report"},
+    "torch": {"models.import_weights"},
+    "ml_collections": {"cli"},
+    "absl": {"cli"},
+}
+
+
+def imports(path: pathlib.Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def dotted(path: pathlib.Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def inside(name: str, roots) -> bool:
+    return any(name == root or name.startswith(root + ".") for root in roots)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_imports_point_down_only(path):
+    part = dotted(path).split(".")[0]
+    ours = {name.removeprefix("sde_seg_jax.") for name in imports(path) if name.startswith("sde_seg_jax.")}
+    if part in ("cli", "__init__"):
+        return
+    wrong = {name for name in ours if not inside(name, {part, "types", *ALLOWED[part]})}
+    assert not wrong, f"{dotted(path)} may not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_libraries_stay_in_their_part(path):
+    for library, owners in OWNERS.items():
+        if any(inside(name, {library}) for name in imports(path)):
+            assert inside(dotted(path), owners), f"{dotted(path)} imports {library}; only {sorted(owners)} may"
+
+
+def test_only_cli_joins_data_and_models():
+    for path in MODULES:
+        ours = imports(path)
+        both = any(n.startswith("sde_seg_jax.data") for n in ours) and any(
+            n.startswith("sde_seg_jax.models") for n in ours
+        )
+        assert not both or dotted(path).startswith("cli"), f"{dotted(path)} joins data and models"

@@ -1,0 +1,58 @@
+"""The notebook runs from its first cell to its last, and shows its pictures."""
+
+import json
+import math
+import pathlib
+import sys
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+NOTEBOOK = ROOT / "notebooks" / "street_scenes_to_segmentation.ipynb"
+STAGES = ("depth", "baseline", "semi_supervised")
+PICTURES = 9  # scenes and legend, warp, auto-mask, two pairs of curves and predictions, DepthMix
+TIMEOUT = 600  # seconds for one cell: three networks are compiled when the cache is cold
+
+
+def read_notebook():
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def pictures(notebook):
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output for output in outputs if "image/png" in output.get("data", {})]
+
+
+def losses(path):
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [record["loss"] for record in records if "loss" in record]
+
+
+def test_the_committed_notebook_has_no_outputs():
+    code = [cell for cell in read_notebook().cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_shows_its_pictures(tmp_path, monkeypatch):
+    monkeypatch.setenv("SDE_SEG_NOTEBOOK_SCALE", "tiny")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".jax_cache"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # nobody's profile or history
+    notebook = read_notebook()
+    notebook.cells.append(nbformat.v4.new_code_cell("import sys; sys.executable"))
+
+    client = NotebookClient(
+        notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute()
+
+    kernel = notebook.cells[-1].outputs[0].data["text/plain"]
+    assert kernel == repr(sys.executable), f"the kernel is another Python: {kernel}"
+    assert len(pictures(notebook)) == PICTURES
+    for stage in STAGES:
+        found = losses(tmp_path / "runs" / "notebook" / "tiny" / stage / "metrics.jsonl")
+        assert found, f"{stage} logged no loss"
+        assert all(loss is not None and math.isfinite(loss) for loss in found)

@@ -1,0 +1,52 @@
+"""The smallest configuration of every task, for tests: 64x64 street scenes, a network of a few thousand parameters."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "configs"))
+import base
+from ml_collections import ConfigDict
+
+from sde_seg_jax.cli.config import pick_row
+
+ROWS = {"depth": {}, "supervised": {}, "semi_supervised": {}, "camvid": {}}
+
+
+def get_config(row="supervised"):
+    pick_row(ROWS, row, __file__)
+    c = base.get_config()
+    c.name = "tiny"
+    c.pipeline = ConfigDict({"stages": ("depth", "semi_supervised")})
+    c.data.size = (64, 64)
+    c.data.crop = (64, 64)
+    c.data.labels = 3
+    c.data.in_memory = True
+    c.data.batch_size = 2
+    c.dataset = ConfigDict({"counts": {"train": 6, "val": 3}})
+    c.model.encoder = "resnet18"
+    c.model.width = 8
+    c.model.dilate = (False, False, False)
+    c.model.decoder_channels = (4, 4, 4, 8, 8)
+    c.model.aspp_rates = (1, 2)
+    c.model.pose_width = 8
+    c.eval.batch_size = 2
+    c.train.steps = 4
+    c.train.log_every = 1
+    c.train.save_every = 2
+    c.train.eval_every = 0
+    c.train.picture_every = 0
+    c.schedule = ConfigDict({"name": "poly", "steps": 100})
+    if row == "depth":
+        base.depth(c)
+        c.data.batch_size = 2
+        c.train.steps = 4
+        c.schedule = ConfigDict({"name": "constant"})
+    if row == "semi_supervised":
+        base.semi_supervised(c)
+        c.model.init = "@depth"
+        c.model.transfer = ("encoder", "segmentation/decoder <- depth_decoder")
+        c.task.depth_checkpoint = "@depth"
+    if row == "camvid":
+        c.data.dataset = "camvid"
+        c.dataset = ConfigDict({"frame_gap": 2})
+    return c
