@@ -45,6 +45,7 @@ def get_config():
     c.model.pose_width = 64
     c.model.pose_channels = 256  # of the pose decoder
     c.model.pose_scale = 0.01  # multiplies the pose network's output
+    c.model.pose_start = 1.0  # factor of the pose output's initial weights; 0 = the camera starts at rest
     c.model.dtype = "float32"  # compute: "float32" or "bfloat16"; parameters, geometry, losses, statistics: float32
     c.model.init = ""  # a workdir to start from; empty = random
     c.model.transfer = ()  # which parts: ("encoder", "segmentation/decoder <- depth_decoder")

@@ -29,6 +29,7 @@ class LabelSpace:
         table[: self.num_classes] = self.colors
         return table[label]
 
+
 CITYSCAPES = LabelSpace(
     name="cityscapes",
     classes=(

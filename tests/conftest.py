@@ -20,6 +20,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
+
 def pytest_terminal_summary(terminalreporter):
     """Which recordings of the published system were checked in this run, and which are not covered, with reasons."""
     for line in golden_summary.lines(terminalreporter.stats):

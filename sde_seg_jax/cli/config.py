@@ -225,6 +225,8 @@ def parse_value(text: str, current: Any, key: str) -> Any:
         value = ast.literal_eval(text) if value is None else value
     except (ValueError, SyntaxError):
         raise UsageError(f"config.{key}={text}: expected something like {current!r}") from None
+    if value is None:  # "None" switches an optional value off; a function that needs one says so
+        return None
     if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(current, (tuple, list)) and isinstance(value, (tuple, list)):

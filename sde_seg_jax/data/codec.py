@@ -54,9 +54,7 @@ def encode(spec: DatasetSpec, item: Any, size: Size, image_format: str) -> dict[
     }
     if "neighbors" in spec.fields:
         frames = example.get("neighbors", ())
-        stored["neighbors"] = [
-            _encode(_resize_image(frame, size)[..., ::-1], suffix, flags) for frame in frames
-        ]
+        stored["neighbors"] = [_encode(_resize_image(frame, size)[..., ::-1], suffix, flags) for frame in frames]
     if "label" in spec.fields:
         label = example.get("label")
         label = np.full(size, spec.space.ignore) if label is None else _resize_nearest(label, size)
@@ -108,9 +106,7 @@ def check(example: dict[str, Any], spec: DatasetSpec) -> None:
     for field, value in [*maps.items(), *(("neighbors", frame) for frame in frames)]:
         if value.shape[:2] != size:
             found, wanted = (f"{h}x{w}" for h, w in (value.shape[:2], size))
-            raise ValueError(
-                f"{which(field)} is {found} but {which('image')} is {wanted} (h x w); make them equal"
-            )
+            raise ValueError(f"{which(field)} is {found} but {which('image')} is {wanted} (h x w); make them equal")
     if "label" in maps:
         check_ids(maps["label"], spec.space, which("label"))
 
@@ -135,9 +131,7 @@ def _resize_image(image: np.ndarray, size: Size) -> np.ndarray:
 
 def _resize_nearest(values: np.ndarray, size: Size) -> np.ndarray:
     """Nearest neighbour at pixel centres, never mixing ids: pixel i reads floor((i + 0.5) * from / to)."""
-    rows, columns = (
-        ((np.arange(n) + 0.5) * m / n).astype(int) for m, n in zip(values.shape, size, strict=True)
-    )
+    rows, columns = (((np.arange(n) + 0.5) * m / n).astype(int) for m, n in zip(values.shape, size, strict=True))
     return values[rows[:, None], columns]
 
 

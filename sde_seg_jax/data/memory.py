@@ -88,9 +88,7 @@ def memory_batches(
     return (collate([stream.example(t * share + i) for i in range(share)]) for t in itertools.count(start))
 
 
-def memory_eval_batches(
-    source: Source, batch_size: int, fields: Sequence[str] | None = None
-) -> Iterator[Batch]:
+def memory_eval_batches(source: Source, batch_size: int, fields: Sequence[str] | None = None) -> Iterator[Batch]:
     """Yields every sample once, in order, uncropped; the last batch holds what is left."""
     fields = choose_fields(source, fields)
     starts = range(0, len(source), batch_size)

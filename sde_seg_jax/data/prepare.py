@@ -101,9 +101,7 @@ def metadata(folder: epath.Path) -> dict[str, Any]:
     facts = json.loads((folder / "metadata.json").read_text())
     found = facts["recipe"]["schema"]
     if found != SCHEMA:
-        raise ValueError(
-            f"'{folder}' has schema {found}, wanted {SCHEMA}; delete that folder and prepare again"
-        )
+        raise ValueError(f"'{folder}' has schema {found}, wanted {SCHEMA}; delete that folder and prepare again")
     return facts
 
 
@@ -145,9 +143,7 @@ def _write(spec, items, recipe, prepared_dir, workers: int, progress: bool) -> e
 
     tfds.disable_progress_bar()  # one bar is enough, and ours knows the time left
     counts = {split: len(found) for split, found in items.items()}
-    encode = functools.partial(
-        codec.encode, spec, size=tuple(recipe["size"]), image_format=recipe["image_format"]
-    )
+    encode = functools.partial(codec.encode, spec, size=tuple(recipe["size"]), image_format=recipe["image_format"])
     everything = list(itertools.chain.from_iterable(items.values()))
     with (
         tempfile.TemporaryDirectory() as downloads,  # stays empty: nothing is ever fetched

@@ -40,9 +40,7 @@ def read_label(path: pathlib.Path) -> np.ndarray:
 
     def convert(image: Image.Image) -> Image.Image:
         if image.mode not in LABEL_MODES:
-            raise ValueError(
-                f"label '{path}' has mode {image.mode}; expected ids in an 8-bit gray or palette PNG"
-            )
+            raise ValueError(f"label '{path}' has mode {image.mode}; expected ids in an 8-bit gray or palette PNG")
         return image
 
     return _read(path, convert)

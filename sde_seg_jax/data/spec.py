@@ -43,25 +43,19 @@ class DatasetSpec:
     items: Callable[..., Sequence[Any]]
     load: Callable[[Any, Size], dict[str, Any]]
     fields: tuple[str, ...] = ("label",)  # subset of OPTIONAL_FIELDS
-    options: Mapping[str, Any] = dataclasses.field(
-        default_factory=dict
-    )  # names and defaults of `items`' options
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # names and defaults of `items`' options
     layout: str | None = None  # the raw folder in one line; None: made without raw files
 
     def __post_init__(self):
         unknown = set(self.fields) - set(OPTIONAL_FIELDS)
         if unknown:
-            raise ValueError(
-                f"{self.name!r} declares fields {sorted(unknown)}; possible are {OPTIONAL_FIELDS}"
-            )
+            raise ValueError(f"{self.name!r} declares fields {sorted(unknown)}; possible are {OPTIONAL_FIELDS}")
 
     def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options with defaults filled in; an unknown one is an error naming the known ones."""
         for key in options:
             if key not in self.options:
-                raise ValueError(
-                    f"{self.name!r} has no option {key!r}; known options: {sorted(self.options)}"
-                )
+                raise ValueError(f"{self.name!r} has no option {key!r}; known options: {sorted(self.options)}")
         return {**self.options, **options}
 
 

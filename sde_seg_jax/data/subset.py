@@ -25,9 +25,7 @@ def subset(source, labels: int | Sequence[str] | str | os.PathLike, seed: int = 
     if isinstance(labels, int):
         candidates = np.flatnonzero(source.labeled)
         if not 0 < labels <= len(candidates):
-            raise ValueError(
-                f"{labels} labels wanted, but {source.name!r} has {len(candidates)} labeled samples"
-            )
+            raise ValueError(f"{labels} labels wanted, but {source.name!r} has {len(candidates)} labeled samples")
         chosen = np.random.default_rng((CHOOSE, seed)).permutation(candidates)[:labels]
         return [source.names[index] for index in sorted(chosen)]
     if isinstance(labels, (str, os.PathLike)):

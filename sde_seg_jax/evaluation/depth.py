@@ -18,9 +18,7 @@ ERRORS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 Maps = Float[np.ndarray, "B H W"]
 
 
-def valid_pixels(
-    true: Maps, min_depth: float = MIN_DEPTH, max_depth: float = MAX_DEPTH
-) -> Bool[np.ndarray, "B H W"]:
+def valid_pixels(true: Maps, min_depth: float = MIN_DEPTH, max_depth: float = MAX_DEPTH) -> Bool[np.ndarray, "B H W"]:
     """Where the true depth is known and in range."""
     return (true > min_depth) & (true < max_depth)
 
@@ -39,9 +37,7 @@ def _pixel_errors(true: np.ndarray, predicted: np.ndarray) -> tuple[float, ...]:
     )
 
 
-def scale_to_median(
-    true: Maps, predicted: Maps, min_depth: float = MIN_DEPTH, max_depth: float = MAX_DEPTH
-) -> Maps:
+def scale_to_median(true: Maps, predicted: Maps, min_depth: float = MIN_DEPTH, max_depth: float = MAX_DEPTH) -> Maps:
     """Predictions times median(true) / median(predicted) over the valid pixels of each image.
 
     Self-supervised depth is known up to scale only; this is the usual protocol's remedy (Zhou et al. 2017).

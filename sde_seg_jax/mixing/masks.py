@@ -22,9 +22,7 @@ def normalize_disparity(disparity: Float[Array, "B H W 1"]) -> Float[Array, "B H
     return (disparity - low) / jnp.where(span > 0, span, jnp.ones_like(span))
 
 
-def nearer_than(
-    disparity: Float[Array, "B H W 1"], threshold: float | Float[Array, " B"]
-) -> Bool[Array, "B H W 1"]:
+def nearer_than(disparity: Float[Array, "B H W 1"], threshold: float | Float[Array, " B"]) -> Bool[Array, "B H W 1"]:
     """[d_i >= t_i] for one threshold, or one an image."""
     threshold = jnp.asarray(threshold, disparity.dtype)
     return disparity >= jnp.broadcast_to(threshold, disparity.shape[:1])[:, None, None, None]
@@ -105,10 +103,7 @@ def classes_present(label: Int[Array, "B H W"], num_classes: int) -> Bool[Array,
 def half_of_classes(present: Bool[Array, "B C"], scores: Float[Array, "B C"]) -> Int[Array, "B C"]:
     """Ids of the floor(n/2) classes of lowest score among each image's n present ones; -1 fills the rest."""
     ranked = jnp.argsort(jnp.where(present, scores, jnp.full_like(scores, jnp.inf)), axis=1).astype(jnp.int32)
-    chosen = (
-        jnp.arange(present.shape[1], dtype=jnp.int32)[None]
-        < (present.sum(axis=1, dtype=jnp.int32) // 2)[:, None]
-    )
+    chosen = jnp.arange(present.shape[1], dtype=jnp.int32)[None] < (present.sum(axis=1, dtype=jnp.int32) // 2)[:, None]
     return jnp.where(chosen, ranked, jnp.full_like(ranked, -1))
 
 
@@ -118,9 +113,7 @@ def class_mask(label: Int[Array, "B H W"], classes: Int[Array, "B K"]) -> Bool[A
     return (label[..., None] == classes[:, None, None]).any(axis=-1, keepdims=True)
 
 
-def class_mix_mask(
-    prediction: Int[Array, "B H W"], key: jax.Array, num_classes: int
-) -> Bool[Array, "B H W 1"]:
+def class_mix_mask(prediction: Int[Array, "B H W"], key: jax.Array, num_classes: int) -> Bool[Array, "B H W 1"]:
     """ClassMix (Olsson et al. 2021): keeps a random half, rounded down, of the classes in each image.
 
     Ids outside 0..C-1 are never drawn: give ignored pixels IGNORE, not the arg max of an all-zero softmax,

@@ -30,9 +30,7 @@ class ASPP(nn.Module):
             branches.append(branch(x, train=train))
         if self.image_pooling:
             pooled = x.mean(axis=(1, 2), keepdims=True)  # [B 1 1 C]
-            pooled = ConvNormRelu(self.features, kernel=1, dtype=self.dtype, name="pooled")(
-                pooled, train=train
-            )
+            pooled = ConvNormRelu(self.features, kernel=1, dtype=self.dtype, name="pooled")(pooled, train=train)
             branches.append(jnp.broadcast_to(pooled, branches[0].shape))
         y = jnp.concatenate(branches, axis=-1)
         y = ConvNormRelu(self.features, kernel=1, dtype=self.dtype, name="project")(y, train=train)

@@ -46,9 +46,7 @@ class Level(nn.Module):
     @nn.compact
     def __call__(self, x, skip, *, train: bool, dropout: bool) -> tuple[Array, Array]:
         if self.aspp_rates:
-            aspp = ASPP(
-                self.features, self.aspp_rates, self.image_pooling, self.dropout_rate, self.dtype, name="aspp"
-            )
+            aspp = ASPP(self.features, self.aspp_rates, self.image_pooling, self.dropout_rate, self.dtype, name="aspp")
             first = aspp(x, train=train, dropout=dropout)
         else:
             first = ConvBlock(self.features, self.batch_norm, self.dtype, name="first")(x, train=train)
@@ -95,9 +93,7 @@ class DepthDecoder(nn.Module):
             )
             for i in sorted(LEVELS)
         ]
-        self.disparity = [
-            Conv(1, pad=reflect, bias_start=self.disparity_bias, dtype=self.dtype) for _ in self.scales
-        ]
+        self.disparity = [Conv(1, pad=reflect, bias_start=self.disparity_bias, dtype=self.dtype) for _ in self.scales]
 
     def decode(
         self, x: Array, maps: Sequence[Array], levels: Iterable[int], *, train: bool, dropout: bool

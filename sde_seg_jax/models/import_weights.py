@@ -69,9 +69,7 @@ def segmentation_from_torch(state: State, like: Variables, prefix: str = "") -> 
     return _convert(state, like, segmentation_parts((), prefix, like))
 
 
-def network_from_torch(
-    state: State, like: Variables, prefix: str = "models.", ignore: str | None = None
-) -> Variables:
+def network_from_torch(state: State, like: Variables, prefix: str = "models.", ignore: str | None = None) -> Variables:
     """Weights of a whole joint model (`model_state` of best_model.pkl), for the parts that `like` has.
 
     Names whose part after the prefix matches the regular expression `ignore` are left out, for example
@@ -182,8 +180,7 @@ def _ignored(name: str, parts: list[Part]) -> bool:
     if name.endswith(COUNTER):
         return True
     return any(
-        p.ignore and name.startswith(p.prefix) and re.match(p.ignore, name.removeprefix(p.prefix))
-        for p in parts
+        p.ignore and name.startswith(p.prefix) and re.match(p.ignore, name.removeprefix(p.prefix)) for p in parts
     )
 
 

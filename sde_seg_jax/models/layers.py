@@ -95,7 +95,5 @@ class ConvNormRelu(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"], *, train: bool) -> Float[Array, "B H W F"]:
-        x = Conv(self.features, self.kernel, 1, self.dilation, self.use_bias, dtype=self.dtype, name="conv")(
-            x
-        )
+        x = Conv(self.features, self.kernel, 1, self.dilation, self.use_bias, dtype=self.dtype, name="conv")(x)
         return nn.relu(BatchNorm(name="norm")(x, train=train))

@@ -52,9 +52,7 @@ class Network(nn.Module):
                 "Change data.crop or data.size"
             )
 
-    def __call__(
-        self, image: Float[Array, "B H W 3"], *, train: bool = False, dropout: bool | None = None
-    ) -> Outputs:
+    def __call__(self, image: Float[Array, "B H W 3"], *, train: bool = False, dropout: bool | None = None) -> Outputs:
         """Disparities and logits of the parts that exist, and the encoder's last map."""
         self.check_size(*image.shape[1:3])
         maps = self.encoder(image, train=train)
@@ -113,6 +111,7 @@ def make_network(
     pose_width: int = 64,
     pose_scale: float = 0.01,
     pose_channels: int = 256,
+    pose_start: float = 1.0,
     dtype: str | None = "float32",
 ) -> Network:
     """A network from plain values; the defaults are the published ones.
@@ -127,9 +126,7 @@ def make_network(
     if segmentation and num_classes is None:
         raise ValueError("segmentation=True needs num_classes; give it, or set segmentation=False")
     if len(decoder_channels) != 5:
-        raise ValueError(
-            f"decoder_channels has {len(decoder_channels)} entries, expected 5: levels 0 (fine) to 4"
-        )
+        raise ValueError(f"decoder_channels has {len(decoder_channels)} entries, expected 5: levels 0 (fine) to 4")
     unknown = [layer for layer in head_layers if not 0 <= layer <= FINEST_LAYER]
     if unknown or not head_layers:
         raise ValueError(f"head_layers {list(head_layers)}: need at least one, each in 0..{FINEST_LAYER}")
@@ -158,6 +155,6 @@ def make_network(
         segmentation_decoder = SegmentationDecoder(DepthDecoder(**options, scales=()), head)
     if pose:
         pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype)
-        pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, computed, name="pose")
+        pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, pose_start, computed, name="pose")
     maps = make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype)
     return Network(maps, depth_decoder, segmentation_decoder, pose_network)

@@ -38,9 +38,7 @@ class BasicBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W C"], *, train: bool) -> Float[Array, "B h w F"]:
-        y = _conv(self.width, 3, stride=self.stride, dilation=self.dilation, name="conv1", dtype=self.dtype)(
-            x
-        )
+        y = _conv(self.width, 3, stride=self.stride, dilation=self.dilation, name="conv1", dtype=self.dtype)(x)
         y = nn.relu(BatchNorm(name="bn1")(y, train=train))
         y = _conv(self.width, 3, dilation=self.dilation, name="conv2", dtype=self.dtype)(y)
         y = BatchNorm(name="bn2")(y, train=train)
@@ -60,9 +58,7 @@ class Bottleneck(nn.Module):
     def __call__(self, x: Float[Array, "B H W C"], *, train: bool) -> Float[Array, "B h w 4F"]:
         y = _conv(self.width, 1, name="conv1", dtype=self.dtype)(x)
         y = nn.relu(BatchNorm(name="bn1")(y, train=train))
-        y = _conv(self.width, 3, stride=self.stride, dilation=self.dilation, name="conv2", dtype=self.dtype)(
-            y
-        )
+        y = _conv(self.width, 3, stride=self.stride, dilation=self.dilation, name="conv2", dtype=self.dtype)(y)
         y = nn.relu(BatchNorm(name="bn2")(y, train=train))
         y = _conv(4 * self.width, 1, name="conv3", dtype=self.dtype)(y)
         y = BatchNorm(name="bn3")(y, train=train)
@@ -108,9 +104,7 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(self, image: Float[Array, "B H W 3n"], *, train: bool = False) -> tuple[Array, ...]:
         if image.shape[-1] != 3 * self.num_images:
-            raise ValueError(
-                f"image has {image.shape[-1]} channels, expected 3 x num_images = {3 * self.num_images}"
-            )
+            raise ValueError(f"image has {image.shape[-1]} channels, expected 3 x num_images = {3 * self.num_images}")
         x = (image - MEAN) / STD
         x = _conv(self.width, 7, stride=2, name="conv1", dtype=self.dtype)(x)
         x = nn.relu(BatchNorm(name="bn1")(x, train=train))

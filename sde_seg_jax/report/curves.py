@@ -98,9 +98,7 @@ def _panel(axes: Axes, runs: Sequence[tuple[str, str, Mapping[str, Series]]], ke
     if len(values) and values.min() > 0 and values.max() > 30 * values.min():
         axes.set_yscale("log")
     if not len(values):
-        axes.text(
-            0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", va="center", color="#9a3412"
-        )
+        axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", va="center", color="#9a3412")
     elif len({name for name, _, _ in runs}) > 1:
         for text in axes.legend(fontsize=8, framealpha=0.85).get_texts():
             text.set_parse_math(False)  # a run may be called "$lr"
@@ -113,9 +111,7 @@ def _panel(axes: Axes, runs: Sequence[tuple[str, str, Mapping[str, Series]]], ke
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def curves(
-    files: Mapping[str, Path | Sequence[Path]], keys: Sequence[str] = DEFAULT_KEYS, *, dpi: int = 120
-) -> bytes:
+def curves(files: Mapping[str, Path | Sequence[Path]], keys: Sequence[str] = DEFAULT_KEYS, *, dpi: int = 120) -> bytes:
     """A PNG with one panel for each key that some run has recorded, or a placeholder if there is none.
 
     Args:

@@ -115,8 +115,7 @@ class Facts:
         """A definition list, then one foldable block for each nested value."""
         flat = {key: value for key, value in self.facts.items() if not isinstance(value, Mapping)}
         items = "".join(
-            f"<dt>{html.escape(str(key))}</dt><dd>{html.escape(_flat(value))}</dd>\n"
-            for key, value in flat.items()
+            f"<dt>{html.escape(str(key))}</dt><dd>{html.escape(_flat(value))}</dd>\n" for key, value in flat.items()
         )
         folded = "".join(
             f"<details><summary>{html.escape(str(key))}</summary>"
@@ -185,9 +184,7 @@ def _data_uri(image: np.ndarray | bytes) -> tuple[str, tuple[int, int]]:
 def _card(card: Card) -> str:
     unit = f' <span class="unit">{html.escape(card.unit)}</span>' if card.unit else ""
     lines = [("title", html.escape(card.title)), ("value", html.escape(card.value) + unit)]
-    lines += [
-        (name, html.escape(text)) for name, text in (("verdict", card.verdict), ("note", card.note)) if text
-    ]
+    lines += [(name, html.escape(text)) for name, text in (("verdict", card.verdict), ("note", card.note)) if text]
     inner = "".join(f'<div class="{name}">{text}</div>' for name, text in lines)
     return f'<div class="card {card.status}">{inner}</div>\n'
 

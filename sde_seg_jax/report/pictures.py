@@ -38,15 +38,11 @@ def _plane(array: np.ndarray, what: str) -> np.ndarray:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim != 2:
-        raise ValueError(
-            f"{what} must be one map [H, W] or [H, W, 1], got {array.shape}; pass one image of the batch"
-        )
+        raise ValueError(f"{what} must be one map [H, W] or [H, W, 1], got {array.shape}; pass one image of the batch")
     return array
 
 
-def heat_picture(
-    value: np.ndarray, limits: tuple[float, float] | None = None, colormap: str = "magma"
-) -> np.ndarray:
+def heat_picture(value: np.ndarray, limits: tuple[float, float] | None = None, colormap: str = "magma") -> np.ndarray:
     """Colours a map from `limits[0]` (dark) to `limits[1]` (bright), clipped; NaN and inf are black.
 
     Without limits the 2nd and 98th percentile of the finite values are used, so that a few outliers don't
@@ -97,9 +93,7 @@ def overlay(image: np.ndarray, label: np.ndarray, space: LabelSpace, alpha: floa
     """The labels' colours over the image, `alpha*color + (1-alpha)*image`; ignored pixels show the image."""
     image, colors = rgb(image), label_picture(label, space)
     if image.shape != colors.shape:
-        raise ValueError(
-            f"label {colors.shape[:2]} must have the size of the image {image.shape[:2]}; resize"
-        )
+        raise ValueError(f"label {colors.shape[:2]} must have the size of the image {image.shape[:2]}; resize")
     mixed = np.round(alpha * colors + (1 - alpha) * image).astype(np.uint8)
     return np.where((_plane(label, "label") == space.ignore)[..., None], image, mixed)
 
@@ -113,9 +107,7 @@ def error_picture(label: np.ndarray, prediction: np.ndarray, space: LabelSpace) 
     """Wrong pixels red, correct ones dark grey, pixels without ground truth black."""
     label, prediction = _plane(label, "label"), _plane(prediction, "prediction")
     if label.shape != prediction.shape:
-        raise ValueError(
-            f"prediction {prediction.shape} must have the size of the label {label.shape}; resize"
-        )
+        raise ValueError(f"prediction {prediction.shape} must have the size of the label {label.shape}; resize")
     picture = np.where((label == prediction)[..., None], np.uint8(CORRECT), np.uint8(WRONG))
     picture[label == space.ignore] = 0
     return picture

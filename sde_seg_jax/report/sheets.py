@@ -80,15 +80,11 @@ def grid(
     if not present:
         raise ValueError("a grid needs at least one picture, got none; check the list of rows")
     if titles and len(titles) != len(rows):
-        raise ValueError(
-            f"{len(rows)} rows need as many titles, got {len(titles)}; pass '' where there is none"
-        )
+        raise ValueError(f"{len(rows)} rows need as many titles, got {len(titles)}; pass '' where there is none")
     shared = not captions or isinstance(captions[0], str)
     per_row = [captions, *([[]] * (len(rows) - 1))] if shared else list(captions)
     if len(per_row) != len(rows):
-        raise ValueError(
-            f"{len(rows)} rows need as many lists of captions, got {len(per_row)}; pass [] for none"
-        )
+        raise ValueError(f"{len(rows)} rows need as many lists of captions, got {len(per_row)}; pass [] for none")
     cell = _cell_size(present, min_height)
     columns = max(len(row) for row in rows)
     width = gap + columns * (cell[1] + gap)
@@ -114,9 +110,7 @@ def grid(
 def _paste(sheet: Image.Image, image: np.ndarray, corner: tuple[int, int], cell: tuple[int, int]) -> None:
     """Puts a picture, enlarged by the largest whole factor that fits, in the middle of its cell."""
     image = enlarge(image, max(1, min(cell[0] // image.shape[0], cell[1] // image.shape[1])))
-    top, left = (
-        edge + (side - length) // 2 for edge, side, length in zip(corner, cell, image.shape, strict=False)
-    )
+    top, left = (edge + (side - length) // 2 for edge, side, length in zip(corner, cell, image.shape, strict=False))
     sheet.paste(Image.fromarray(image), (left, top))
 
 

@@ -145,9 +145,7 @@ def depth_table(groups: Groups) -> Table | Text:
     columns = [tables.Column("name", "model")]
     columns += [tables.Column(key, title, tables.number, "min") for key, title in ERRORS.items()]
     columns += [tables.Column(key, key, tables.number, "max") for key in ACCURACIES]
-    caption = (
-        "After median scaling per image. A network that learned nothing does no better than a constant depth."
-    )
+    caption = "After median scaling per image. A network that learned nothing does no better than a constant depth."
     return Table(rows, columns, caption)
 
 

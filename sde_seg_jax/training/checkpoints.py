@@ -64,8 +64,8 @@ def differences(found: dict, expected: dict) -> list[str]:
 
 def require_same(found: dict, expected: dict, where: Any) -> None:
     """Raises CheckpointError that lists the first differing parameters."""
-    lines = differences(found, expected)
-    if lines:
+    lines = sorted(differences(found, expected), key=lambda line: not line.startswith("student/params/"))
+    if lines:  # parameters first: the optimiser's and the teacher's differ as they do
         more = f"; and {len(lines) - SHOWN_DIFFERENCES} more" if len(lines) > SHOWN_DIFFERENCES else ""
         shown = "; ".join(lines[:SHOWN_DIFFERENCES])
         raise CheckpointError(
@@ -122,7 +122,7 @@ class Checkpoints:
         if step is None:
             raise CheckpointError(f"no checkpoint in {self.directory}")
         where = self.directory / str(step)
-        require_same(_stored_shapes(self._checkpointer, step, where), shapes(abstract), where)
+        require_same(shapes(_stored(self._checkpointer, step, where)), shapes(abstract), where)
         return _load(self._checkpointer, step, abstract, where)
 
     def close(self) -> None:
@@ -152,8 +152,8 @@ def read_part(path: str, *names: str) -> dict[str, Any]:
     folder = locate(path)
     with _reader(folder) as (checkpointer, step):
         where = folder / str(step)
+        stored = _stored(checkpointer, step, where)
         try:
-            stored = checkpointer.metadata(step).metadata
             wanted = {k: v if k in names else jax.tree.map(lambda _: ocp.PLACEHOLDER, v) for k, v in stored.items()}
             abstract = jax.tree.map(_host_abstract, wanted, is_leaf=lambda x: hasattr(x, "shape"))
             loaded = checkpointer.load(step, abstract)
@@ -177,7 +177,8 @@ class _reader:
     def __enter__(self):
         latest = self._checkpointer.latest
         if latest is None:
-            raise CheckpointError(f"no finished checkpoint in {self._checkpointer.directory}: train again, or give another")
+            folder = self._checkpointer.directory
+            raise CheckpointError(f"no finished checkpoint in {folder}: train again, or give another")
         return self._checkpointer, int(latest.step)
 
     def __exit__(self, *_):
@@ -188,11 +189,15 @@ def _host_abstract(leaf):
     return leaf if leaf is ocp.PLACEHOLDER or not hasattr(leaf, "shape") else np.empty(leaf.shape, leaf.dtype)
 
 
-def _stored_shapes(checkpointer, step: int, where: pathlib.Path) -> dict:
+def _stored(checkpointer, step: int, where: pathlib.Path) -> Any:
+    """The tree of a checkpoint with shapes for arrays."""
     try:
-        return shapes(checkpointer.metadata(step).metadata)
+        stored = checkpointer.metadata(step).metadata
     except Exception as error:
         raise _damaged(where, error) from error
+    if stored is None:  # what orbax returns for unreadable metadata
+        raise _damaged(where, ValueError("unreadable metadata"))
+    return stored
 
 
 def _load(checkpointer, step: int, abstract: Any, where: pathlib.Path) -> Any:

@@ -35,9 +35,7 @@ def _average(teacher: Params, student: Params, keep: Float[Array, ""]) -> Params
     return jax.tree.map(leaf, teacher, student)
 
 
-def update_params(
-    teacher: Variables, student: Variables, step: Int[Array, ""], decay: float = DECAY
-) -> Variables:
+def update_params(teacher: Variables, student: Variables, step: Int[Array, ""], decay: float = DECAY) -> Variables:
     """teacher = alpha * teacher + (1 - alpha) * student on parameters; the statistics stay the teacher's.
 
     The published form (Q24): such a teacher predicts with the statistics of its batch.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -32,8 +33,8 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     Leaves that share a buffer (equal zeros of a fresh optimiser) could not be donated.
     """
     everywhere = NamedSharding(mesh, PartitionSpec())
-    # copied first: device_put(may_alias=False) still shares the first device's buffer when there are several
-    return jax.tree.map(lambda x: jax.device_put(x.copy(), everywhere, may_alias=False), tree)
+    # copied first: with several devices device_put(may_alias=False) still shares buffers, even among the devices
+    return jax.tree.map(lambda x: jax.device_put(jnp.array(x, copy=True), everywhere), tree)
 
 
 def put(streams: Streams, mesh: Mesh) -> Streams:

@@ -68,9 +68,9 @@ def start():
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
     }
 
-    def call(name, *flags, **options):
+    def call(name, *flags, before=(), **options):
         return subprocess.Popen(
-            [sys.executable, "-m", f"sde_seg_jax.cli.{name}", *flags],
+            [*before, sys.executable, "-m", f"sde_seg_jax.cli.{name}", *flags],
             cwd=ROOT,
             env=environment | options.pop("env", {}),
             stdout=subprocess.PIPE,

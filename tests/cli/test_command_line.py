@@ -40,7 +40,7 @@ def test_call_passes_a_section_as_keyword_arguments_and_checks_it():
         cli.call("x", function, {"neded": 1}, 0, given=3)
     with pytest.raises(cli.UsageError, match=r"unknown key 'config.x.given'"):
         cli.call("x", function, {"needed": 1, "given": 3}, 0, given=3)
-    with pytest.raises(cli.UsageError, match="config.x lacks 'needed'"):
+    with pytest.raises(cli.UsageError, match=r"config.x lacks 'needed'"):
         cli.call("x", function, {}, 0, given=3)
 
 

@@ -11,9 +11,7 @@ from sde_seg_jax.models.backbones import backbone_modules, make_encoder
 from sde_seg_jax.models.init import initial_variables
 
 NAMES = sorted(backbone_modules())
-FIRST_NAMES = sorted(
-    {module.__name__: name for name, module in reversed(backbone_modules().items())}.values()
-)
+FIRST_NAMES = sorted({module.__name__: name for name, module in reversed(backbone_modules().items())}.values())
 UNDILATED, DILATED = (False, False, False), (False, True, True)
 
 

@@ -11,7 +11,7 @@ from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import as_json, load_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FILES = sorted(p for p in (ROOT / "configs").rglob("*.py") if p.stem != "base") + [ROOT / "tests/tiny/config.py"]
+FILES = [*sorted(p for p in (ROOT / "configs").rglob("*.py") if p.stem != "base"), ROOT / "tests/tiny/config.py"]
 
 
 def rows(path):

@@ -46,9 +46,7 @@ def folders(tmp_path_factory):
             if find(name).layout is not None:
                 RAW[name](raw)
             options = SMALL.get(name, {})
-            prepare(
-                name, raw_dir=raw, prepared_dir=done[name], size=SIZE, workers=1, progress=False, **options
-            )
+            prepare(name, raw_dir=raw, prepared_dir=done[name], size=SIZE, workers=1, progress=False, **options)
         return done[name]
 
     return folder
@@ -145,15 +143,11 @@ def test_hosts_share_the_single_host_batch(source):
 def test_both_readers_are_equal(source):
     arguments = {"seed": 1, "batch_size": 2, "crop": CROP}
     loaded = memory.load_into_memory(source)
-    assert_equal(
-        take(memory.memory_batches(loaded, **arguments)), take(pipeline.batches(source, **arguments))
-    )
+    assert_equal(take(memory.memory_batches(loaded, **arguments)), take(pipeline.batches(source, **arguments)))
 
 
 def test_batches_have_one_static_shape(source):
     first, *others = take(pipeline.batches(source, seed=0, batch_size=2, crop=CROP))
     assert first.image.shape == (2, *CROP, 3)
     for batch in others:
-        jax.tree.map(
-            lambda a, b: None if a.shape == b.shape else pytest.fail(f"{a.shape} {b.shape}"), first, batch
-        )
+        jax.tree.map(lambda a, b: None if a.shape == b.shape else pytest.fail(f"{a.shape} {b.shape}"), first, batch)

@@ -97,9 +97,7 @@ def test_only_video_has_neighbors(raw):
 
 
 def test_a_gap_without_frames_names_the_spacing_there_is(raw):
-    with pytest.raises(
-        ValueError, match=r"neighbors 3 video frames away; frames there are 2 apart: set frame_gap"
-    ):
+    with pytest.raises(ValueError, match=r"neighbors 3 video frames away; frames there are 2 apart: set frame_gap"):
         make(raw, frame_gap=3)
 
 
@@ -186,9 +184,7 @@ def test_a_missing_raw_folder_says_what_is_expected(tmp_path, missing, message):
 @pytest.mark.skipif(not KIT.is_dir(), reason="CamVid itself is not in ../shared/data/camvid")
 def test_the_real_clip_trains_depth(tmp_path):
     size = (90, 120)
-    prepare(
-        "camvid", raw_dir=KIT, prepared_dir=tmp_path, size=size, splits=["video"], workers=1, progress=False
-    )
+    prepare("camvid", raw_dir=KIT, prepared_dir=tmp_path, size=size, splits=["video"], workers=1, progress=False)
     source = open_source("camvid", tmp_path, "video")
     assert len(source) == 99
     assert all(re.fullmatch(r"0016E5_0[78]\d{3}", name) for name in source.names)

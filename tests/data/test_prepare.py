@@ -74,9 +74,7 @@ def test_data_with_other_options_are_refused(prepared_dir, changed, found, wante
 def test_data_of_another_version_are_refused(prepared_dir):
     newer = dataclasses.replace(SPEC, version="1.1.0")
     folder = prepared_dir / "tiny_scenes" / "1.0.0"
-    message = (
-        f"'{folder}' holds 'tiny_scenes' version 1.0.0, wanted 1.1.0; delete that folder or choose another"
-    )
+    message = f"'{folder}' holds 'tiny_scenes' version 1.0.0, wanted 1.1.0; delete that folder or choose another"
     for use in (make, lambda folder, spec: open_source(spec, folder, "train")):
         with pytest.raises(ValueError, match=re.escape(message)):
             use(prepared_dir, newer)
@@ -168,7 +166,5 @@ def test_an_unknown_split_is_refused_when_opening(prepared_dir):
 
 
 def test_an_unknown_data_set_lists_the_known_ones():
-    with pytest.raises(
-        ValueError, match=r"unknown data set 'camvit'; did you mean 'camvid'\? known: camvid, "
-    ):
+    with pytest.raises(ValueError, match=r"unknown data set 'camvit'; did you mean 'camvid'\? known: camvid, "):
         find("camvit")

@@ -30,9 +30,7 @@ def checksum(sample):
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_sample_has_the_promised_shapes_and_types(domain):
     sample = render_sample(domain, 0, 3, SIZE)
-    kinds = {
-        name: (value.shape, str(value.dtype)) for name, value in sample.items() if hasattr(value, "dtype")
-    }
+    kinds = {name: (value.shape, str(value.dtype)) for name, value in sample.items() if hasattr(value, "dtype")}
     assert kinds == {
         "image": ((32, 64, 3), "uint8"),
         "neighbors": ((2, 32, 64, 3), "uint8"),

@@ -13,9 +13,7 @@ from sde_seg_jax.label_spaces import CITYSCAPES
 from sde_seg_jax.types import Intrinsics
 
 SIZE = (64, 128)
-STATIC = [
-    CITYSCAPES.classes.index(name) for name in ("road", "sidewalk", "building", "wall", "fence", "terrain")
-]
+STATIC = [CITYSCAPES.classes.index(name) for name in ("road", "sidewalk", "building", "wall", "fence", "terrain")]
 CASES = [("target", 0), ("target", 3), ("source", 1)]
 
 
@@ -28,9 +26,7 @@ def scene(domain, clip, size=SIZE):
 
 
 def batched(array):
-    return jnp.asarray(
-        np.asarray(array, np.float64 if array.dtype.kind == "f" else np.float32)[None], jnp.float32
-    )
+    return jnp.asarray(np.asarray(array, np.float64 if array.dtype.kind == "f" else np.float32)[None], jnp.float32)
 
 
 def rebuild(image, depth, k, motion):
@@ -115,9 +111,7 @@ def test_resized_camera_is_the_camera_at_that_size():
 def test_downsized_frames_are_explained_by_the_resized_camera():
     small = tuple(n // 2 for n in SIZE)
     target, source, k, motion = scene("target", 3)
-    half = [
-        f[0].astype(np.float32).reshape(small[0], 2, small[1], 2, 3).mean((1, 3)) for f in (target, source)
-    ]
+    half = [f[0].astype(np.float32).reshape(small[0], 2, small[1], 2, 3).mean((1, 3)) for f in (target, source)]
     coarse_target, coarse_source, _, _ = scene("target", 3, small)  # depth at the centres of the 2x2 blocks
     view, xy, z = rebuild(half[1], coarse_target[2], camera.resize(k, SIZE, small), motion)
     keep = visible(coarse_target, coarse_source, xy, z)

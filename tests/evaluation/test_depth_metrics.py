@@ -22,9 +22,7 @@ def some_maps(batch, seed=0):
 
 def oracle(true, predicted, median_scaling):
     """Errors of one image, pixel by pixel."""
-    pairs = [
-        (float(t), float(p)) for t, p in zip(true.ravel(), predicted.ravel(), strict=True) if 1e-3 < t < 80
-    ]
+    pairs = [(float(t), float(p)) for t, p in zip(true.ravel(), predicted.ravel(), strict=True) if 1e-3 < t < 80]
     if median_scaling:
         scale = np.median([t for t, _ in pairs]) / np.median([p for _, p in pairs])
         pairs = [(t, p * scale) for t, p in pairs]

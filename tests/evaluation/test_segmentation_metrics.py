@@ -41,9 +41,7 @@ def test_scores_of_a_matrix_done_by_hand():
 
 def test_a_perfect_prediction_scores_one():
     found = scores(np.diag([5, 0, 7]))
-    assert all(
-        found[key] == 1 for key in ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")
-    )
+    assert all(found[key] == 1 for key in ("mean_iou", "pixel_accuracy", "mean_accuracy", "frequency_weighted_iou"))
 
 
 def test_nothing_labelled_scores_nan_without_a_warning():

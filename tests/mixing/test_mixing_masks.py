@@ -66,9 +66,7 @@ def test_an_impossible_threshold_range_is_refused():
 def test_the_depth_threshold_mask_compares_with_the_drawn_threshold():
     d = disparities(3)
     drawn = np.asarray(masks.draw_thresholds(KEY, d, (0.1, 0.4)))
-    np.testing.assert_array_equal(
-        masks.depth_threshold_mask(d, KEY), np.asarray(d) >= drawn[:, None, None, None]
-    )
+    np.testing.assert_array_equal(masks.depth_threshold_mask(d, KEY), np.asarray(d) >= drawn[:, None, None, None])
 
 
 def histogram_oracle(d, draw):
@@ -120,9 +118,9 @@ def some_labels():
 @pytest.mark.parametrize("seed", range(5))
 def test_class_mix_keeps_half_of_the_classes_rounded_down_and_never_ignored_pixels(seed):
     label = some_labels()
-    mask = np.asarray(
-        jax.jit(masks.class_mix_mask, static_argnums=2)(jnp.asarray(label), jax.random.key(seed), 10)
-    )[..., 0]
+    mask = np.asarray(jax.jit(masks.class_mix_mask, static_argnums=2)(jnp.asarray(label), jax.random.key(seed), 10))[
+        ..., 0
+    ]
     for image, chosen in zip(label, mask, strict=True):
         present = set(np.unique(image)) - {IGNORE}
         kept = set(np.unique(image[chosen]))

@@ -18,10 +18,7 @@ def direct(x, kernel, stride, dilation, mode):
     reach = dilation * (size - 1) + 1
     rows, columns = (range(0, n - reach + 1, stride) for n in x.shape)
     return np.array(
-        [
-            [(x[i : i + reach : dilation, j : j + reach : dilation] * kernel).sum() for j in columns]
-            for i in rows
-        ]
+        [[(x[i : i + reach : dilation, j : j + reach : dilation] * kernel).sum() for j in columns] for i in rows]
     )
 
 

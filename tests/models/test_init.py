@@ -43,9 +43,7 @@ def test_all_parts_get_the_variables_that_flax_would_make():
     image = jax.ShapeDtypeStruct((1, *SIZE, 3), np.float32)
     made = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, method="initialize"), image)
     assert jax.tree.map(np.shape, drawn.params) == jax.tree.map(lambda leaf: leaf.shape, made["params"])
-    assert jax.tree.map(np.shape, drawn.batch_stats) == jax.tree.map(
-        lambda leaf: leaf.shape, made["batch_stats"]
-    )
+    assert jax.tree.map(np.shape, drawn.batch_stats) == jax.tree.map(lambda leaf: leaf.shape, made["batch_stats"])
 
 
 def test_same_seed_same_values_other_seed_other_values():

@@ -119,9 +119,7 @@ def test_training_on_a_single_image_has_finite_gradients_and_moves_statistics():
             streams = {"dropout": jax.random.key(0)}
             outputs, updated = network.apply(state, IMAGE, train=True, rngs=streams, mutable=["batch_stats"])
             state["batch_stats"] = updated["batch_stats"]
-            motion, updated = network.apply(
-                state, IMAGE, IMAGE, train=True, mutable=["batch_stats"], method="pose"
-            )
+            motion, updated = network.apply(state, IMAGE, IMAGE, train=True, mutable=["batch_stats"], method="pose")
             heads = (outputs.logits, *outputs.disparity, *motion)
             return sum(jnp.square(x).mean() for x in heads), updated["batch_stats"]
 

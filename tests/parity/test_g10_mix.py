@@ -60,9 +60,7 @@ def test_depth_masks_are_the_published_ones(rec):
 @pytest.mark.parametrize("rec", named("g10_mix_masks"))
 def test_given_classes_select_their_pixels(rec):
     label, classes = jnp.asarray(rec["in.label"])[None], jnp.asarray(rec["in.classes"])[None]
-    rec.check(
-        "class_mask", np.asarray(masks.class_mask(label, classes)[0, ..., 0], rec["out.class_mask"].dtype)
-    )
+    rec.check("class_mask", np.asarray(masks.class_mask(label, classes)[0, ..., 0], rec["out.class_mask"].dtype))
 
 
 @pytest.mark.parametrize("rec", named("g10_mix_masks"))

@@ -17,9 +17,7 @@ def schedule_of(options: dict, last: int) -> tuple[schedules.Schedule, int | Non
         milestones = list(range(options["step_size"], last + 1, options["step_size"]))
         return schedules.make_schedule(name="step", milestones=milestones, gamma=options["gamma"]), None
     if options["name"] == "multi_step":
-        return schedules.make_schedule(
-            name="step", milestones=options["milestones"], gamma=options["gamma"]
-        ), None
+        return schedules.make_schedule(name="step", milestones=options["milestones"], gamma=options["gamma"]), None
     assert options["name"] == "poly_lr_2", options
     poly = schedules.make_schedule(name="poly", steps=options["max_iter"], power=options["power"])
     return poly, options["max_iter"]
@@ -36,9 +34,7 @@ def test_schedules_give_the_recorded_learning_rates(rec, dtype):
         expected = rec[f"out64.{key}"]
         actual = factors[:, None] * np.asarray(rec.params["base_lrs"], dtype)
         if end is not None:
-            beyond = np.isnan(
-                expected[:, 0]
-            )  # (1 - it/max)^0.9 of a negative number: the original stops with an error
+            beyond = np.isnan(expected[:, 0])  # (1 - it/max)^0.9 of a negative number: the original stops with an error
             assert (iterations[beyond] > end).all()
             np.testing.assert_allclose(factors[beyond], schedules.POLY_FLOOR, rtol=1e-6)
             actual = np.where(beyond[:, None], np.nan, actual)
@@ -73,10 +69,7 @@ def trace(rec, dtype, case):
     out = {"lr": [], "grad_norm": []} | {key: [] for key in params}
     for n in range(count):
         # what has no gradient in PyTorch has some value in JAX's complete tree, which frozen modules ignore
-        g = {
-            key: jnp.asarray(gradients[key][n]) if key in gradients else jnp.ones_like(params[key])
-            for key in params
-        }
+        g = {key: jnp.asarray(gradients[key][n]) if key in gradients else jnp.ones_like(params[key]) for key in params}
         updates, state = update(g, state, params)
         params = optax.apply_updates(params, updates)
         rate = optimizer.learning_rates(jnp.int32(n))

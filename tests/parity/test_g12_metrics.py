@@ -14,9 +14,7 @@ def test_confusion_and_scores_are_the_recorded_ones(rec):
     label, prediction = jnp.asarray(rec["in.gt"], jnp.int32), jnp.asarray(rec["in.pred"], jnp.int32)
     total = np.zeros((classes, classes), np.int64)
     for start, stop in rec.params["batches"]:
-        total += np.asarray(
-            segmentation.confusion_matrix(label[start:stop], prediction[start:stop], classes), np.int64
-        )
+        total += np.asarray(segmentation.confusion_matrix(label[start:stop], prediction[start:stop], classes), np.int64)
     check(rec, total, "")
 
 
@@ -27,9 +25,7 @@ def test_few_classes_give_the_recorded_scores(rec):
     last_label, last_prediction = (int(np.flatnonzero(expected.sum(axis=axis)).max()) for axis in (1, 0))
     label = jnp.asarray(np.minimum(rec["in.gt"][:1], last_label), jnp.int32)
     prediction = jnp.asarray(np.minimum(rec["in.pred"][:1], last_prediction), jnp.int32)
-    check(
-        rec, np.asarray(segmentation.confusion_matrix(label, prediction, rec.params["n_classes"])), "_small"
-    )
+    check(rec, np.asarray(segmentation.confusion_matrix(label, prediction, rec.params["n_classes"])), "_small")
 
 
 def check(rec, confusion, suffix):

@@ -32,9 +32,7 @@ class Tags(HTMLParser):
 
 
 def page(tmp_path, *parts, **options):
-    path = write_page(
-        tmp_path / "new" / "r.html", title=EVIL, intro=EVIL, sections=[Section(EVIL, parts)], **options
-    )
+    path = write_page(tmp_path / "new" / "r.html", title=EVIL, intro=EVIL, sections=[Section(EVIL, parts)], **options)
     return path.read_text()
 
 
@@ -110,9 +108,7 @@ def test_a_gain_within_the_spread_of_seeds_is_unclear(tmp_path):
 
 def test_classes_have_colours_gains_and_absence(tmp_path):
     text = report(tmp_path, BASELINE, OURS)
-    assert (
-        'background:rgb(128,64,128)"></span>road</td><td class="n">50.0</td><td class="n">56.0</td>' in text
-    )
+    assert 'background:rgb(128,64,128)"></span>road</td><td class="n">50.0</td><td class="n">56.0</td>' in text
     assert '<td class="n">+6.0</td>' in text
     assert text.count('<td class="n">absent</td>') == 2
 

@@ -43,9 +43,7 @@ def test_a_failed_seed_does_not_vanish_from_the_mean():
     assert percent(over_seeds([0.6, math.nan])) == "undefined (n=2)"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(42, "42 s"), (420, "7 min"), (6120, "1 h 42 min"), (183600, "2 d 3 h")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (420, "7 min"), (6120, "1 h 42 min"), (183600, "2 d 3 h")])
 def test_durations_are_for_people(seconds, text):
     assert duration(seconds) == text
 

@@ -37,7 +37,9 @@ class Toy(nn.Module):
     def __call__(self, image, *, train=False, dropout=None):
         x = self.encoder(image, train)
         kept = self.drop(x, deterministic=not (train if dropout is None else dropout))
-        disparity = tuple(nn.sigmoid(self.depth_decoder(y) - 3) for y in (jax.image.resize(x, (*image.shape[:3], 6), "nearest"), x))
+        disparity = tuple(
+            nn.sigmoid(self.depth_decoder(y) - 3) for y in (jax.image.resize(x, (*image.shape[:3], 6), "nearest"), x)
+        )
         logits = jax.image.resize(self.segmentation(kept), (*image.shape[:3], CLASSES), "bilinear")
         return Outputs(disparity=disparity, logits=logits, bottleneck=x)
 

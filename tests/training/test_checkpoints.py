@@ -12,6 +12,9 @@ from sde_seg_jax.training.optimizers import make_optimizer
 from sde_seg_jax.training.step import init_state
 from sde_seg_jax.types import Variables
 
+# Reads of a damaged file that end after the first error find orbax's event loop closed.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 CONFIG = {"name": "x", "data": {"size": [4, 6], "file": None}}
 
 
@@ -78,7 +81,9 @@ def test_a_part_is_read_alone(tmp_path):
     assert isinstance(kernel, np.ndarray)
     np.testing.assert_array_equal(kernel, state.student.params["encoder"]["kernel"])
     teacher = ck.read_part(str(tmp_path / "checkpoints"), "teacher")["teacher"]
-    np.testing.assert_array_equal(teacher["batch_stats"]["encoder"]["mean"], state.teacher.batch_stats["encoder"]["mean"])
+    np.testing.assert_array_equal(
+        teacher["batch_stats"]["encoder"]["mean"], state.teacher.batch_stats["encoder"]["mean"]
+    )
 
 
 def test_the_configuration_comes_back(tmp_path):
@@ -99,7 +104,7 @@ def test_another_architecture_is_refused_with_the_first_differences(tmp_path):
 
 def test_another_optimizer_is_refused(tmp_path):
     save(tmp_path, 2, state=make_state(2, name="sgd"))
-    with pytest.raises(ck.CheckpointError, match="opt_state.*missing in the checkpoint"):
+    with pytest.raises(ck.CheckpointError, match=r"opt_state.*missing in the checkpoint"):
         restore(tmp_path, make_state(name="adam"))
 
 
@@ -121,7 +126,7 @@ def test_a_missing_checkpoint_names_the_folder(tmp_path):
 
 def test_a_folder_of_unfinished_checkpoints_has_none(tmp_path):
     (tmp_path / "checkpoints" / "3").mkdir(parents=True)
-    with pytest.raises(ck.CheckpointError, match="no finished checkpoint|damaged"):
+    with pytest.raises(ck.CheckpointError, match=r"no finished checkpoint|damaged"):
         ck.read_part(str(tmp_path), "student")
 
 
@@ -129,7 +134,9 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_can_be_used(tmp_path):
     save(tmp_path, 1, 2)
     for path in (tmp_path / "checkpoints" / "2" / "state").rglob("d/*"):
         path.write_bytes(path.read_bytes()[:10])
-    with pytest.raises(ck.CheckpointError, match=r"checkpoints/2 is damaged or incomplete .*: delete it, the one before"):
+    with pytest.raises(
+        ck.CheckpointError, match=r"checkpoints/2 is damaged or incomplete .*: delete it, the one before"
+    ):
         ck.read_part(str(tmp_path), "student")
 
 

@@ -50,7 +50,7 @@ def test_no_file_is_no_lines(tmp_path):
 class Full:
     """A file on a full disk."""
 
-    def write(self, text):
+    def write(self, text=""):
         raise OSError(28, "No space left on device")
 
     flush = close = write

@@ -39,9 +39,7 @@ def leaves(tree):
 def test_sgd_is_decay_then_momentum_then_rate():
     p, v, g = 4.0, 0.0, 0.3
     params = {"w": jnp.asarray([p])}
-    transform = make_optimizer(
-        params, learning_rate=0.1, momentum=0.9, weight_decay=0.01, clip=None
-    ).transform
+    transform = make_optimizer(params, learning_rate=0.1, momentum=0.9, weight_decay=0.01, clip=None).transform
     state = transform.init(params)
     for _ in range(3):
         v = 0.9 * v + g + 0.01 * p
@@ -56,9 +54,7 @@ def test_gradients_are_clipped_together_and_before_the_decay():
     norm = np.sqrt(sum((g**2).sum() for g in leaves(gradient).values()))
     found = leaves(first_update(gradient, learning_rate=1.0, weight_decay=0.1, clip=10.0))
     for name, p in leaves(PARAMS).items():
-        np.testing.assert_allclose(
-            found[name], -(leaves(gradient)[name] * 10 / (norm + 1e-6) + 0.1 * p), rtol=1e-5
-        )
+        np.testing.assert_allclose(found[name], -(leaves(gradient)[name] * 10 / (norm + 1e-6) + 0.1 * p), rtol=1e-5)
 
 
 def test_small_gradients_are_not_scaled_up():
@@ -97,9 +93,7 @@ def test_frozen_modules_neither_move_nor_decay_nor_hold_state(name):
 def test_frozen_gradients_stay_out_of_the_clipped_norm():
     huge = {**GRADIENT, "encoder": jax.tree.map(lambda g: 1e6 * g, GRADIENT["encoder"])}
     found = first_update(huge, learning_rate=1.0, weight_decay=0.0, frozen=["encoder"])
-    np.testing.assert_array_equal(
-        found["segmentation"]["head"]["kernel"], -GRADIENT["segmentation"]["head"]["kernel"]
-    )
+    np.testing.assert_array_equal(found["segmentation"]["head"]["kernel"], -GRADIENT["segmentation"]["head"]["kernel"])
 
 
 def test_the_schedule_follows_the_number_of_updates_done_and_so_does_a_restored_state():
@@ -113,15 +107,11 @@ def test_the_schedule_follows_the_number_of_updates_done_and_so_does_a_restored_
 
 def test_learning_rates_are_reported_by_module():
     schedule = make_schedule(name="step", milestones=[5], gamma=0.1)
-    rates = make_optimizer(
-        PARAMS, learning_rate=1e-2, module_rates={"encoder": 1e-3}, schedule=schedule
-    ).learning_rates
+    rates = make_optimizer(PARAMS, learning_rate=1e-2, module_rates={"encoder": 1e-3}, schedule=schedule).learning_rates
     for step, factor in ((0, 1.0), (4, 1.0), (5, 0.1)):
         found = rates(jnp.int32(step))
         assert set(found) == {"default", "encoder"}
-        np.testing.assert_allclose(
-            [found["default"], found["encoder"]], [1e-2 * factor, 1e-3 * factor], rtol=1e-6
-        )
+        np.testing.assert_allclose([found["default"], found["encoder"]], [1e-2 * factor, 1e-3 * factor], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tasks"))
 import toy
@@ -60,6 +61,19 @@ def images(*values):
     zero = np.zeros(len(values), np.float32)
     names = np.array([f"n{v}" for v in values])
     return Streams(labeled=Batch(image=image, intrinsics=Intrinsics(zero, zero, zero, zero), name=names))
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("make", [np.ones, jnp.ones])
+def test_no_two_leaves_or_devices_share_a_buffer(make, devices):
+    shared = make(300, np.float32)
+    tree = {"a": shared, "b": shared, "key": jax.random.key(0)}
+    copies = sharding.replicate(tree, sharding.make_mesh([devices]))
+    shards = [shard.data for name in "ab" for shard in copies[name].addressable_shards]
+    places = [data.unsafe_buffer_pointer() for data in shards]
+    own = shared.ctypes.data if make is np.ones else shared.unsafe_buffer_pointer()
+    assert len({own, *places}) == 1 + 2 * devices
+    assert jax.random.key_data(copies["key"]).tolist() == [0, 0]
 
 
 def test_the_old_state_is_donated_even_if_leaves_shared_a_buffer():

@@ -25,7 +25,9 @@ def loss(params, state, streams, rng):
 
 def start(teacher=False, seed=0):
     student = Variables({"w": jnp.ones(())}, {"count": jnp.zeros(())})
-    return init_state(student, optax.sgd(0.5), seed=seed, teacher=teacher, frozen={"f": Variables({"a": jnp.ones(2)}, {})})
+    return init_state(
+        student, optax.sgd(0.5), seed=seed, teacher=teacher, frozen={"f": Variables({"a": jnp.ones(2)}, {})}
+    )
 
 
 def test_a_step_is_one_gradient_update():

@@ -20,9 +20,7 @@ from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CAMVID
 from sde_seg_jax.types import IGNORE, Intrinsics
 
-LAYOUT = (
-    "{train,val,test}.txt, {train,val,test}/*.jpg or *.png, {train,val,test}annot/*.png (see docs/data.md)"
-)
+LAYOUT = "{train,val,test}.txt, {train,val,test}/*.jpg or *.png, {train,val,test}annot/*.png (see docs/data.md)"
 VOID = 11  # raw id of pixels without a class
 VIDEO = "video"  # split of the frames that have both neighbors
 VIDEO_LIST = "val"  # only there frames are dense enough: every 2nd of 30 a second; elsewhere every 30th

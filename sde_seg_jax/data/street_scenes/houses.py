@@ -122,11 +122,7 @@ def _garden(parts, rng, style, side, edge, along, length):
             along + rng.random() * length,
             rng.uniform(0.5, 1.0),
         )
-    return (
-        _house(parts, rng, style, side, edge + rng.uniform(6, 10), along, length)
-        if rng.random() < 0.75
-        else 0.0
-    )
+    return _house(parts, rng, style, side, edge + rng.uniform(6, 10), along, length) if rng.random() < 0.75 else 0.0
 
 
 def plots(parts, rng, style, edge):
@@ -140,9 +136,7 @@ def plots(parts, rng, style, edge):
             plot = _garden if garden else _house
             height = plot(parts, rng, style, side, edge, along, length)
             first, last = int(along - START), int(along + length - START)
-            skyline[row, first:last] = (
-                0.3 * height if garden else height
-            )  # a house set back shades the road less
+            skyline[row, first:last] = 0.3 * height if garden else height  # a house set back shades the road less
             along += length + (0.0 if rng.random() < 0.7 else rng.uniform(1.0, 9.0))
     parts.group(0.0, END + 12.0)  # closes the view at the far end
     for k in range(-4, 5):

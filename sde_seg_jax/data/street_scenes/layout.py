@@ -62,9 +62,7 @@ def people(parts, rng, half_width, edge, crossings):
     for crossing in crossings:
         for _ in range(int(rng.random() * 3)):
             start = rng.uniform(-half_width, half_width)
-            figures.person(
-                parts, rng, start, crossing + rng.uniform(-1.2, 1.2), 1.0, drift=rng.uniform(0.03, 0.08)
-            )
+            figures.person(parts, rng, start, crossing + rng.uniform(-1.2, 1.2), 1.0, drift=rng.uniform(0.03, 0.08))
 
 
 def traffic(parts, rng, half_width, lane, speed):

@@ -39,23 +39,17 @@ def _patches(scene: Scene, placed: Placed):
     base, yaw = placed.group_position[groups], placed.group_yaw[groups]
     if not scene.style.sun_shadows:
         return base, size + 0.15, yaw
-    away = np.array(
-        [scene.sun[0] / scene.sun[1], 0.0, scene.sun[2] / scene.sun[1]]
-    )  # shadow of a point 1 m up
+    away = np.array([scene.sun[0] / scene.sun[1], 0.0, scene.sun[2] / scene.sun[1]])  # shadow of a point 1 m up
     cast = base + middle[:, None] * away
     sizes = np.concatenate([size + 0.15, size + 0.15 + 0.35 * tall[:, None]])
     return np.concatenate([base, cast]), sizes, np.concatenate([yaw, yaw])
 
 
-def object_shade(
-    scene: Scene, placed: Placed, camera: Camera, rays: Rays, world: list[np.ndarray]
-) -> np.ndarray:
+def object_shade(scene: Scene, placed: Placed, camera: Camera, rays: Rays, world: list[np.ndarray]) -> np.ndarray:
     """Share of light [h,w] that objects leave to the ground; world = 3 maps [h,w] of coordinates."""
     shade = np.ones_like(world[0])
     centers, sizes, yaws = _patches(scene, placed)
-    near = np.flatnonzero(
-        (centers[:, 2] > camera.position[2] - 8) & (centers[:, 2] < camera.position[2] + 60)
-    )
+    near = np.flatnonzero((centers[:, 2] > camera.position[2] - 8) & (centers[:, 2] < camera.position[2] + 60))
     centers, sizes, yaws = centers[near], sizes[near], yaws[near]
     x, z = (SQUARE[:, i] * sizes[:, j : j + 1] for i, j in ((0, 0), (2, 1)))
     c, s = yaws[:, 0:1], yaws[:, 1:2]
@@ -71,9 +65,7 @@ def object_shade(
         wx, wz = world[0][window] - F(center[0]), world[2][window] - F(center[2])
         qx, qz = F(c / size[0]) * wx - F(s / size[0]) * wz, F(s / size[1]) * wx + F(c / size[1]) * wz
         qx, qz = qx * qx, qz * qz
-        dark = np.clip(
-            F(0.8) - F(0.8) * (qx * qx + qz * qz), 0, F(0.5)
-        )  # a rounded rectangle with a soft rim
+        dark = np.clip(F(0.8) - F(0.8) * (qx * qx + qz * qz), 0, F(0.5))  # a rounded rectangle with a soft rim
         shade[window] *= 1 - dark * low[window]
     return shade
 

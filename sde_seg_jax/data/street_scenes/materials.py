@@ -33,9 +33,7 @@ def albedo(scene, table, hits):
     """Reflectance and emitted light, each [3][N], of all hit points."""
     contrast = np.take(table.contrast, hits.index)
     inverse = np.take(1 / table.texel, hits.index)
-    shift = hash01(np.arange(table.material.size), np.full(table.material.size, scene.seed & 0xFFFF), 1) * F(
-        256
-    )
+    shift = hash01(np.arange(table.material.size), np.full(table.material.size, scene.seed & 0xFFFF), 1) * F(256)
     shift = np.take(shift, hits.index)
     u, v = hits.u * inverse + shift, hits.v * inverse + shift * F(1.7)
     eu, ev = hits.extent_u * inverse, hits.extent_v * inverse

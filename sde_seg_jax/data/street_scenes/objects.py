@@ -27,14 +27,10 @@ def tree(parts, rng, lateral, along, size=1.0):
         parts.box((0, 1, 0), (0.13, 1, 0.13), trunk, VEGETATION, contrast=0.5, texel=0.01)
         for k in range(3):
             half = ((1.7 - 0.4 * k) * size, 1.3 * size, (1.7 - 0.4 * k) * size)
-            parts.box(
-                (0, (1.9 + 1.5 * k) * size, 0), half, green, VEGETATION, taper=(0.9, 0.9), texel=0.04, **leaf
-            )
+            parts.box((0, (1.9 + 1.5 * k) * size, 0), half, green, VEGETATION, taper=(0.9, 0.9), texel=0.04, **leaf)
         return
     radius = rng.uniform(1.3, 1.9) * size
-    parts.group(
-        lateral, along, rng.uniform(-1, 1), shadow=(radius * 1.3, radius * 1.3, stem + radius, radius)
-    )
+    parts.group(lateral, along, rng.uniform(-1, 1), shadow=(radius * 1.3, radius * 1.3, stem + radius, radius))
     parts.box(
         (0, stem / 2 + 0.2, 0),
         (0.15 * size, stem / 2 + 0.4, 0.15 * size),
@@ -48,9 +44,7 @@ def tree(parts, rng, lateral, along, size=1.0):
         up = stem + radius * (0.35 + 0.27 * k)
         r = radius * rng.uniform(0.6, 0.9) * (1 - 0.05 * k)
         shade = 0.75 + 0.1 * k
-        parts.ball(
-            (x, up, z), (r, r * 0.8, r), tuple(shade * g for g in green), VEGETATION, texel=0.035, **leaf
-        )
+        parts.ball((x, up, z), (r, r * 0.8, r), tuple(shade * g for g in green), VEGETATION, texel=0.035, **leaf)
 
 
 def bush(parts, rng, lateral, along, size=0.7):
@@ -59,9 +53,7 @@ def bush(parts, rng, lateral, along, size=0.7):
     parts.group(lateral, along, rng.uniform(-1, 1), shadow=(size, size, size / 2, size / 2))
     for x in (-0.5, 0.5):
         half = (size * rng.uniform(0.6, 0.9), size * 0.8, size * rng.uniform(0.6, 0.9))
-        parts.ball(
-            (x * size, size * 0.6, 0), half, green, VEGETATION, material=p.FOLIAGE, contrast=1.0, texel=0.02
-        )
+        parts.ball((x * size, size * 0.6, 0), half, green, VEGETATION, material=p.FOLIAGE, contrast=1.0, texel=0.02)
 
 
 def lamp(parts, rng, lateral, along, towards):

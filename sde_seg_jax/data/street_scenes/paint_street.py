@@ -77,9 +77,7 @@ def paving(s: Paint):
     fine = 1 / (1 + (s.ev / F(0.8)) ** 2)
     s.scale(1 + (slab - F(0.5)) * F(0.5) * fine)
     s.scale(
-        1
-        - F(0.45)
-        * np.maximum(stripes(x + F(0.5), 0.06, s.eu / F(0.8)), stripes(z + F(0.5), 0.06, s.ev / F(0.8)))
+        1 - F(0.45) * np.maximum(stripes(x + F(0.5), 0.06, s.eu / F(0.8)), stripes(z + F(0.5), 0.06, s.ev / F(0.8)))
     )
 
 

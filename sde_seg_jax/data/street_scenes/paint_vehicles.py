@@ -29,9 +29,7 @@ def body(s: Paint):
     end, side = (s.axis == 2).astype(F), (s.axis == 0).astype(F)
     lamps = end * band(np.abs(s.local[0]) / s.half[0], 0.62, 0.95, s.eu) * band(up, 0.32, 0.52, s.ev)
     front = s.front.astype(F)
-    s.blend(
-        lamps, (0.85 * front + 0.5 * (1 - front), 0.85 * front + 0.02 * (1 - front), 0.8 * front + F(0.02))
-    )
+    s.blend(lamps, (0.85 * front + 0.5 * (1 - front), 0.85 * front + 0.02 * (1 - front), 0.8 * front + F(0.02)))
     plate = end * band(s.local[0], -0.26, 0.26, s.eu) * band(up, 0.2, 0.32, s.ev)
     s.blend(plate, (0.7, 0.7, 0.65))
     grille = end * front * band(s.local[0], -0.5, 0.5, s.eu) * band(up, 0.34, 0.5, s.ev)

@@ -25,9 +25,7 @@ from sde_seg_jax.data.street_scenes.scene import Scene
 from sde_seg_jax.data.street_scenes.style import KERB
 
 NEAR = 0.25  # metres; nothing closer than this is seen
-NOTHING, ROADWAY, CURBSTONE, PAVEMENT, GRASS, FIRST = range(
-    6
-)  # ids of the buffer; primitive k has id FIRST + k
+NOTHING, ROADWAY, CURBSTONE, PAVEMENT, GRASS, FIRST = range(6)  # ids of the buffer; primitive k has id FIRST + k
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
 
 
@@ -59,9 +57,7 @@ def place(scene: Scene, tick: float, camera: Camera, rays: Rays) -> Placed:
     corners = middle[:, None] + apply(camera_from_local[:, None], CORNERS * reach[:, None])
     rectangle, nearest = rectangles(corners, rays)
     origin = -apply(local_from_camera, middle)
-    return Placed(
-        origin.astype(np.float32), local_from_camera.astype(np.float32), position, yaw, rectangle, nearest
-    )
+    return Placed(origin.astype(np.float32), local_from_camera.astype(np.float32), position, yaw, rectangle, nearest)
 
 
 def rectangles(corners: np.ndarray, rays: Rays) -> tuple[np.ndarray, np.ndarray]:

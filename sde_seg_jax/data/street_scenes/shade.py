@@ -24,16 +24,12 @@ def _map(values: np.ndarray, flat: np.ndarray, shape: tuple[int, int]) -> np.nda
     return full
 
 
-def shade(
-    scene: Scene, table: surfaces.Tables, placed: Placed, camera: Camera, rays: Rays, depth, ids
-) -> np.ndarray:
+def shade(scene: Scene, table: surfaces.Tables, placed: Placed, camera: Camera, rays: Rays, depth, ids) -> np.ndarray:
     """Linear radiance [h,w,3] of the ray grid."""
     image = np.zeros((ids.size, 3), F)
     empty = np.flatnonzero(ids.reshape(-1) == NOTHING)
     width = len(rays.x)
-    image[empty] = lighting.sky(
-        scene, camera, np.take(rays.x, empty % width), np.take(rays.y, empty // width)
-    )
+    image[empty] = lighting.sky(scene, camera, np.take(rays.x, empty % width), np.take(rays.y, empty // width))
     flat = np.flatnonzero(ids.reshape(-1) != NOTHING)
     hits = surfaces.locate(table, placed, camera, rays, depth, ids, flat)
     albedo, glow = materials.albedo(scene, table, hits)
@@ -41,9 +37,7 @@ def shade(
     direct = np.maximum(n[0] * sun[0] + n[1] * sun[1] + n[2] * sun[2], 0)
     if scene.style.sun_shadows:
         direct = direct * lighting.canyon_shade(scene, hits.world)
-    ambient = (
-        F(0.72) - F(0.28) * n[1] + F(0.1) * n[0] - F(0.06) * n[2]
-    )  # more from above, a little from the right
+    ambient = F(0.72) - F(0.28) * n[1] + F(0.1) * n[0] - F(0.06) * n[2]  # more from above, a little from the right
     world = [_map(c, flat, ids.shape) for c in hits.world]
     open_air = lighting.object_shade(scene, placed, camera, rays, world).reshape(-1)[flat]
     fog = hits.depth * F(scene.haze)

@@ -35,9 +35,7 @@ def tables(scene: Scene) -> Tables:
     k, big = scene.packed, 1e6
     style = scene.style
     half = [[1, 1, 1], [big, 1, big], [1e-3, big, big], [big, 1, big], [big, 1, big]]
-    ground = np.array(
-        [[0, 0, 0], [0.17, 0.17, 0.175], [0.42, 0.41, 0.39], [0.32, 0.3, 0.28], [0.13, 0.2, 0.06]]
-    )
+    ground = np.array([[0, 0, 0], [0.17, 0.17, 0.175], [0.42, 0.41, 0.39], [0.32, 0.3, 0.28], [0.13, 0.2, 0.06]])
     color = np.concatenate([ground, k.color])
     gray = (color[:, 0:1] + color[:, 1:2] + color[:, 2:3]) / 3
     color = np.clip(gray + style.saturation * (color - gray), 0.01, 0.9)

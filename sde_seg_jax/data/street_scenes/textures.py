@@ -73,9 +73,7 @@ def ripmap() -> np.ndarray:
 def _taps(position: np.ndarray, extent: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """The four (atlas index along one axis, weight) pairs of linear filtering in position and in level."""
     mantissa, exponent = np.frexp(extent)
-    level = np.clip(
-        exponent.astype(np.float32) + 2 * mantissa - 2, 0, np.float32(LEVELS - 1.001)
-    )  # ~log2, exact
+    level = np.clip(exponent.astype(np.float32) + 2 * mantissa - 2, 0, np.float32(LEVELS - 1.001))  # ~log2, exact
     coarse = level.astype(np.int32)
     blend = level - coarse.astype(np.float32)
     taps = []

@@ -29,9 +29,7 @@ def car(parts, rng, lateral, along, turn=0.0, speed=0.0):
     cabin = (width * 0.94, (roof - 0.88) / 2, (front - back) / 2)
     taper = (0.2, 0.18) if van else (0.26, rng.uniform(0.3, 0.5))
     middle = (0, (roof + 0.88) / 2, (front + back) / 2)
-    parts.box(
-        middle, cabin, color, CAR, material=p.CABIN, taper=taper, contrast=0.12, param=(0.06, 0.88, 0, 0)
-    )
+    parts.box(middle, cabin, color, CAR, material=p.CABIN, taper=taper, contrast=0.12, param=(0.06, 0.88, 0, 0))
     for x in (-width + 0.09, width - 0.09):
         for z in (-length * 0.62, length * 0.62):
             parts.ball((x, 0.33, z), (0.14, 0.33, 0.33), RUBBER, CAR, material=p.WHEEL)
