@@ -135,3 +135,27 @@ def semi_supervised(c):
         }
     )
     return c
+
+
+def small(c):
+    """Changes a configuration to a network and a rhythm for two CPU cores: starts from scratch, minutes instead of days."""
+    c.data.in_memory = True
+    c.data.batch_size = 4
+    c.model.encoder = "resnet18"
+    c.model.width = 24
+    c.model.dilate = (False, False, False)
+    c.model.decoder_channels = (16, 24, 32, 48, 64)
+    c.model.aspp_rates = (1, 2, 3)
+    c.model.dropout = 0.0
+    c.model.pose_width = 16
+    c.model.pose_channels = 128
+    # With the published start (disparity 0.5 = 0.2 m, pose x 0.01) so few steps from scratch learn nothing.
+    c.model.disparity_bias = -4.0
+    c.model.pose_scale = 0.3
+    c.model.pose_start = 0.0
+    c.eval.batch_size = 16
+    c.train.log_every = 20
+    c.train.save_every = 200
+    c.train.eval_every = 300
+    c.train.picture_every = 10**6  # at the end only
+    return c

@@ -49,25 +49,20 @@ def get_config(row="supervised"):
         _shrink(c)
         if row == "quick_semi_supervised":
             c.task.mix = "class"
-            c.model.init = "@quick_supervised"
+            c.task.consistency = 0.3
+            c.task.jitter_strength = 0.1
+            c.task.blur_probability = 0.0
     return c
 
 
 def _shrink(c):
+    base.small(c)
     c.data.prepared_dir = "prepared/camvid_quick"
     c.data.size = c.data.crop = (96, 128)
-    c.data.in_memory = True
     c.data.batch_size = 8
-    c.model.encoder = "resnet18"
-    c.model.width = 24
-    c.model.dilate = (False, False, False)
-    c.model.decoder_channels = (16, 16, 24, 32, 48)
-    c.model.aspp_rates = (1, 2, 3)
-    c.eval.batch_size = 16
-    c.train.steps = 500
-    c.train.log_every = 20
-    c.train.save_every = 250
-    c.train.eval_every = 250
-    c.train.picture_every = 0
+    c.optim.name = "adam"
+    c.optim.learning_rate = 3e-3
+    c.optim.weight_decay = 0.0
     c.optim.module_rates = ConfigDict()
+    c.train.steps = 500
     c.schedule = ConfigDict({"name": "poly", "steps": 500})

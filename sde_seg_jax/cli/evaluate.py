@@ -22,6 +22,7 @@ from sde_seg_jax.cli import build, monitor, predictors
 from sde_seg_jax.cli.config import Arguments, UsageError, call, run
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.streams import Data, open_data
+from sde_seg_jax.cli.train import PICTURES
 from sde_seg_jax.geometry.depth import disparity_to_depth
 from sde_seg_jax.report import pictures
 from sde_seg_jax.report.sheets import grid
@@ -29,7 +30,6 @@ from sde_seg_jax.training.checkpoints import FOLDER, locate, read_config, read_p
 from sde_seg_jax.training.log import write_text
 
 RESULT = "metrics.json"
-PICTURES = "pictures"
 SHOWN = 6
 
 

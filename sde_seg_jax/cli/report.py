@@ -18,8 +18,8 @@ from PIL import Image
 
 import sde_seg_jax
 from sde_seg_jax.cli.config import Arguments, UsageError, run
-from sde_seg_jax.cli.evaluate import PICTURES, RESULT
-from sde_seg_jax.cli.train import CONFIG
+from sde_seg_jax.cli.evaluate import RESULT
+from sde_seg_jax.cli.train import CONFIG, PICTURES
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.report.summary import RunSummary
 from sde_seg_jax.report.training_page import training_page
@@ -30,7 +30,9 @@ ROLES = {"depth": "depth", "supervised": "baseline", "semi_supervised": "ours"}
 CAPTIONS = {
     "segmentation": "Validation images, ground truth and prediction",
     "depth": "Validation images, learnt disparity (near is bright) and true inverse depth",
-    "mixing": "DepthMix: two images, the nearer of both where they meet, and the mixed label",
+    "training_depth": "The last training batch: disparity, warped neighbors, and where the warp counts (white)",
+    "training_mixing": "The last training batch: each image is pasted on the next where the mask is white",
+    "training_prediction": "The last training batch: ground truth and prediction",
 }
 
 

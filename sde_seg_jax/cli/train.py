@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+from collections.abc import Callable
 
 import jax
 from ml_collections import config_dict
+from PIL import Image
 
 from sde_seg_jax.cli import monitor
 from sde_seg_jax.cli.build import Training, build_training
@@ -25,6 +27,7 @@ from sde_seg_jax.training.log import Log, write_text
 from sde_seg_jax.training.step import parameter_count
 
 CONFIG = "config.json"
+PICTURES = "pictures"
 
 
 def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") -> None:
@@ -32,14 +35,15 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
     config = resolve(config, pathlib.Path(workdir).expanduser().resolve().parent)
     config_json = as_json(config)
     check(config)
-    prepare_data(config)
-    data = call("data", open_data, config.data)
-    training, table = build_training(config, data)
     checkpoints = Checkpoints(workdir)
-    state, start = training.state, checkpoints.latest() or 0
+    start = checkpoints.latest() or 0
     if start >= config.train.steps:
         print(f"{title}: {start} steps are done in {workdir}")
         return
+    prepare_data(config)
+    data = call("data", open_data, config.data)
+    training, table = build_training(config, data)
+    state = training.state
     mesh = sharding.make_mesh([config.data.batch_size])
     _announce(title, training, table, mesh, start)
     state = sharding.replicate(state, mesh)
@@ -62,12 +66,26 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
             log=log,
             rates=lambda n: {f"learning_rate/{k}": v for k, v in training.optimizer.learning_rates(n).items()},
             evaluate=monitor.make_evaluate(config, data, training.network),
-            pictures=monitor.make_pictures(config, data, training.network, training.mixer),
+            pictures=_keep(monitor.make_pictures(config, data, training.network, training.mixer), workdir),
             title=title,
         )
     finally:
         log.close()
         checkpoints.close()
+
+
+def _keep(draw: Callable, workdir: str) -> Callable:
+    """Pictures go to TensorBoard; the newest of each also lies in the workdir, where the report finds it."""
+
+    def pictures(state, streams):
+        found = draw(state, streams)
+        folder = pathlib.Path(workdir).expanduser() / PICTURES
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, picture in found.items():
+            Image.fromarray(picture).save(folder / f"training_{name}.png")
+        return found
+
+    return pictures
 
 
 def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path) -> config_dict.ConfigDict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,38 +54,14 @@ def load_into_memory(source: Source, fields: Sequence[str] | None = None) -> Mem
     return MemorySource([source.read(i, fields) for i in range(len(source))], source.space, source.name)
 
 
-def memory_batches(
-    source: Source,
-    *,
-    seed: int,
-    batch_size: int,
-    crop: Size | None = None,
-    flip: float = 0.5,
-    start: int = 0,
-    host_index: int = 0,
-    host_count: int = 1,
-    indices: Sequence[int] | None = None,
-    shuffle: bool = True,
-    labeled_names: Collection[str] | None = None,
-    fields: Sequence[str] | None = None,
-) -> Iterator[Batch]:
-    """Yields training batches start, start + 1, ... without end; see `pipeline.batches` for the arguments."""
-    stream = Stream(
-        source,
-        seed=seed,
-        batch_size=batch_size,
-        crop=crop,
-        flip=flip,
-        start=start,
-        host_index=host_index,
-        host_count=host_count,
-        indices=indices,
-        shuffle=shuffle,
-        labeled_names=labeled_names,
-        fields=fields,
-    )
+def memory_batches(source: Source, *, seed: int, batch_size: int, **options: Any) -> Iterator[Batch]:
+    """Yields training batches start, start + 1, ... without end.
+
+    Takes the arguments of `pipeline.batches`, which documents them, except `prefetch` and `threads`.
+    """
+    stream = Stream(source, seed=seed, batch_size=batch_size, **options)
     share = stream.share
-    return (collate([stream.example(t * share + i) for i in range(share)]) for t in itertools.count(start))
+    return (collate([stream.example(t * share + i) for i in range(share)]) for t in itertools.count(stream.start))
 
 
 def memory_eval_batches(source: Source, batch_size: int, fields: Sequence[str] | None = None) -> Iterator[Batch]:

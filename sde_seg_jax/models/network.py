@@ -120,8 +120,9 @@ def make_network(
     layer4 by dilation (as published: output stride 16). `decoder_channels` are per level, fine (0) to coarse
     (4). Depth and segmentation decoders are alike (channels, ASPP, batch norm, dropout), so that one
     initialises the other. The `head_*` options are those of `SegmentationHead`. `disparity_bias` is the
-    initial bias of the disparity heads. `dtype` is what convolutions compute in: "float32", "bfloat16", or
-    None for the input's. Raises ValueError for unknown names and inconsistent options.
+    initial bias of the disparity heads, `pose_start` a factor of the pose output's initial weights. `dtype` is
+    what convolutions compute in: "float32", "bfloat16", or None for the input's. Raises ValueError for unknown
+    names and inconsistent options.
     """
     if segmentation and num_classes is None:
         raise ValueError("segmentation=True needs num_classes; give it, or set segmentation=False")
@@ -143,15 +144,8 @@ def make_network(
     depth_decoder = DepthDecoder(**options, disparity_bias=disparity_bias) if depth else None
     segmentation_decoder = pose_network = None
     if segmentation:
-        head = SegmentationHead(
-            num_classes,
-            tuple(head_layers),
-            head_channels,
-            head_stride,
-            head_inter_channels,
-            head_dropout,
-            computed,
-        )
+        sizes = (head_channels, head_stride, head_inter_channels, head_dropout)
+        head = SegmentationHead(num_classes, tuple(head_layers), *sizes, computed)
         segmentation_decoder = SegmentationDecoder(DepthDecoder(**options, scales=()), head)
     if pose:
         pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
+from jax.test_util import check_grads as assert_gradients
 
 from sde_seg_jax.geometry import camera, se3
 from sde_seg_jax.geometry.warp import back_project, project, sample_bilinear, warp
@@ -106,4 +106,4 @@ def test_gradients_agree_with_finite_differences():
             return warp(source, depth, k, k_inverse, se3.transform(axis_angle, translation))
 
         motion = jnp.asarray([[0.03, -0.02, 0.05]]), jnp.asarray([[0.11, -0.07, 0.2]])
-        check_grads(jax.jit(warped), (source, depth, *motion), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+        assert_gradients(jax.jit(warped), (source, depth, *motion), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.test_util import check_grads
+from jax.test_util import check_grads as assert_gradients
 
 from sde_seg_jax.geometry import se3
 from sde_seg_jax.losses import berhu, feature_distance, photometric, smoothness
@@ -134,7 +134,7 @@ def test_photometric_gradients_agree_with_finite_differences():
             return photometric.term(changed, KEY, reduce=photometric.mean_over_frames, auto_mask=False)
 
         arguments = (view.outputs.disparity[0], view.source_from_target)
-        check_grads(jax.jit(loss), arguments, order=1, modes=["rev"], atol=1e-5, rtol=1e-5, eps=1e-7)
+        assert_gradients(jax.jit(loss), arguments, order=1, modes=["rev"], atol=1e-5, rtol=1e-5, eps=1e-7)
 
 
 def test_smoothness_ignores_the_scale_of_disparity_and_forgives_edges():

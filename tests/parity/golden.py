@@ -82,7 +82,7 @@ class Recording:
         """Another file of the same set (`params.features_from`)."""
         return Recording(name.removesuffix(".npz"), self.folder)
 
-    def check(self, key: str, actual, *, outliers: bool = False) -> None:
+    def assert_matches(self, key: str, actual, *, outliers: bool = False) -> None:
         """Compares with `out64.<key>` (else `out.<key>`) in the manifest's tolerance for the precision of `actual`.
 
         float32: the manifest's suggested atol. float64: rtol 1e-9, atol 1e-10 (an absolute floor of 1e-12 of the

@@ -18,9 +18,9 @@ def test_depth_and_its_gradient(rec, dtype):
     disparity, w = nhwc(rec.input("disp", dtype)), nhwc(rec.input("w_depth", dtype))
     for i, (low, high) in enumerate(rec.params["depth_ranges"]):
         depth, pull = jax.vjp(lambda d, low=low, high=high: disparity_to_depth(d, low, high), disparity)
-        rec.check(f"depth_{i}", nchw(depth))
-        rec.check(f"scaled_disp_{i}", nchw(1 / depth))
-        rec.check(f"grad_disp_{i}", nchw(pull(jnp.asarray(w))[0]))
+        rec.assert_matches(f"depth_{i}", nchw(depth))
+        rec.assert_matches(f"scaled_disp_{i}", nchw(1 / depth))
+        rec.assert_matches(f"grad_disp_{i}", nchw(pull(jnp.asarray(w))[0]))
 
 
 @pytest.mark.parametrize("rec", RECORDED)
@@ -29,7 +29,7 @@ def test_rotation(rec, dtype):
     rotation = se3.rotation_from_axis_angle(jnp.asarray(rec.input("axisangle", dtype)[:, 0]))
     homogeneous = np.tile(np.eye(4, dtype=dtype), (len(rotation), 1, 1))
     homogeneous[:, :3, :3] = rotation
-    rec.check("rot", homogeneous)
+    rec.assert_matches("rot", homogeneous)
 
 
 @pytest.mark.parametrize("rec", RECORDED)
@@ -40,6 +40,6 @@ def test_rotation(rec, dtype):
 def test_motion_and_its_gradients(rec, motion, suffix, dtype):
     axis_angle, translation = (jnp.asarray(rec.input(k, dtype)[:, 0]) for k in ("axisangle", "translation"))
     matrix, pull = jax.vjp(motion, axis_angle, translation)
-    rec.check(f"T{suffix}", matrix)
+    rec.assert_matches(f"T{suffix}", matrix)
     for name, gradient in zip(("axisangle", "translation"), pull(rec.input("w_T", dtype)), strict=True):
-        rec.check(f"grad_{name}{suffix}", gradient[:, None])
+        rec.assert_matches(f"grad_{name}{suffix}", gradient[:, None])

@@ -29,20 +29,20 @@ def test_points_pixels_and_image(rec, case, dtype):
     k, k_inverse = cameras(rec, dtype)
     batch, height, width, _ = depth.shape
     source_from_target = motion(rec, case, dtype)
-    rec.check(f"T_{case}", source_from_target)
+    rec.assert_matches(f"T_{case}", source_from_target)
 
     points = back_project(depth, k_inverse)
     flat = np.concatenate([points, np.ones_like(depth)], -1).reshape(batch, height * width, 4)
     if f"out64.cam_{case}" in rec:
-        rec.check(f"cam_{case}", np.swapaxes(flat, 1, 2))
+        rec.assert_matches(f"cam_{case}", np.swapaxes(flat, 1, 2))
 
     xy = project(points, k, source_from_target, rec.params["eps"])
     unit = 2 * np.asarray(xy) / np.array([width - 1, height - 1], dtype) - 1  # recorded in [-1,1]
-    rec.check(f"pix_{case}", unit)
+    rec.assert_matches(f"pix_{case}", unit)
     behind = (points * source_from_target[:, None, None, 2, :3]).sum(-1) + source_from_target[:, None, None, 2, 3]
-    rec.check(f"n_behind_{case}", np.int64((np.asarray(behind) < 0).sum()))
-    rec.check(f"n_oob_{case}", np.int64((np.abs(unit) > 1).any(-1).sum()))
-    rec.check(f"warp_{case}", nchw(sample_bilinear(image, xy)))
+    rec.assert_matches(f"n_behind_{case}", np.int64((np.asarray(behind) < 0).sum()))
+    rec.assert_matches(f"n_oob_{case}", np.int64((np.abs(unit) > 1).any(-1).sum()))
+    rec.assert_matches(f"warp_{case}", nchw(sample_bilinear(image, xy)))
 
 
 @pytest.mark.parametrize("rec", RECORDED)
@@ -59,8 +59,8 @@ def test_gradients(rec, case, dtype):
     source_from_target, pull = jax.vjp(MOTIONS[case], *parameters)
     images = [jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("depth", "image")]
     by_depth, by_image, by_motion = jax.grad(weighted, (0, 1, 2))(*images, source_from_target)
-    rec.check(f"grad_depth_{case}", nchw(by_depth), outliers=True)
-    rec.check(f"grad_image_{case}", nchw(by_image), outliers=True)
-    rec.check(f"grad_T_{case}", by_motion)
+    rec.assert_matches(f"grad_depth_{case}", nchw(by_depth), outliers=True)
+    rec.assert_matches(f"grad_image_{case}", nchw(by_image), outliers=True)
+    rec.assert_matches(f"grad_T_{case}", by_motion)
     for name, gradient in zip(("axisangle", "translation"), pull(by_motion), strict=True):
-        rec.check(f"grad_{name}_{case}", gradient[:, None])
+        rec.assert_matches(f"grad_{name}_{case}", gradient[:, None])

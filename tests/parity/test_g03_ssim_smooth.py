@@ -26,9 +26,9 @@ RECORDED = recordings("g03_ssim_smooth")
 def test_error_maps(rec, function, weight, value, gradients, dtype):
     x, y = (jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("x", "y"))
     error, pull = jax.vjp(function, x, y)
-    rec.check(value, nchw(error))
+    rec.assert_matches(value, nchw(error))
     for name, gradient in zip(gradients, pull(nhwc(rec.input(weight, dtype))), strict=True):
-        rec.check(name, nchw(gradient), outliers=True)
+        rec.assert_matches(name, nchw(gradient), outliers=True)
 
 
 @pytest.mark.parametrize("rec", RECORDED)
@@ -36,6 +36,6 @@ def test_error_maps(rec, function, weight, value, gradients, dtype):
 def test_variation_of_unnormalised_disparity(rec, dtype):
     disparity, image = (jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("disp", "x"))
     value, (by_disparity, by_image) = jax.value_and_grad(edge_aware_variation, (0, 1))(disparity, image)
-    rec.check("smooth", value)
-    rec.check("grad_smooth_disp", nchw(by_disparity))
-    rec.check("grad_smooth_img", nchw(by_image))
+    rec.assert_matches("smooth", value)
+    rec.assert_matches("grad_smooth_disp", nchw(by_disparity))
+    rec.assert_matches("grad_smooth_img", nchw(by_image))

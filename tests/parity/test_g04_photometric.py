@@ -82,7 +82,7 @@ def check_up_to_ties(rec, key, actual):
     """
     actual, recorded = np.asarray(actual), f"out64.{key}" if f"out64.{key}" in rec else f"out.{key}"
     if actual.dtype == np.float64:
-        rec.check(key, actual, outliers=True)
+        rec.assert_matches(key, actual, outliers=True)
     elif actual.dtype == np.uint8:
         assert (actual == rec[recorded]).mean() >= 0.99
     else:
@@ -106,8 +106,8 @@ def test_loss_masks_and_gradients(rec, variant, dtype):
 
     gradient = jax.jit(jax.value_and_grad(total, (0, 1), has_aux=True))
     (loss, (losses, counts)), (by_disparity, by_motion) = gradient(*inputs(rec, dtype))
-    rec.check(f"{variant}.loss", loss)
-    rec.check(f"{variant}.loss_scales", losses)
+    rec.assert_matches(f"{variant}.loss", loss)
+    rec.assert_matches(f"{variant}.loss_scales", losses)
     for s, g in enumerate(by_disparity):
         check_up_to_ties(rec, f"{variant}.grad_disp_{s}", nchw(g))
     for f, (axis_angle, translation) in by_motion.items():
@@ -117,7 +117,7 @@ def test_loss_masks_and_gradients(rec, variant, dtype):
         key = f"{variant}.identity_selection_{s}"
         if f"out.{key}" in rec:
             selection = np.asarray(counts[:, s, ..., 0], np.uint8)
-            check_up_to_ties(rec, key, selection) if dtype == np.float32 else rec.check(key, selection)
+            check_up_to_ties(rec, key, selection) if dtype == np.float32 else rec.assert_matches(key, selection)
 
 
 @pytest.mark.parametrize("rec", recordings("g04_monodepth_loss"))
@@ -128,12 +128,12 @@ def test_warped_frames_and_depth(rec, dtype):
     view = view_of(rec, dtype, disparities, motions)
     warped = jax.jit(lambda v: photometric.warp_sources(v, low, high))(view)
     subsampled = lambda x: nchw(x)[..., ::2, ::3]  # noqa: E731  (as the notes of the recording say)
-    rec.check("depth_0", subsampled(disparity_to_depth(disparities[0], low, high)))
+    rec.assert_matches("depth_0", subsampled(disparity_to_depth(disparities[0], low, high)))
     for name in rec.arrays:
         kind, _, rest = name.partition(".")
         if kind == "out" and rest.startswith("color_"):
             _, f, s = rest.split("_")
-            rec.check(rest, subsampled(warped[:, int(s), list(FRAMES).index(f)]))
+            rec.assert_matches(rest, subsampled(warped[:, int(s), list(FRAMES).index(f)]))
 
 
 @pytest.mark.parametrize("rec", recordings("g04_monodepth_loss"))
@@ -143,7 +143,7 @@ def test_term_is_the_recorded_loss_without_smoothness(rec):
     images = [jnp.asarray(nhwc(rec.input(f"color_0_{s}", np.float32))) for s in range(scales(rec))]
     pairs = enumerate(zip(view.outputs.disparity, images, strict=True))
     smooth = np.mean([smoothness(d, i) / 2**s for s, (d, i) in pairs])
-    rec.check("default.loss", term + rec.params["disparity_smoothness"] * np.float32(smooth))
+    rec.assert_matches("default.loss", term + rec.params["disparity_smoothness"] * np.float32(smooth))
 
 
 @pytest.mark.parametrize("rec", recordings("g04_generate_depth_test_pred"))
@@ -152,4 +152,4 @@ def test_test_depths(rec, dtype):
     size = rec["in.disp_0"].shape[2:]
     for s in range(scales(rec)):
         disparity = resize_bilinear(jnp.asarray(nhwc(rec.input(f"disp_{s}", dtype))), size)
-        rec.check(f"depth_{s}", nchw(disparity_to_depth(disparity, 1e-3, 80)))
+        rec.assert_matches(f"depth_{s}", nchw(disparity_to_depth(disparity, 1e-3, 80)))

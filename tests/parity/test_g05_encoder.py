@@ -41,7 +41,7 @@ def prepared(rec, dtype):
 def test_features(rec, dtype):
     encoder, variables, image = prepared(rec, dtype)
     maps = jax.jit(encoder.apply)(variables, image)
-    rec.check("num_ch_enc", np.array(encoder.channels))
+    rec.assert_matches("num_ch_enc", np.array(encoder.channels))
     for i, features in enumerate(maps):
         check_summary(rec, f"f{i}", nchw(features), dtype)
         assert image.shape[1] == features.shape[1] * encoder.strides[i]
@@ -66,17 +66,17 @@ def test_training_mode(rec, dtype):
     (value, (maps, once)), grads = step(variables["params"], variables["batch_stats"])
     (_, (_, twice)), _ = step(variables["params"], once)
 
-    rec.check("loss", value)
+    rec.assert_matches("loss", value)
     for i, features in enumerate(maps):
         check_summary(rec, f"f{i}", features, dtype)
     for number, running in ((1, once), (2, twice)):
         state = to_torch(Variables({}, running), [encoder_part()])
         for leaf in ("running_mean", "running_var"):
             values = np.concatenate([state[f"{name}.{leaf}"] for name in rec["out.bn_names"]])
-            rec.check(f"{leaf}_after{number}", values)
+            rec.assert_matches(f"{leaf}_after{number}", values)
 
     grads = to_torch(Variables(grads, {}), [encoder_part()])
-    rec.check("grad_norms", np.array([np.linalg.norm(grads[name]) for name in rec["out.param_names"]], dtype))
+    rec.assert_matches("grad_norms", np.array([np.linalg.norm(grads[name]) for name in rec["out.param_names"]], dtype))
     for name in rec.params["grad_params"]:
         grad = grads[name].reshape(-1)
-        rec.check(f"grad.{name}", grad[:: max(1, grad.size // 2000)])
+        rec.assert_matches(f"grad.{name}", grad[:: max(1, grad.size // 2000)])

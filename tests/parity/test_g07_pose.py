@@ -28,8 +28,8 @@ def test_pose_decoder(rec, dtype):
     parts, seed = [pose_decoder_part()], rec.params["fill_seed"]
     variables = filled(like, parts, pose_decoder_from_torch, seed, dtype)
     axis_angle, translation = jax.jit(decoder.apply)(variables, features)
-    rec.check("axisangle", axis_angle[:, :, None])
-    rec.check("translation", translation[:, :, None])
+    rec.assert_matches("axisangle", axis_angle[:, :, None])
+    rec.assert_matches("translation", translation[:, :, None])
 
 
 def both_motions(network, earlier, later):
@@ -70,13 +70,13 @@ def test_network_on_three_frames(rec, dtype):
     outputs, both, first = run(variables, image, *frames)
     for scale, disparity in enumerate(outputs.disparity):
         if f"out64.disp_{scale}" in rec:
-            rec.check(f"disp_{scale}", nchw(disparity))
+            rec.assert_matches(f"disp_{scale}", nchw(disparity))
     if "out64.bottleneck_sample" in rec:
         bottleneck = nchw(outputs.bottleneck)
         stride = math.ceil(bottleneck.size / rec["out64.bottleneck_sample"].size)
         check_summary(rec, "bottleneck", bottleneck, dtype, stride)
     for frame, to_transform in (("m1", inverse_transform), ("1", transform)):
         axis_angle, translation = both[frame]
-        rec.check(f"axisangle_{frame}", axis_angle[:, :, None])
-        rec.check(f"translation_{frame}", translation[:, :, None])
-        rec.check(f"cam_T_cam_{frame}", to_transform(*first[frame]))
+        rec.assert_matches(f"axisangle_{frame}", axis_angle[:, :, None])
+        rec.assert_matches(f"translation_{frame}", translation[:, :, None])
+        rec.assert_matches(f"cam_T_cam_{frame}", to_transform(*first[frame]))

@@ -17,9 +17,9 @@ OTHERS = recordings("g09_entropy_berhu")
 
 def check_with_gradient(rec, name, function, logits):
     value, gradient = jax.value_and_grad(function)(jnp.asarray(nhwc(logits)))
-    rec.check(name, value)
+    rec.assert_matches(name, value)
     if f"out64.grad_{name}" in rec or f"out.grad_{name}" in rec:
-        rec.check(f"grad_{name}", nchw(gradient))
+        rec.assert_matches(f"grad_{name}", nchw(gradient))
 
 
 @pytest.mark.parametrize("rec", CROSS_ENTROPY)
@@ -61,7 +61,7 @@ def test_one_nan_weight_switches_weighting_off(rec, dtype):
     weight = rec.input("pixel_weights", dtype).copy()
     weight[0, 0, 0] = np.nan
     logits = jnp.asarray(nhwc(rec.input("logits", dtype)))
-    rec.check("nanpw", cross_entropy(logits, label, jnp.asarray(weight)))
+    rec.assert_matches("nanpw", cross_entropy(logits, label, jnp.asarray(weight)))
 
 
 @pytest.mark.parametrize("rec", CROSS_ENTROPY)
@@ -73,7 +73,7 @@ def test_all_ignored_is_zero_where_the_published_loss_is_nan(rec, dtype):
     value, gradient = jax.value_and_grad(cross_entropy)(logits, label)
     assert value == 0
     assert not gradient.any()
-    rec.check("allignpw", cross_entropy(logits, label, jnp.asarray(rec.input("pixel_weights", dtype))))
+    rec.assert_matches("allignpw", cross_entropy(logits, label, jnp.asarray(rec.input("pixel_weights", dtype))))
 
 
 @pytest.mark.parametrize("rec", OTHERS)
@@ -82,8 +82,8 @@ def test_all_ignored_is_zero_where_the_published_loss_is_nan(rec, dtype):
 def test_entropy(rec, stretched, dtype):
     entropy = (lambda x: stretch(pixel_entropy(x))) if stretched else pixel_entropy
     value, pull = jax.vjp(entropy, jnp.asarray(nhwc(rec.input("logits", dtype))))
-    rec.check(f"entropy_norm{stretched}", value)
-    rec.check(f"grad_entropy_norm{stretched}", nchw(pull(rec.input("w_ent", dtype))[0]))
+    rec.assert_matches(f"entropy_norm{stretched}", value)
+    rec.assert_matches(f"grad_entropy_norm{stretched}", nchw(pull(rec.input("w_ent", dtype))[0]))
 
 
 @pytest.mark.parametrize("rec", OTHERS)
@@ -93,9 +93,9 @@ def test_berhu(rec, log, dtype):
     prediction, target, mask = (jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("pred", "target", "mask"))
     scale = jnp.log1p if log else lambda x: x
     value, gradients = jax.value_and_grad(lambda p, t: berhu(scale(p), scale(t), mask), (0, 1))(prediction, target)
-    rec.check(f"berhu_log{log}", value)
+    rec.assert_matches(f"berhu_log{log}", value)
     for name, gradient in zip(("pred", "target"), gradients, strict=True):
-        rec.check(f"grad_berhu_{name}_log{log}", nchw(gradient))
+        rec.assert_matches(f"grad_berhu_{name}_log{log}", nchw(gradient))
 
 
 @pytest.mark.parametrize("rec", OTHERS)
@@ -103,6 +103,6 @@ def test_berhu(rec, log, dtype):
 def test_berhu_of_equal_maps_has_zero_gradient_where_the_published_one_is_nan(rec, dtype):
     prediction, mask = (jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("pred", "mask"))
     value, gradient = jax.value_and_grad(berhu)(prediction, prediction, mask)
-    rec.check("berhu_equal", value)
+    rec.assert_matches("berhu_equal", value)
     assert rec["out.grad_berhu_equal_isnan"]
     assert not gradient.any()

@@ -20,9 +20,9 @@ def test_paste_mixes_images_softmax_maps_and_labels(rec, dtype):
     tree = {key: jnp.asarray(nhwc(rec.input(key, dtype))) for key in ("img", "softmax")}
     tree["lbl"] = jnp.asarray(rec["in.lbl"])
     mixed = apply.paste(tree, apply.next_in_batch(tree), mask)
-    rec.check("img", nchw(mixed["img"]))
-    rec.check("softmax", nchw(mixed["softmax"]))
-    rec.check("lbl", mixed["lbl"])
+    rec.assert_matches("img", nchw(mixed["img"]))
+    rec.assert_matches("softmax", nchw(mixed["softmax"]))
+    rec.assert_matches("lbl", mixed["lbl"])
 
 
 @pytest.mark.parametrize("rec", named("g10_mix"))
@@ -31,7 +31,7 @@ def test_pairs_mixed_both_ways_are_two_pastes(rec, dtype):
     mask = jnp.asarray(rec["in.mask_half"] > 0)[..., None]
     even, odd = (jnp.asarray(nhwc(rec.input("img4", dtype)[start::2])) for start in (0, 1))
     both = jnp.concatenate([apply.paste(even, odd, mask), apply.paste(odd, even, mask)])
-    rec.check("half", nchw(both))
+    rec.assert_matches("half", nchw(both))
 
 
 @pytest.mark.parametrize("rec", named("g10_mix_masks"))
@@ -44,7 +44,7 @@ def test_depth_masks_are_the_published_ones(rec):
     between = low + (high - low) * draws
 
     def check(key, mask):
-        rec.check(key, np.asarray(mask[..., 0], rec[f"out.{key}"].dtype))
+        rec.assert_matches(key, np.asarray(mask[..., 0], rec[f"out.{key}"].dtype))
 
     check("mask_depthcomp", masks.depth_mix_mask(disparity, partner, margin))
     check("mask_depthcomp_ft02", masks.depth_mix_mask(disparity, partner, margin, 0.2))
@@ -60,7 +60,9 @@ def test_depth_masks_are_the_published_ones(rec):
 @pytest.mark.parametrize("rec", named("g10_mix_masks"))
 def test_given_classes_select_their_pixels(rec):
     label, classes = jnp.asarray(rec["in.label"])[None], jnp.asarray(rec["in.classes"])[None]
-    rec.check("class_mask", np.asarray(masks.class_mask(label, classes)[0, ..., 0], rec["out.class_mask"].dtype))
+    rec.assert_matches(
+        "class_mask", np.asarray(masks.class_mask(label, classes)[0, ..., 0], rec["out.class_mask"].dtype)
+    )
 
 
 @pytest.mark.parametrize("rec", named("g10_mix_masks"))
@@ -68,7 +70,7 @@ def test_class_masks_are_the_published_ones_for_the_same_draw(rec):
     labels = rec["in.argmax"]
     num_classes = int(labels[labels != 250].max()) + 1
     present = masks.classes_present(jnp.asarray(labels), num_classes)
-    rec.check("n_classes_present", np.asarray(present.sum(axis=1)))
+    rec.assert_matches("n_classes_present", np.asarray(present.sum(axis=1)))
     scores = np.full(present.shape, np.inf)
     for image, forced in enumerate(rec.params["class_choice"]):
         ids = np.flatnonzero(np.asarray(present[image]))
@@ -78,4 +80,4 @@ def test_class_masks_are_the_published_ones_for_the_same_draw(rec):
         scores[image, ids[order]] = np.arange(len(ids))
     chosen = masks.half_of_classes(present, jnp.asarray(scores, jnp.float32))
     mask = masks.class_mask(jnp.asarray(labels), chosen)
-    rec.check("mask_class", np.asarray(mask[..., 0], rec["out.mask_class"].dtype))
+    rec.assert_matches("mask_class", np.asarray(mask[..., 0], rec["out.mask_class"].dtype))

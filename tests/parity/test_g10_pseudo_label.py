@@ -15,8 +15,8 @@ RECORDED = recordings("g10_pseudo_label_loss")
 @both_precisions
 def test_label_and_weight(rec, dtype):
     probability = jnp.asarray(nhwc(rec.input("softmax", dtype)))
-    rec.check("pseudo_label", pseudo_label(probability))
-    rec.check("weight", confident_fraction(probability))
+    rec.assert_matches("pseudo_label", pseudo_label(probability))
+    rec.assert_matches("weight", confident_fraction(probability))
 
 
 @pytest.mark.parametrize("rec", RECORDED)
@@ -26,11 +26,11 @@ def test_loss_and_gradient(rec, name, dtype):
     probability, logits = (jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("softmax", name))
     consistency = rec.params["consistency_weight"]
     value, gradient = jax.value_and_grad(lambda x: consistency * pseudo_label_loss(x, probability))(logits)
-    rec.check(f"loss_{name}", value)
-    rec.check(f"grad_{name}", nchw(gradient))
+    rec.assert_matches(f"loss_{name}", value)
+    rec.assert_matches(f"grad_{name}", nchw(gradient))
 
 
 @pytest.mark.parametrize("rec", RECORDED)
 def test_threshold_itself_is_confident(rec):
     probability, logits = (jnp.asarray(nhwc(rec.input(k, np.float32))) for k in ("softmax_edge", "logits_edge"))
-    rec.check("loss_edge_float32", rec.params["consistency_weight"] * pseudo_label_loss(logits, probability))
+    rec.assert_matches("loss_edge_float32", rec.params["consistency_weight"] * pseudo_label_loss(logits, probability))

@@ -39,7 +39,7 @@ def test_schedules_give_the_recorded_learning_rates(rec, dtype):
             np.testing.assert_allclose(factors[beyond], schedules.POLY_FLOOR, rtol=1e-6)
             actual = np.where(beyond[:, None], np.nan, actual)
         if dtype == np.float64:
-            rec.check(key, actual)
+            rec.assert_matches(key, actual)
         else:  # no float32 run is recorded; the README's floor for float32 is 2e-6 of the array's maximum
             np.testing.assert_allclose(actual, expected, rtol=0, atol=2e-6 * np.nanmax(expected), err_msg=key)
 
@@ -86,7 +86,7 @@ def trace(rec, dtype, case):
 def test_optimizers_give_the_recorded_parameters(rec, dtype, case):
     for key, value in trace(rec, dtype, case).items():
         if f"out64.{case}.{key}" in rec:
-            rec.check(f"{case}.{key}", value)
+            rec.assert_matches(f"{case}.{key}", value)
 
 
 @pytest.mark.parametrize("rec", recordings("g11_ema"))
@@ -102,6 +102,6 @@ def test_the_teacher_follows_the_recorded_trace(rec, dtype):
         teacher = ema.update_params(teacher, new, jnp.int32(step), decay)
         alphas.append(ema.alpha(jnp.int32(step), decay))
         values.append(teacher.params["w"])
-    rec.check("alpha", np.asarray(alphas, dtype))
-    rec.check("trace", np.asarray(values, dtype))
-    rec.check("buffer", np.asarray(teacher.batch_stats["mean"]))
+    rec.assert_matches("alpha", np.asarray(alphas, dtype))
+    rec.assert_matches("trace", np.asarray(values, dtype))
+    rec.assert_matches("buffer", np.asarray(teacher.batch_stats["mean"]))

@@ -29,8 +29,8 @@ def test_few_classes_give_the_recorded_scores(rec):
 
 
 def check(rec, confusion, suffix):
-    rec.check(f"confusion{suffix}", confusion.astype(np.float64))
+    rec.assert_matches(f"confusion{suffix}", confusion.astype(np.float64))
     scores = segmentation.scores(confusion)
     keys = ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "mean_iou")
-    rec.check(f"scores_acc_meanacc_fwacc_miou{suffix}", np.array([scores[key] for key in keys]))
-    rec.check(f"class_iou{suffix}", scores["iou"])
+    rec.assert_matches(f"scores_acc_meanacc_fwacc_miou{suffix}", np.array([scores[key] for key in keys]))
+    rec.assert_matches(f"class_iou{suffix}", scores["iou"])
