@@ -138,7 +138,7 @@ def semi_supervised(c):
 
 
 def small(c):
-    """Changes a configuration to a network and a rhythm for two CPU cores: starts from scratch, minutes instead of days."""
+    """Changes a configuration to a network and a rhythm for two CPU cores: from scratch, minutes instead of days."""
     c.data.in_memory = True
     c.data.batch_size = 4
     c.model.encoder = "resnet18"
