@@ -25,3 +25,8 @@ def pytest_terminal_summary(terminalreporter):
     """Which recordings of the published system were checked in this run, and which are not covered, with reasons."""
     for line in golden_summary.lines(terminalreporter.stats):
         terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests first: with several workers, none is left running alone at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)

@@ -13,7 +13,6 @@ import math
 import pathlib
 import sys
 
-import jax
 import numpy as np
 from ml_collections import config_dict
 from PIL import Image
@@ -23,7 +22,6 @@ from sde_seg_jax.cli.config import Arguments, UsageError, call, run
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.streams import Data, open_data
 from sde_seg_jax.cli.train import PICTURES
-from sde_seg_jax.geometry.depth import disparity_to_depth
 from sde_seg_jax.report import pictures
 from sde_seg_jax.report.sheets import grid
 from sde_seg_jax.training.checkpoints import FOLDER, locate, read_config, read_part
@@ -58,18 +56,17 @@ def example_pictures(trained: build.Trained, config: config_dict.ConfigDict, dat
     """Validation samples beside what the network makes of them."""
     found, network, variables = {}, trained.network, trained.variables
     if network.segmentation is not None:
-        batch = next(data.ordered("val", ("label",), SHOWN, limit=SHOWN))
+        batch = data.examples(("label",), SHOWN)
         ids = np.asarray(predictors.class_predictor(network)(variables, batch.image))
         found["segmentation"] = monitor.label_rows(batch, ids, data.space)
     if network.depth_decoder is not None:
         known = data.has("val", "depth")
-        batch = next(data.ordered("val", ("depth",) if known else (), SHOWN, limit=SHOWN))
+        batch = data.examples(("depth",) if known else (), SHOWN)
         disparity = np.asarray(predictors.disparity_predictor(network)(variables, batch.image))
-        depth = np.asarray(jax.vmap(lambda d: disparity_to_depth(d, 0.1, 100.0))(disparity))
         rows = [
             [batch.image[i], pictures.disparity_picture(disparity[i])]
             + ([pictures.depth_picture(batch.depth[i])] if known else [])
-            for i in range(len(depth))
+            for i in range(len(disparity))
         ]
         found["depth"] = grid(rows, captions=["image", "learnt disparity", "true inverse depth"][: 2 + known])
     return found

@@ -45,7 +45,7 @@ def find_runs(workdir: str) -> list[pathlib.Path]:
     return sorted(runs, key=lambda path: (path / CONFIG).stat().st_mtime)
 
 
-def summarize(folder: pathlib.Path, images: int | None = None) -> RunSummary:
+def summarize(folder: pathlib.Path) -> RunSummary:
     """One run's files as the report shows them."""
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     lines = read_metrics(str(folder))
@@ -62,8 +62,7 @@ def summarize(folder: pathlib.Path, images: int | None = None) -> RunSummary:
         ],
         role=ROLES.get(config["task"]["name"], ""),
         seed=config["seed"],
-        labels=config["data"]["labels"] if segmentation else None,
-        images=images,
+        labels=(config["data"]["labels"] or None) if segmentation else 0,
         seconds=lines[-1]["seconds"] if lines else None,
     )
 

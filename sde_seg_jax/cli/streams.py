@@ -7,10 +7,12 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import jax
+import numpy as np
 
 from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.data import memory
 from sde_seg_jax.data.spec import find
+from sde_seg_jax.data.stream import collate
 from sde_seg_jax.data.subset import indices_of, subset
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Batch, Streams
@@ -94,23 +96,20 @@ class Data:
 
         return batches
 
-    def validation(self, fields: Sequence[str], batch_size: int, limit: int = 0) -> Iterator[Batch]:
-        """Every validation sample once, in order (the first `limit` only, if given)."""
-        return self.ordered("val", fields, batch_size, limit)
-
-    def ordered(self, use: str, fields: Sequence[str], batch_size: int, limit: int = 0) -> Iterator[Batch]:
-        """Every sample of a use once, in order."""
-        source = self.source(use, fields)
-        if limit:
-            return memory.memory_eval_batches(
-                memory.MemorySource([source.read(i, fields) for i in range(min(limit, len(source)))], source.space),
-                batch_size,
-            )
+    def validation(self, fields: Sequence[str], batch_size: int) -> Iterator[Batch]:
+        """Every validation sample once, in order."""
+        source = self.source("val", fields)
         if self.in_memory:
             return memory.memory_eval_batches(source, batch_size)
         from sde_seg_jax.data.pipeline import eval_batches
 
         return eval_batches(source, batch_size, fields=fields)
+
+    def examples(self, fields: Sequence[str], count: int) -> Batch:
+        """Validation samples for pictures, spread evenly over the set."""
+        source = self.source("val", fields)
+        places = np.unique(np.linspace(0, len(source) - 1, count).astype(int))
+        return collate([source.read(int(i), fields) for i in places])
 
     def has(self, use: str, field: str) -> bool:
         """Does every sample of a use carry an optional field?"""

@@ -58,7 +58,8 @@ def train(
             state, logs = step(state, streams)
             pending.append(logs)
             bar.update()
-            last = number == steps or stop.requested
+            stopping = stop.requested and number < steps  # asked once: a later signal stops after the next step
+            last = number == steps or stopping
             saving = last or number % save_every == 0
             if saving or number % log_every == 0:  # before every save, so that no NaN is ever saved
                 values = _mean_logs(pending, first=number - len(pending) + 1, collapse_after=collapse_after)
@@ -69,13 +70,13 @@ def train(
             if _due(number, picture_every, steps) and pictures is not None:
                 for name, image in pictures(state, streams).items():
                     log.picture(number, name, image)
-            if _due(number, eval_every, steps) and evaluate is not None and not stop.requested:
+            if _due(number, eval_every, steps) and evaluate is not None and not stopping:
                 log.scalars(number, {f"val/{k}": v for k, v in evaluate(state).items()})
             if saving:
                 checkpoints.save(number, state, config)
             if not pending:
                 clock = time.perf_counter()  # evaluation, pictures and saving don't count as training time
-            if stop.requested and number < steps:
+            if stopping:
                 checkpoints.wait()
                 raise Interrupted(f"stopped after step {number} of {steps}; saved; the same command continues")
     checkpoints.wait()

@@ -115,6 +115,16 @@ def test_a_signal_finishes_the_step_saves_and_says_so(tmp_path, number):
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
+def test_a_signal_between_step_and_save_stops_after_the_next_step_which_is_saved(tmp_path):
+    def evaluate(state):
+        os.kill(os.getpid(), signal.SIGINT)
+        return {}
+
+    with pytest.raises(Interrupted, match="after step 3 of 6"):
+        run(tmp_path, evaluate=evaluate, eval_every=2, save_every=100)
+    assert saved(tmp_path) == [3]
+
+
 def test_a_second_signal_acts_at_once(tmp_path):
     def step(state, streams):
         if state.step == 3:
