@@ -32,7 +32,7 @@ def recorded_maps(rec, dtype) -> list[np.ndarray]:
     return [nhwc(source[f"{group}.f{i}"]).astype(dtype) for i in range(5)]
 
 
-def check_summary(rec, key: str, actual, dtype, stride: int | None = None) -> None:
+def assert_summary(rec, key: str, actual, dtype, stride: int | None = None) -> None:
     """`key`_sample, `key`_stats and, where recorded, `key`_shape of an NCHW array."""
     rec.assert_matches(f"{key}_sample", sample(actual, stride or rec.params["sample_stride"]))
     rec.assert_matches(f"{key}_stats", stats(actual).astype(dtype))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from filled import check_summary, filled, shapes
+from filled import assert_summary, filled, shapes
 from golden import both_precisions, nchw, nhwc, recordings, wave
 
 from sde_seg_jax.models.import_weights import encoder_from_torch, encoder_part, to_torch
@@ -43,7 +43,7 @@ def test_features(rec, dtype):
     maps = jax.jit(encoder.apply)(variables, image)
     rec.assert_matches("num_ch_enc", np.array(encoder.channels))
     for i, features in enumerate(maps):
-        check_summary(rec, f"f{i}", nchw(features), dtype)
+        assert_summary(rec, f"f{i}", nchw(features), dtype)
         assert image.shape[1] == features.shape[1] * encoder.strides[i]
         if f"out.f{i}" in rec:  # the whole map is the published float32 run's: as exact as that run
             noise = rec.entry["arrays"][f"out64.f{i}_sample"]["suggested_atol_for_a_float32_implementation"]
@@ -68,7 +68,7 @@ def test_training_mode(rec, dtype):
 
     rec.assert_matches("loss", value)
     for i, features in enumerate(maps):
-        check_summary(rec, f"f{i}", features, dtype)
+        assert_summary(rec, f"f{i}", features, dtype)
     for number, running in ((1, once), (2, twice)):
         state = to_torch(Variables({}, running), [encoder_part()])
         for leaf in ("running_mean", "running_var"):

@@ -2,7 +2,7 @@
 
 import jax
 import pytest
-from filled import check_summary, decoder_options, filled, recorded_maps, shapes
+from filled import assert_summary, decoder_options, filled, recorded_maps, shapes
 from golden import both_precisions, nchw, recordings
 
 from sde_seg_jax.models.depth_decoder import LEVELS, DepthDecoder
@@ -20,6 +20,6 @@ def test_features_and_disparities(rec, dtype):
     variables = filled(like, parts, decoder_from_torch, rec.params["fill_seed"], dtype)
     decoded = jax.jit(decoder.apply)(variables, maps)
     for level in LEVELS:
-        check_summary(rec, f"upconv_{level}", nchw(decoded.level(level)), dtype)
+        assert_summary(rec, f"upconv_{level}", nchw(decoded.level(level)), dtype)
     for scale, disparity in enumerate(decoded.disparity):
         rec.assert_matches(f"disp_{scale}", nchw(disparity))

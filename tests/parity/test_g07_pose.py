@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import pytest
-from filled import check_summary, filled, shapes
+from filled import assert_summary, filled, shapes
 from golden import both_precisions, nchw, nhwc, recordings
 
 from sde_seg_jax.geometry.se3 import inverse_transform, transform
@@ -74,7 +74,7 @@ def test_network_on_three_frames(rec, dtype):
     if "out64.bottleneck_sample" in rec:
         bottleneck = nchw(outputs.bottleneck)
         stride = math.ceil(bottleneck.size / rec["out64.bottleneck_sample"].size)
-        check_summary(rec, "bottleneck", bottleneck, dtype, stride)
+        assert_summary(rec, "bottleneck", bottleneck, dtype, stride)
     for frame, to_transform in (("m1", inverse_transform), ("1", transform)):
         axis_angle, translation = both[frame]
         rec.assert_matches(f"axisangle_{frame}", axis_angle[:, :, None])

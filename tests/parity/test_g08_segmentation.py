@@ -2,7 +2,7 @@
 
 import jax
 import pytest
-from filled import check_summary, decoder_options, filled, recorded_maps, shapes
+from filled import assert_summary, decoder_options, filled, recorded_maps, shapes
 from golden import both_precisions, nchw, recordings
 
 from sde_seg_jax.models.depth_decoder import DepthDecoder
@@ -33,4 +33,4 @@ def test_logits(rec, dtype):
     parts = segmentation_parts((), "", like)
     variables = filled(like, parts, segmentation_from_torch, rec.params["fill_seed"], dtype)
     logits = jax.jit(decoder.apply)(variables, maps)
-    check_summary(rec, "semantics", nchw(logits), dtype)
+    assert_summary(rec, "semantics", nchw(logits), dtype)

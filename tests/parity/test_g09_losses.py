@@ -15,7 +15,7 @@ CROSS_ENTROPY = recordings("g09_cross_entropy2d")
 OTHERS = recordings("g09_entropy_berhu")
 
 
-def check_with_gradient(rec, name, function, logits):
+def assert_with_gradient(rec, name, function, logits):
     value, gradient = jax.value_and_grad(function)(jnp.asarray(nhwc(logits)))
     rec.assert_matches(name, value)
     if f"out64.grad_{name}" in rec or f"out.grad_{name}" in rec:
@@ -37,7 +37,7 @@ def check_with_gradient(rec, name, function, logits):
 def test_cross_entropy(rec, name, logits, weighted, dtype):
     label = jnp.asarray(rec["in.target"].astype(np.int32))
     weight = jnp.asarray(rec.input("pixel_weights", dtype)) if weighted else None
-    check_with_gradient(rec, name, lambda x: cross_entropy(x, label, weight), rec.input(logits, dtype))
+    assert_with_gradient(rec, name, lambda x: cross_entropy(x, label, weight), rec.input(logits, dtype))
 
 
 @pytest.mark.parametrize("rec", CROSS_ENTROPY)
@@ -49,9 +49,9 @@ def test_class_weights_are_pixel_weights_of_the_label(rec, dtype):
     of_label = jnp.where(label == IGNORE, 0, of_class[jnp.clip(label, 0, len(of_class) - 1)])
     logits = rec.input("logits", dtype)
     mean = lambda x: (cross_entropy_map(x, label) * of_label).sum() / of_label.sum()  # noqa: E731
-    check_with_gradient(rec, "cw", mean, logits)
+    assert_with_gradient(rec, "cw", mean, logits)
     both = of_label * jnp.asarray(rec.input("pixel_weights", dtype))
-    check_with_gradient(rec, "cwpw", lambda x: cross_entropy(x, label, both), logits)
+    assert_with_gradient(rec, "cwpw", lambda x: cross_entropy(x, label, both), logits)
 
 
 @pytest.mark.parametrize("rec", CROSS_ENTROPY)

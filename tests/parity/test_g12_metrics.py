@@ -15,7 +15,7 @@ def test_confusion_and_scores_are_the_recorded_ones(rec):
     total = np.zeros((classes, classes), np.int64)
     for start, stop in rec.params["batches"]:
         total += np.asarray(segmentation.confusion_matrix(label[start:stop], prediction[start:stop], classes), np.int64)
-    check(rec, total, "")
+    assert_scores(rec, total, "")
 
 
 @pytest.mark.parametrize("rec", recordings("g12_running_score"))
@@ -25,10 +25,10 @@ def test_few_classes_give_the_recorded_scores(rec):
     last_label, last_prediction = (int(np.flatnonzero(expected.sum(axis=axis)).max()) for axis in (1, 0))
     label = jnp.asarray(np.minimum(rec["in.gt"][:1], last_label), jnp.int32)
     prediction = jnp.asarray(np.minimum(rec["in.pred"][:1], last_prediction), jnp.int32)
-    check(rec, np.asarray(segmentation.confusion_matrix(label, prediction, rec.params["n_classes"])), "_small")
+    assert_scores(rec, np.asarray(segmentation.confusion_matrix(label, prediction, rec.params["n_classes"])), "_small")
 
 
-def check(rec, confusion, suffix):
+def assert_scores(rec, confusion, suffix):
     rec.assert_matches(f"confusion{suffix}", confusion.astype(np.float64))
     scores = segmentation.scores(confusion)
     keys = ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou", "mean_iou")
