@@ -149,7 +149,7 @@ def small(c):
     c.model.dropout = 0.0
     c.model.pose_width = 16
     c.model.pose_channels = 128
-    # With the published start (disparity 0.5 = 0.2 m, pose x 0.01) so few steps from scratch learn nothing.
+    # The published start (disparity 0.5 = 0.2 m, pose x 0.01) needs more steps than there are here.
     c.model.disparity_bias = -4.0
     c.model.pose_scale = 0.3
     c.model.pose_start = 0.0
