@@ -20,7 +20,7 @@ quickstart: $(READY)
 	$(BIN)/python -m sde_seg_jax.cli.pipeline --config=configs/quickstart.py --workdir=$(WORKDIR)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ import pytest
 
 from sde_seg_jax.training.checkpoints import read_part
 
+pytestmark = pytest.mark.slow
 STEPS = 30
 
 
