@@ -39,6 +39,7 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
     start = checkpoints.latest() or 0
     if start >= config.train.steps:
         print(f"{title}: {start} steps are done in {workdir}")
+        checkpoints.close()
         return
     prepare_data(config)
     data = call("data", open_data, config.data)

@@ -101,7 +101,7 @@ def _mean_logs(pending: list[dict], first: int, collapse_after: int) -> dict[str
     if first > collapse_after and means.get("disparity_spread", 1.0) < 1e-3:
         raise Diverged(
             f"depth collapsed to a constant map (disparity spread {means['disparity_spread']:.1e} at step {first}): "
-            "try another seed, a higher optim.learning_rate, model.disparity_bias=-4 with model.pose_scale=0.1, "
+            "try another seed, a higher optim.learning_rate, model.disparity_bias=-4 with model.pose_start=0, "
             "or frames with more motion"
         )
     return means
