@@ -1,6 +1,7 @@
 """CamVid (Brostow et al. 2009): supervised and semi-supervised with few labels; depth from its only video clip.
 
-Claim: few labels and many unlabeled frames beat few labels alone, on real driving images. Layout of the raw files, terms: docs/data.md.
+Claim: few labels and many unlabeled frames beat few labels alone, on real driving images.
+Layout of the raw files, terms: docs/data.md.
 Command: python -m sde_seg_jax.cli.train --config=configs/camvid.py:supervised --config.data.raw_dir=DIR --workdir=DIR
 Rows: depth, supervised, semi_supervised (ClassMix: needs no depth), depthmix (after depth): the published schedule, for
 an accelerator (672x512 in the paper, 20000 steps); quick_supervised, quick_semi_supervised: minutes on two CPU cores.
