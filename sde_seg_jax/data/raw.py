@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import pathlib
+import warnings
+from collections.abc import Mapping
 
 import numpy as np
 from PIL import Image
+
+from sde_seg_jax.types import IGNORE
 
 LABEL_MODES = ("L", "P")  # ids as gray values or as palette indices
 
@@ -28,6 +32,40 @@ def existing(path: pathlib.Path, name: str, layout: str) -> pathlib.Path:
     if not path.is_file():
         raise ValueError(f"Missing raw files of {name!r}: '{path}'; expected a folder with {layout}")
     return path
+
+
+def subfolder(root: pathlib.Path, part: str, name: str, layout: str, remedy: str = "") -> pathlib.Path:
+    """Returns `root/part`; if it is missing, an error says where it lies instead, or names the `remedy`."""
+    if (root / part).is_dir():
+        return root / part
+    message = f"Missing raw files of {name!r}: folder '{root / part}'"
+    first = pathlib.PurePath(part).parts[0]
+    for other in (root.parent, *sorted(path for path in root.iterdir() if path.is_dir())):
+        if (other / part).is_dir() and not (root / first).is_dir():
+            raise ValueError(f"{message}; '{first}' is in '{other}': set raw_dir to that")
+    raise ValueError(f"{message}; {remedy or f'expected a folder with {layout}'}")
+
+
+def check_pairs(images: Mapping[str, pathlib.Path], labels: Mapping[str, pathlib.Path], remedy: str) -> None:
+    """Raises a ValueError naming the first file, by sample name, that has no counterpart."""
+    for mine, here, other, there in (("images", images, "label", labels), ("labels", labels, "image", images)):
+        alone = sorted(here.keys() - there.keys())
+        if alone:
+            raise ValueError(
+                f"{len(alone)} of {len(here)} {mine} have no {other}, the first is '{here[alone[0]]}'; {remedy}"
+            )
+
+
+def train_ids(label: np.ndarray, table: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    """Maps raw ids [h, w] by table[id] to training ids, uint8.
+
+    Ids beyond the table are unknown: they become IGNORE, and a warning names them and the file.
+    """
+    known = label < len(table)
+    if not known.all():
+        unknown = np.unique(label[~known]).tolist()
+        warnings.warn(f"label '{path}' has unknown ids {unknown} (known: 0..{len(table) - 1}): ignored", stacklevel=2)
+    return np.where(known, table[np.minimum(label, len(table) - 1)], IGNORE).astype(np.uint8)
 
 
 def read_image(path: pathlib.Path) -> np.ndarray:

@@ -31,6 +31,7 @@ class PreparedSource:
             raise ValueError(f"'{folder}' has no split {split!r}; it has {list(facts['splits'])}")
         here = facts["splits"][split]
         self.name, self.split, self.space = spec.name, split, spec.space
+        self.remedies = spec.remedies
         self.size: Size = tuple(facts["recipe"]["size"])
         self.fields = tuple(here["fields"])
         self.names: list[str] = here["names"]

@@ -45,6 +45,7 @@ class DatasetSpec:
     fields: tuple[str, ...] = ("label",)  # subset of OPTIONAL_FIELDS
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # names and defaults of `items`' options
     layout: str | None = None  # the raw folder in one line; None: made without raw files
+    remedies: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what to do where a field is missing
 
     def __post_init__(self):
         unknown = set(self.fields) - set(OPTIONAL_FIELDS)

@@ -92,7 +92,9 @@ def choose_fields(source: Source, wanted: Sequence[str] | None) -> tuple[str, ..
     """Returns the optional fields to read: all that `source` has, or the wanted, which must be there."""
     missing = set(wanted or ()) - set(source.fields)
     if missing:
-        raise ValueError(f"{source.name!r} has no {sorted(missing)}; it has {list(source.fields)}")
+        known = getattr(source, "remedies", {})  # prepared data can say what they were made without
+        remedy = "".join(f"; {known[field]}" for field in sorted(missing) if field in known)
+        raise ValueError(f"{source.name!r} has no {sorted(missing)}; it has {list(source.fields)}{remedy}")
     return tuple(f for f in OPTIONAL_FIELDS if f in (source.fields if wanted is None else wanted))
 
 

@@ -1,13 +1,20 @@
 """What every data set keeps. A new module in data/datasets is found; its raw files get a writer here."""
 
 import itertools
+import pathlib
+import sys
 
 import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
+from driving_trees import write_cityscapes, write_mapillary
+
 from sde_seg_jax.data import memory, pipeline
+from sde_seg_jax.data.datasets.mapillary import V1
+from sde_seg_jax.data.datasets.mapillary_v2 import V2
 from sde_seg_jax.data.prepare import prepare
 from sde_seg_jax.data.source import open_source
 from sde_seg_jax.data.spec import find, known
@@ -30,7 +37,12 @@ def write_camvid(root):
         (root / f"{split}.txt").write_text("".join(lines))
 
 
-RAW = {"camvid": write_camvid}
+RAW = {
+    "camvid": write_camvid,
+    "cityscapes": write_cityscapes,
+    "mapillary": lambda root: write_mapillary(root, V1, {65}, "labels", "config.json"),
+    "mapillary_v2": lambda root: write_mapillary(root, V2, range(116, 124), "v2.0/labels", "config_v2.0.json"),
+}
 SMALL = {"street_scenes": {"counts": {"train": 3, "val": 3}}}  # options that keep the test small
 CASES = [(name, split) for name in known() for split in find(name).splits]
 

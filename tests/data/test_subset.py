@@ -38,3 +38,43 @@ def test_unknown_names_and_files_are_errors(tmp_path):
         subset(Names, ["n1", "x", "y"])
     with pytest.raises(ValueError, match="does not exist"):
         subset(Names, tmp_path / "no.txt")
+
+
+def test_a_file_is_taken_from_the_top(tmp_path):
+    path = tmp_path / "chosen.txt"
+    path.write_text("# chosen by hand\nn5\n\nn2\nn7\n")
+    assert subset(Names, path, first=2) == ["n2", "n5"]
+    assert subset(Names, path) == ["n2", "n5", "n7"]
+    with pytest.raises(ValueError, match="lists 3 samples, 4 are wanted; 0 takes all of them"):
+        subset(Names, path, first=4)
+    path.write_text("n5\nn5\n")
+    with pytest.raises(ValueError, match="lists 1 samples more than once"):
+        subset(Names, path)
+
+
+class Unsorted:
+    name = "unsorted"
+    names = ("b", "c", "a")
+    labeled = np.ones(3, bool)
+
+
+def test_a_file_of_indices_counts_in_sorted_order(tmp_path):
+    path = tmp_path / "indices.txt"
+    path.write_text("# indices into the sorted list of 3 training files\n2\n0\n")
+    assert subset(Unsorted, path) == ["c", "a"]  # in the order of the source
+    assert subset(Unsorted, path, first=1) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("of 4 training files\n0", "holds indices into 4 training files, but 'unsorted' has 3"),
+        ("of 3 training files\n3", "holds '3' among its indices; expected 0 to 2"),
+        ("of 3 training files\na", "holds 'a' among its indices; expected 0 to 2"),
+    ],
+)
+def test_indices_that_do_not_fit_are_errors(tmp_path, text, message):
+    path = tmp_path / "indices.txt"
+    path.write_text(f"# indices into the sorted list {text}\n")
+    with pytest.raises(ValueError, match=message):
+        subset(Unsorted, path)
