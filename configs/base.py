@@ -21,11 +21,12 @@ def get_config():
     c.data.crop = (512, 512)  # random crop of a training image, height, width [px]
     c.data.flip = 0.5  # probability of a horizontal flip
     c.data.batch_size = 2  # of each stream (labeled, unlabeled), over all devices
-    c.data.labels = 372  # how many training images have labels; 0 = all
-    c.data.label_file = ""  # text file with one sample name a line: use these labels instead of a random draw
+    c.data.labels = 372  # how many training images have labels: drawn, or the first of label_file; 0 = all
+    c.data.label_file = ""  # text file, one sample name or index a line (data.subset): labels instead of a random draw
     c.data.label_seed = 42  # of the random draw
     c.data.train_split = "train"
     c.data.video_split = "train"  # split with neighboring frames, for self-supervised depth
+    c.data.unlabeled_split = ""  # split of the unlabeled stream, without labels; empty = train_split or video_split
     c.data.val_split = "val"
     c.data.in_memory = False  # decode everything once and keep it (small data sets)
 
@@ -40,6 +41,11 @@ def get_config():
     c.model.decoder_channels = (64, 128, 128, 256, 256)  # fine (level 0) to coarse (level 4)
     c.model.aspp_rates = (6, 12, 18)
     c.model.dropout = 0.5  # of the ASPP, in training only
+    c.model.distillation_level = None  # decoder level at which depth and segmentation exchange features (published: 2)
+    c.model.head_layers = (9,)  # features under the classifier: 5..9 are decoder levels 4..0, 0..4 the encoder's maps
+    c.model.head_stride = 1  # logits at 1/stride of the image
+    c.model.head_inter_channels = None  # channels of a 3x3 convolution before the classifier; None = 1x1 only
+    c.model.batch_norm = False  # in the decoders' 3x3 convolutions
     c.model.disparity_bias = None  # initial bias of the disparity heads; None = PyTorch's default (disparity about 0.5)
     c.model.pose_encoder = "resnet18"
     c.model.pose_width = 64
@@ -47,8 +53,14 @@ def get_config():
     c.model.pose_scale = 0.01  # multiplies the pose network's output
     c.model.pose_start = 1.0  # factor of the pose output's initial weights; 0 = the camera starts at rest
     c.model.dtype = "float32"  # compute: "float32" or "bfloat16"; parameters, geometry, losses, statistics: float32
-    c.model.init = ""  # a workdir to start from; empty = random
-    c.model.transfer = ()  # which parts: ("encoder", "segmentation/decoder <- depth_decoder")
+    c.model.remat = False  # True: less memory, more time; the backward pass computes blocks and levels again
+    c.model.init = ""  # where rules without "from" read: a workdir, a weights file or folder, hf://...; empty = random
+    c.model.transfer = ()  # "TARGET [<- MODULE] [from SOURCE]": ("encoder from imagenet",); () = all of init, if set
+
+    # cli.sources: what model.transfer and task.reference_encoder may name; read only if they do
+    c.sources = ConfigDict()
+    c.sources.imagenet = "hf://timm/resnet101.tv_in1k/model.safetensors"  # or a file: --config.sources.imagenet=FILE
+    c.sources.imagenet_pose = "hf://timm/resnet18.tv_in1k/model.safetensors"
 
     # tasks.<name>.make_loss
     c.task = ConfigDict()
@@ -71,9 +83,10 @@ def get_config():
     # training.schedules.<name>
     c.schedule = ConfigDict({"name": "step", "milestones": (30000,), "gamma": 0.1})
 
-    # training.loop.train
+    # training.loop.train; micro_batches: training.step.make_step
     c.train = ConfigDict()
     c.train.steps = 40000  # updates
+    c.train.micro_batches = 1  # equal parts of a batch, one after the other: less memory, batch norm per part
     c.train.log_every = 50  # steps between lines of metrics.jsonl
     c.train.save_every = 1000  # steps between checkpoints
     c.train.eval_every = 5000  # steps between validations; 0 = never
@@ -103,6 +116,7 @@ def depth(c):
             "min_depth": 0.1,  # metres up to scale
             "max_depth": 100.0,
             "jitter": 0.5,  # probability of colour augmentation
+            "reference_encoder": "",  # of feature_distance: a key of sources; "" = the encoder as the run starts
         }
     )
     c.losses = ConfigDict({"photometric": 1.0, "smoothness": 1e-3})
@@ -134,6 +148,53 @@ def semi_supervised(c):
             "depth_checkpoint": "",  # workdir of a depth run: the frozen network that gives disparity for mixing
         }
     )
+    return c
+
+
+def multitask(c):
+    """Changes a configuration to multi-task learning with DepthMix by the student's own depth (METHOD 2 and 3)."""
+    semi_supervised(c)
+    mixing = c.task
+    depth_options = ("frames", "error", "auto_mask", "tie_break", "min_depth", "max_depth")
+    learnt = depth(get_config()).task
+    c.task = ConfigDict({"name": "multitask"} | {key: learnt[key] for key in depth_options})
+    for key, value in mixing.items():
+        if key not in ("name", "depth_checkpoint"):  # the student's own depth mixes
+            c.task[key] = value
+    c.task.pose_on_mixed = True  # as published: moves running statistics of the pose network, nothing else
+    c.model.distillation_level = 2
+    c.losses = ConfigDict({"cross_entropy": 1.0, "photometric": 1.0, "smoothness": 1e-3})
+    c.optim.module_rates = ConfigDict({"encoder": 1e-3, "pose": 1e-6})
+    return c
+
+
+def multitask_supervised(c):
+    """The same without unlabeled images, teacher and mixing."""
+    multitask(c)
+    kept = ("frames", "error", "auto_mask", "tie_break", "min_depth", "max_depth")
+    c.task = ConfigDict({"name": "multitask_supervised"} | {key: c.task[key] for key in kept})
+    return c
+
+
+def student_depth(c):
+    """Changes a configuration to a depth student that imitates a trained network's disparity (METHOD 4)."""
+    c.task = ConfigDict(
+        {
+            "name": "student_depth",
+            "depth_checkpoint": "",  # workdir of a depth run: the disparity to imitate
+        }
+    )
+    c.losses = ConfigDict({"berhu": 1.0})
+    c.model.encoder = "resnet50"
+    c.model.decoder_channels = (64, 64, 128, 128, 256)
+    c.model.batch_norm = True
+    c.optim.name = "adam"
+    c.optim.learning_rate = 1e-4
+    c.optim.module_rates = ConfigDict()
+    c.optim.weight_decay = 0.0
+    c.optim.clip = None
+    c.train.steps = 4000  # with 25 images; 8000 with 50, and so on to 24000
+    c.schedule = ConfigDict({"name": "poly", "steps": 4000})
     return c
 
 

@@ -28,7 +28,9 @@ OWNERS = {
     "tensorflow": {"data"},
     "tensorflow_datasets": {"data"},
     "matplotlib": {"report"},
-    "torch": {"models.import_weights"},
+    "torch": {"models.weight_files"},
+    "safetensors": {"models.weight_files"},
+    "huggingface_hub": {"cli"},
     "ml_collections": {"cli"},
     "absl": {"cli"},
 }

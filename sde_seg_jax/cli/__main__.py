@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-COMMANDS = ("pipeline", "prepare", "train", "evaluate", "predict", "report")
+COMMANDS = ("pipeline", "prepare", "train", "evaluate", "predict", "convert", "report", "table")
 
 
 def main() -> int:

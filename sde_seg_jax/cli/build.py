@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.config import UsageError, call
+from sde_seg_jax.cli.sources import Source, opener
 from sde_seg_jax.cli.streams import Data
+from sde_seg_jax.cli.transfer import transfer
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
-from sde_seg_jax.tasks.parts import choose, find_task
+from sde_seg_jax.tasks.parts import choose, find_task, parts_of
 from sde_seg_jax.training import checkpoints, ema
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
 from sde_seg_jax.training.schedules import SCHEDULES, Schedule
-from sde_seg_jax.training.step import Loss, init_state, make_step
+from sde_seg_jax.training.step import Loss, init_state, make_step, parameter_count
 from sde_seg_jax.types import TrainState, Variables
 
 PARTS = ("depth", "segmentation", "pose")
 NOT_NETWORK = ("init", "transfer")  # keys of the model section that are not make_network's
-NOT_LOSS = ("name", "depth_checkpoint")  # keys of the task section that are not make_loss's
-ARROW = "<-"
+NOT_LOSS = ("name", "depth_checkpoint", "reference_encoder")  # keys of the task section that are not make_loss's
+NOT_LOOP = ("micro_batches",)  # keys of the train section that are not loop.train's but make_step's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Training:
 
 def build_network(config: config_dict.ConfigDict, num_classes: int | None = None) -> Network:
     """The network of a configuration: the parts that its task needs."""
-    needs = find_task(config.task.name).NEEDS
+    needs = parts_of(find_task(config.task.name), config.losses)
     classes = find(config.data.dataset).space.num_classes if num_classes is None else num_classes
     section = {k: v for k, v in config.model.items() if k not in NOT_NETWORK}
     network = call("model", make_network, section, num_classes=classes, **{part: part in needs for part in PARTS})
@@ -78,60 +79,12 @@ def load_trained(path: str, weights: str = "student") -> Trained:
     if not stored:
         raise checkpoints.CheckpointError(f"checkpoint {path} has no {weights}; use --weights=student")
     network = build_network(config)
+    if weights == "teacher":
+        network = network.clone(pose_network=None)
     expected = abstract_variables(network, config.data.crop)
     found = Variables(stored["params"], stored.get("batch_stats") or {})
     checkpoints.require_same(checkpoints.shapes(found), checkpoints.shapes(expected), path)
     return Trained(network, found, config, checkpoints.newest_step(path))
-
-
-def transfer(variables: Variables, source: Variables, rules: Sequence[str]) -> tuple[Variables, list[dict]]:
-    """Copies modules of another network: rules such as "encoder" or "segmentation/decoder <- depth_decoder".
-
-    Every parameter of a named module is copied, with its running statistics, or CheckpointError lists what differs;
-    parameters that only the source has (disparity heads, say) are left. Returns the variables, and a table: module,
-    source, parameters copied or fresh.
-    """
-    params, stats = dict(_flat(variables.params)), dict(_flat(variables.batch_stats))
-    from_params, from_stats = dict(_flat(source.params)), dict(_flat(source.batch_stats))
-    rows, done = [], set()
-    for rule in rules:
-        target, _, origin = (part.strip() for part in rule.partition(ARROW))
-        origin = origin or target
-        here = [name for name in params if name == target or name.startswith(target + "/")]
-        if not here:
-            raise UsageError(f"model.transfer '{rule}': the network has no '{target}'; parts: {_parts(params)}")
-        wanted = {origin + name.removeprefix(target): params[name].shape for name in here}
-        found = {name: from_params[name].shape for name in wanted if name in from_params}
-        checkpoints.require_same(found, wanted, f"named in model.init (rule '{rule}')")
-        for flat, other in ((params, from_params), (stats, from_stats)):
-            for name in [n for n in flat if n.startswith(target + "/")]:
-                flat[name] = jnp.asarray(other[origin + name.removeprefix(target)])
-        done.update(here)
-        rows.append({"module": target, "source": origin, "copied": _count(params, here), "fresh": 0})
-    fresh = [name for name in params if name not in done]
-    for part in sorted({name.split("/")[0] for name in fresh}):
-        names = [name for name in fresh if name.split("/")[0] == part]
-        rows.append({"module": part, "source": "random", "copied": 0, "fresh": _count(params, names)})
-    return Variables(_nested(variables.params, params), _nested(variables.batch_stats, stats)), rows
-
-
-def _flat(tree):
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        yield jax.tree_util.keystr(path, simple=True, separator="/"), leaf
-
-
-def _nested(tree, flat: dict):
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: flat[jax.tree_util.keystr(path, simple=True, separator="/")], tree
-    )
-
-
-def _count(flat: dict, names: list[str]) -> int:
-    return sum(int(np.prod(flat[name].shape)) for name in names)
-
-
-def _parts(flat: dict) -> str:
-    return ", ".join(sorted({"/".join(name.split("/")[:n]) for name in flat for n in (1, 2)}))
 
 
 def build_training(config: config_dict.ConfigDict, data: Data) -> tuple[Training, list[dict]]:
@@ -139,16 +92,21 @@ def build_training(config: config_dict.ConfigDict, data: Data) -> tuple[Training
     task = find_task(config.task.name)
     network = build_network(config, data.space.num_classes)
     variables = initial_variables(network, config.seed, tuple(data.crop))
-    rows: list[dict] = []
-    if config.model.init:
-        rules = config.model.transfer or tuple(variables.params)
-        variables, rows = transfer(variables, load_trained(config.model.init).variables, rules)
-    loss, mixer, frozen = _loss(config, network, task, variables)
+    open_named = opener(config)
+    rules = config.model.transfer or (tuple(variables.params) if config.model.init else ())
+    variables, rows = transfer(variables, rules, open_named)
+    frozen = {}
+    if "feature_distance" in config.losses:
+        frozen["imagenet"], row = reference_encoder(config, variables, open_named)
+        rows.append(row)
+    loss, mixer, depth = _loss(config, network, task)
+    frozen |= depth
     optimizer = call("optim", make_optimizer, config.optim, variables.params, schedule=make_factor(config))
     has_teacher = getattr(task, "TEACHER", False)
     update = ema.update_rule(config.task.teacher) if has_teacher else None
     state = init_state(variables, optimizer.transform, seed=config.seed, teacher=has_teacher, frozen=frozen)
-    return Training(network, state, make_step(loss, optimizer.transform, update), optimizer, task, mixer), rows
+    step = make_step(loss, optimizer.transform, update, config.train.micro_batches, config.optim.frozen)
+    return Training(network, state, step, optimizer, task, mixer), rows
 
 
 def make_factor(config: config_dict.ConfigDict) -> Schedule:
@@ -162,8 +120,25 @@ def task_section(config: config_dict.ConfigDict) -> dict[str, Any]:
     return {k: v for k, v in config.task.items() if k not in NOT_LOSS}
 
 
-def _loss(config, network: Network, task, variables: Variables) -> tuple[Loss, Any, dict[str, Variables]]:
-    """The task's loss, its mixer if it mixes, and the frozen networks that its state carries."""
+def loop_section(config: config_dict.ConfigDict) -> dict[str, Any]:
+    """What the training loop reads of the section train."""
+    return {k: v for k, v in config.train.items() if k not in NOT_LOOP}
+
+
+def reference_encoder(
+    config: config_dict.ConfigDict, variables: Variables, open_named: Callable[[str], Source]
+) -> tuple[Variables, dict[str, Any]]:
+    """The frozen encoder that features are compared with, of task.reference_encoder or as the run starts; its row."""
+    encoder, name = _pick(variables, "encoder"), config.task.get("reference_encoder", "")
+    rule = f"encoder from {name}" if name else "as this run starts"
+    if name:
+        encoder, _ = transfer(encoder, (rule,), open_named)
+    copied = parameter_count(encoder.params)
+    return _pick(encoder, "encoder"), {"module": "reference encoder", "source": rule, "copied": copied, "fresh": 0}
+
+
+def _loss(config, network: Network, task) -> tuple[Loss, Any, dict[str, Variables]]:
+    """The task's loss, its mixer if it mixes, and the frozen depth network that its state carries, if any."""
     section = task_section(config)
     fixed: dict[str, Any] = {}
     frozen = {}
@@ -173,8 +148,6 @@ def _loss(config, network: Network, task, variables: Variables) -> tuple[Loss, A
             raise UsageError(f"task.depth_checkpoint={config.task.depth_checkpoint} holds no depth network")
         fixed["depth_network"] = depth.network
         frozen["depth"] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
-    if "feature_distance" in config.losses:
-        frozen["imagenet"] = _pick(variables, "encoder")
     loss = call("task", task.make_loss, section, network, losses=dict(config.losses), **fixed)
     mixer = None
     if hasattr(task, "make_mixer"):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from ml_collections import config_dict
 
-from sde_seg_jax.cli.build import build_network, make_factor, task_section
+from sde_seg_jax.cli.build import build_network, loop_section, make_factor, task_section
 from sde_seg_jax.cli.config import call, check_keys
 from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.cli.transfer import check_transfer
 from sde_seg_jax.data.augment import check_crop
 from sde_seg_jax.tasks.parts import find_loss, find_task
 from sde_seg_jax.training import loop
+from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import make_optimizer
 
 SECTIONS = (
-    *("name", "seed", "pipeline", "data", "dataset", "model", "task", "losses"),
+    *("name", "seed", "pipeline", "data", "dataset", "model", "sources", "task", "losses"),
     *("optim", "schedule", "train", "eval"),
 )
 EVAL = ("batch_size",)
@@ -36,4 +38,6 @@ def check(config: config_dict.ConfigDict) -> None:
     call("task", task.make_loss, task_section(config), network, losses=dict(config.losses))
     make_factor(config)
     check_keys("optim", make_optimizer, config.optim, fixed=("schedule",))
-    check_keys("train", loop.train, config.train, fixed=GIVEN_TO_LOOP)
+    check_keys("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
+    part_size(data.batch_size, config.train.micro_batches)
+    check_transfer(config, network)

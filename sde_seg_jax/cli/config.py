@@ -16,6 +16,7 @@ import os
 import pathlib
 import sys
 import traceback
+import types
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
@@ -49,9 +50,9 @@ class Arguments:
         """The configuration of a row (default: the one named on the command line), overrides applied."""
         return self.override(load_config(self.path, self.row if row is None else row))
 
-    def override(self, config: config_dict.ConfigDict) -> config_dict.ConfigDict:
-        """Applies the command line's --config.section.key=value. Raises UsageError for unknown keys and bad values."""
-        for key, text in self.overrides.items():
+    def override(self, config: config_dict.ConfigDict, overrides: dict | None = None) -> config_dict.ConfigDict:
+        """Applies --config.section.key=value (default: all given). Raises UsageError for unknown keys, bad values."""
+        for key, text in (self.overrides if overrides is None else overrides).items():
             _check_key(config, key)
             value = parse_value(text, _get(config, key), key)
             with config.ignore_type():
@@ -59,27 +60,30 @@ class Arguments:
         return config
 
 
-def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
-    """Runs `get_config(row)` of a configuration file. Raises UsageError for a missing file or an unknown row."""
+def load_module(path: str) -> types.ModuleType:
+    """A configuration file as a module. Raises UsageError for a missing file."""
     file = pathlib.Path(path)
     if not file.is_file():
-        known = (
-            sorted(str(p) for p in pathlib.Path("configs").rglob("*.py")) if pathlib.Path("configs").is_dir() else []
-        )
+        known = sorted(str(p) for p in pathlib.Path("configs").rglob("*.py"))
         near = difflib.get_close_matches(path, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none in ./configs'}"
         raise UsageError(f"--config={path}: no such file; {hint}")
-    folder = str(file.resolve().parent)
-    if folder not in sys.path:  # a config imports base.py beside it
-        sys.path.insert(0, folder)
+    beside, above = file.resolve().parents[:2]
+    for folder in [beside, above] if (above / "base.py").is_file() else [beside]:  # a config imports base.py
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
     spec = importlib.util.spec_from_file_location(f"_config_{file.stem}", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    takes_row = bool(inspect.signature(module.get_config).parameters)
-    if row and not takes_row:
+    return module
+
+
+def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
+    """Runs `get_config(row)` of a configuration file. Raises UsageError for a missing file or an unknown row."""
+    module = load_module(path)
+    if row and not inspect.signature(module.get_config).parameters:
         raise UsageError(f"--config={path}:{row}: this configuration has no rows; leave out ':{row}'")
-    config = module.get_config(row) if row else module.get_config()
-    return config.lock()
+    return (module.get_config(row) if row else module.get_config()).lock()
 
 
 def pick_row(rows: dict[str, dict], row: str, file: str) -> dict:

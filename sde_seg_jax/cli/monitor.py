@@ -64,7 +64,8 @@ def make_pictures(
             pieces = jax.device_get(mix(state, streams.unlabeled, jax.random.fold_in(state.key, state.step))[:3])
             found["mixing"] = mixing_picture(*pieces, data.space)
         if view is not None:
-            found["depth"] = depth_picture(*jax.device_get(view(state.student, streams.unlabeled)))
+            batch = streams.labeled if streams.unlabeled is None else streams.unlabeled
+            found["depth"] = depth_picture(*jax.device_get(view(state.student, batch)))
         if classes is not None:
             batch = streams.labeled
             ids = classes(state.student, batch.image)

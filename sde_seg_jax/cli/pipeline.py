@@ -6,50 +6,36 @@ it and writes the report. What is done is skipped on a second call; what was int
 
 from __future__ import annotations
 
-import json
 import pathlib
 import sys
 import time
 
+from ml_collections import config_dict
+
+from sde_seg_jax.cli.begun import keep_places, read_json, refuse_other_config, steps_done
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
 from sde_seg_jax.cli.evaluate import RESULT, evaluate
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.report import write_report
-from sde_seg_jax.cli.train import CONFIG, resolve, train
+from sde_seg_jax.cli.train import train
 
 
-def run_stage(arguments: Arguments, stage: str, folder: pathlib.Path) -> dict:
-    """Trains and evaluates one stage unless that is done; returns its scores."""
-    config = arguments.config(stage)
-    _refuse_other_config(config, folder)
-    train(config, str(folder), title=stage)
+def run_stage(config: config_dict.ConfigDict, folder: pathlib.Path, title: str) -> dict:
+    """Trains and evaluates one stage unless that is done; returns its scores.
+
+    Raises UsageError if the folder was begun with another configuration.
+    """
+    refuse_other_config(as_json(config), folder)
+    if steps_done(folder) < config.train.steps:
+        train(config, str(folder), title=title)
+    else:
+        print(f"{title}: {config.train.steps} steps are done in {folder}")
     result = folder / RESULT
-    scores = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
+    scores = read_json(result) if result.is_file() else {}
     if scores.get("step") == config.train.steps:
         return scores
-    print(f"{stage}: evaluating")
-    return evaluate(str(folder))
-
-
-def _refuse_other_config(config, folder: pathlib.Path) -> None:
-    """A stage that was begun with another configuration must not be continued by accident."""
-    path = folder / CONFIG
-    if not path.is_file():
-        return
-    before, now = json.loads(path.read_text(encoding="utf-8")), as_json(resolve(config, folder.resolve().parent))
-    changed = [
-        f"{section}.{key}"
-        for section in now
-        if isinstance(now[section], dict)
-        for key in now[section]
-        if before.get(section, {}).get(key) != now[section][key]
-    ]
-    changed += [key for key in now if not isinstance(now[key], dict) and before.get(key) != now[key]]
-    if changed:
-        raise UsageError(
-            f"{folder} was begun with another configuration (config.{changed[0]} differs): "
-            "choose another --workdir, or delete that folder"
-        )
+    print(f"{title}: evaluating")
+    return evaluate(str(folder), override=lambda stored: keep_places(stored, config))
 
 
 def headline(scores: dict[str, dict]) -> list[str]:
@@ -79,7 +65,7 @@ def main(arguments: Arguments) -> None:
     started = time.monotonic()
     folder = pathlib.Path(arguments.workdir).expanduser()
     print(f"prepared: {prepare_data(config)}")
-    scores = {stage: run_stage(arguments, stage, folder / stage) for stage in config.pipeline.stages}
+    scores = {stage: run_stage(arguments.config(stage), folder / stage, stage) for stage in config.pipeline.stages}
     minutes = (time.monotonic() - started) / 60
     page = write_report(str(folder), title=config.name, summary={"wall clock of this call": f"{minutes:.1f} min"})
     print("\n".join(["", *headline(scores), f"{minutes:.1f} minutes", f"report: {page}"]))

@@ -15,14 +15,19 @@ from sde_seg_jax.data import prepare as preparation
 
 
 def prepare_data(config: config_dict.ConfigDict) -> str:
-    """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder."""
+    """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
+
+    Only the splits that the data section names: the video of a large data set takes many times the space of the rest.
+    """
     data = config.data
+    named = (data.train_split, data.video_split, data.get("unlabeled_split", ""), data.val_split)
     return str(
         preparation.prepare(
             data.dataset,
             raw_dir=data.raw_dir or None,
             prepared_dir=data.prepared_dir,
             size=tuple(data.size),
+            splits=tuple(dict.fromkeys(split for split in named if split)),
             **plain(config.dataset),
         )
     )

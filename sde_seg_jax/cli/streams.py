@@ -33,7 +33,7 @@ class Data:
     labels: int
     label_file: str
     label_seed: int
-    splits: Mapping[str, str]  # train, video, val -> split name
+    splits: Mapping[str, str]  # train, video, unlabeled, val -> split name
     in_memory: bool
     opened: dict = dataclasses.field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Data:
         return find(self.dataset).space
 
     def source(self, use: str, fields: Sequence[str]):
-        """The prepared split for a use (train, video, val), with only the given optional fields."""
+        """The prepared split for a use (train, video, unlabeled, val), with only the given optional fields."""
         key = (use, tuple(fields))
         if key not in self.opened:
             from sde_seg_jax.data.source import open_source  # TFDS is needed only where prepared data is read
@@ -57,11 +57,11 @@ class Data:
             self.opened[key] = memory.load_into_memory(source, fields) if self.in_memory else source
         return self.opened[key]
 
-    def labeled_names(self) -> list[str]:
-        """The training samples whose labels may be used."""
-        source = self.source("train", ("label",))
+    def labeled_names(self, fields: Sequence[str] = ("label",)) -> list[str]:
+        """The chosen training samples, whose labels may be used; without the field label none need have one."""
+        source = self.source("train", fields)
         if self.label_file:
-            return subset(source, pathlib.Path(self.label_file))
+            return subset(source, pathlib.Path(self.label_file), first=self.labels)
         return subset(source, self.labels or int(source.labeled.sum()), self.label_seed)
 
     def training(self, streams: Mapping[str, Sequence[str]], seed: int, start: int) -> Iterator[Streams]:
@@ -69,11 +69,15 @@ class Data:
         return _zip({name: self._stream(name, fields, seed, start) for name, fields in streams.items()})
 
     def _stream(self, name: str, fields: Sequence[str], seed: int, start: int) -> Iterator[Batch]:
-        source = self.source("video" if "neighbors" in fields else "train", fields)
+        use = _use(name, fields, bool(self.splits["unlabeled"]))
+        if use == "unlabeled":
+            fields = tuple(field for field in fields if field != "label")
+        source = self.source(use, fields)
         options = {}
-        if "label" in fields:
-            names = self.labeled_names()
-            options["labeled_names"] = names
+        if "label" in fields or name == "labeled":
+            names = self.labeled_names(fields)
+            if "label" in fields:
+                options["labeled_names"] = names
             if name == "labeled":
                 options["indices"] = indices_of(source, names)
         return self._reader()(
@@ -118,6 +122,16 @@ class Data:
         return field in open_source(self.dataset, self.prepared_dir, self.splits[use]).fields
 
 
+def _use(name: str, fields: Sequence[str], unlabeled_split: bool) -> str:
+    """Which split a stream reads: images without labels come from video, labeled frames have their neighbors with them.
+
+    A split of its own for the unlabeled stream never has labels.
+    """
+    if name == "unlabeled" and unlabeled_split:
+        return "unlabeled"
+    return "video" if "neighbors" in fields and "label" not in fields else "train"
+
+
 def _zip(streams: Mapping[str, Iterator[Batch]]) -> Iterator[Streams]:
     while True:
         yield Streams(**{name: next(batches) for name, batches in streams.items()})
@@ -137,13 +151,14 @@ def open_data(
     label_seed: int = 42,
     train_split: str = "train",
     video_split: str = "train",
+    unlabeled_split: str = "",
     val_split: str = "val",
     in_memory: bool = False,
 ) -> Data:
     """The data section of a configuration; see configs/base.py for units. Raises ValueError for unknown data sets."""
     del raw_dir  # read by cli.prepare
     find(dataset)
-    splits = {"train": train_split, "video": video_split, "val": val_split}
+    splits = {"train": train_split, "video": video_split, "unlabeled": unlabeled_split, "val": val_split}
     return Data(
         dataset,
         prepared_dir,

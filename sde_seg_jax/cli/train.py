@@ -15,28 +15,42 @@ import jax
 from ml_collections import config_dict
 from PIL import Image
 
-from sde_seg_jax.cli import monitor
-from sde_seg_jax.cli.build import Training, build_training
+from sde_seg_jax.cli import monitor, transfer
+from sde_seg_jax.cli.begun import CONFIG, EXTENDABLE, refuse_other_config
+from sde_seg_jax.cli.build import Training, build_training, loop_section
 from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
+from sde_seg_jax.cli.memory import compile_and_tell
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.tasks.parts import streams_of
 from sde_seg_jax.training import loop, sharding
 from sde_seg_jax.training.checkpoints import Checkpoints
 from sde_seg_jax.training.log import Log, write_text
+from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.step import parameter_count
 
-CONFIG = "config.json"
 PICTURES = "pictures"
 
 
 def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") -> None:
-    """Trains until config.train.steps; returns at once if that many are done."""
+    """Trains until config.train.steps; returns at once if that many are done.
+
+    Raises UsageError if the workdir's checkpoint is of another configuration; only begun.EXTENDABLE may differ.
+    """
+    asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
     config = resolve(config, pathlib.Path(workdir).expanduser().resolve().parent)
     config_json = as_json(config)
     check(config)
     checkpoints = Checkpoints(workdir)
     start = checkpoints.latest() or 0
+    if checkpoints.latest() is not None and not checkpoints.continues():
+        raise UsageError(
+            f"{workdir} holds converted weights, not a run to continue: choose another --workdir and give "
+            f"--config.model.init={workdir}"
+        )
+    if start:
+        refuse_other_config(asked, workdir, EXTENDABLE)
     if start >= config.train.steps:
         print(f"{title}: {start} steps are done in {workdir}")
         checkpoints.close()
@@ -45,23 +59,25 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
     data = call("data", open_data, config.data)
     training, table = build_training(config, data)
     state = training.state
-    mesh = sharding.make_mesh([config.data.batch_size])
+    mesh = sharding.make_mesh([part_size(config.data.batch_size, config.train.micro_batches)])
     _announce(title, training, table, mesh, start)
     state = sharding.replicate(state, mesh)
     if start:
         state = checkpoints.restore(jax.tree.map(_abstract, state))
     _write_config(workdir, config_json)
-    batches = data.training(training.task.STREAMS, config.seed, start)
+    streams = streams_of(training.task, config.losses)
+    batches = data.training(streams, config.seed, start)
     log = Log(workdir, start)
     try:
+        step, batches = compile_and_tell(training.step, mesh, state, sharding.to_devices(batches, mesh))
         call(
             "train",
             loop.train,
-            config.train,
+            loop_section(config),
             state,
-            sharding.compile_step(training.step, mesh),
-            sharding.to_devices(batches, mesh),
-            images_per_step=config.data.batch_size * len(training.task.STREAMS),
+            step,
+            batches,
+            images_per_step=config.data.batch_size * len(streams),
             checkpoints=checkpoints,
             config=config_json,
             log=log,
@@ -91,7 +107,7 @@ def _keep(draw: Callable, workdir: str) -> Callable:
 
 def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path) -> config_dict.ConfigDict:
     """Replaces "@stage" by the folder of that stage, which lies beside this run's workdir."""
-    for key in ("model.init", "task.depth_checkpoint"):
+    for key in ("model.init", "task.depth_checkpoint", *(f"sources.{name}" for name in config.sources)):
         section, name = key.split(".")
         value = config[section].get(name) or ""
         if value.startswith("@"):
@@ -107,8 +123,7 @@ def _announce(title: str, training: Training, table: list[dict], mesh, start: in
     count = parameter_count(training.state.student.params)
     devices = f"{mesh.size} of {len(jax.devices())} {jax.devices()[0].platform} device(s)"
     print(f"{title}: {count / 1e6:.2f} M parameters on {devices}" + (f", continuing at step {start}" if start else ""))
-    for row in table:
-        print(f"  {row['module']:<24} {row['source']:<16} copied {row['copied']:>10,}  fresh {row['fresh']:>10,}")
+    print("\n".join(transfer.table(table)))
 
 
 def _write_config(workdir: str, config: dict) -> None:

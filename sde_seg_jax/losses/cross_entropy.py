@@ -8,6 +8,8 @@ from sde_seg_jax.geometry.precision import at_least_float32
 from sde_seg_jax.imaging.resize import resize_bilinear_corners
 from sde_seg_jax.types import IGNORE, View
 
+NEEDS_LABEL = True  # so that it is left out where there is no ground truth
+
 
 def cross_entropy_map(logits: Float[Array, "B h w C"], label: Int[Array, "B H W"]) -> Float[Array, "B H W"]:
     """-log softmax(logits)[label] in nats per pixel, 0 where label is IGNORE; float32 or longer.
@@ -45,5 +47,10 @@ def cross_entropy(
 
 
 def term(view: View, rng: jax.Array) -> Float[Array, ""]:
-    """Cross entropy of outputs.logits with label, weighted by weight if there is one. `rng` is not used."""
-    return cross_entropy(view.outputs.logits, view.label, view.weight)
+    """Cross entropy of outputs.logits with label, weighted by weight if there is one. `rng` is not used.
+
+    With outputs.intermediate_logits (multi-task network) the mean of both.
+    """
+    both = [view.outputs.logits, view.outputs.intermediate_logits]
+    found = [cross_entropy(logits, view.label, view.weight) for logits in both if logits is not None]
+    return sum(found) / len(found)

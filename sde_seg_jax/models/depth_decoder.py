@@ -16,6 +16,7 @@ from sde_seg_jax.imaging.resize import upsample_nearest_2x
 from sde_seg_jax.models.aspp import ASPP
 from sde_seg_jax.models.layers import Conv, ConvBlock, ConvNormRelu, reflect
 from sde_seg_jax.models.precision import at_least_float32
+from sde_seg_jax.models.remat import run
 
 LEVELS = (4, 3, 2, 1, 0)
 
@@ -67,7 +68,8 @@ class DepthDecoder(nn.Module):
 
     `scales` are the levels that get a disparity head: (0, 1, 2, 3) as published, () for the copy in the
     segmentation network. `disparity_bias` is the heads' initial bias (None: PyTorch's default).
-    `aspp_rates=()` puts a ConvBlock in ASPP's place.
+    `aspp_rates=()` puts a ConvBlock in ASPP's place. With `remat` a level's inside is computed again in the
+    backward pass instead of being kept.
     """
 
     channels: tuple[int, ...] = (64, 128, 128, 256, 256)  # fine to coarse
@@ -79,6 +81,7 @@ class DepthDecoder(nn.Module):
     scales: tuple[int, ...] = (0, 1, 2, 3)
     disparity_bias: float | None = None
     dtype: Any = None
+    remat: bool = False
 
     def setup(self):
         self.level = [
@@ -101,7 +104,8 @@ class DepthDecoder(nn.Module):
         """The layers of consecutive `levels` (coarse to fine) from the input `x` of the first."""
         layers = []
         for i in levels:
-            layers += self.level[i](x, maps[i - 1] if i > 0 else None, train=train, dropout=dropout)
+            skip = maps[i - 1] if i > 0 else None
+            layers += run(self.level[i], x, skip, remat=self.remat, train=train, dropout=dropout)
             x = layers[-1]
         return layers
 
@@ -111,6 +115,9 @@ class DepthDecoder(nn.Module):
         """`maps` are the encoder's five, fine to coarse. `dropout` follows `train` unless given."""
         dropout = train if dropout is None else dropout
         decoded = Decoded(tuple(self.decode(maps[-1], maps, LEVELS, train=train, dropout=dropout)))
+        return decoded.replace(disparity=self.disparities(decoded))
+
+    def disparities(self, decoded: Decoded) -> tuple[Float[Array, "B h w 1"], ...]:
+        """Sigmoid disparities of the levels that have a head, fine to coarse."""
         heads = zip(self.scales, self.disparity, strict=True)
-        disparity = tuple(jax.nn.sigmoid(at_least_float32(head(decoded.level(s)))) for s, head in heads)
-        return decoded.replace(disparity=disparity)
+        return tuple(jax.nn.sigmoid(at_least_float32(head(decoded.level(s)))) for s, head in heads)

@@ -18,13 +18,16 @@ from sde_seg_jax.models.torch_names import (
     COARSEST,
     decoder_module,
     encoder_module,
+    gate_module,
     head_module,
+    no_module,
     pose_module,
 )
 from sde_seg_jax.types import Variables
 
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 COUNTER = "num_batches_tracked"
+SHOWN_PROBLEMS = 5
 
 State = Mapping[str, np.ndarray]
 ModuleName = Callable[[tuple[str, ...]], str]  # path of one of our modules -> name of PyTorch's
@@ -48,7 +51,7 @@ def read_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
 
 def encoder_from_torch(state: State, like: Variables, prefix: str = "encoder.") -> Variables:
     """Weights of a residual network (encoder.pth: prefix "encoder."); `like` is an encoder's tree."""
-    return _convert(state, like, [Part((), prefix, encoder_module)])
+    return convert(state, like, [Part((), prefix, encoder_module)])
 
 
 def decoder_from_torch(state: State, like: Variables, prefix: str = "decoder.") -> Variables:
@@ -56,17 +59,17 @@ def decoder_from_torch(state: State, like: Variables, prefix: str = "decoder.") 
 
     Without them (segmentation) the heads that the published system keeps there unused are dropped.
     """
-    return _convert(state, like, [decoder_part((), prefix, like)])
+    return convert(state, like, [decoder_part((), prefix, like)])
 
 
 def pose_decoder_from_torch(state: State, like: Variables, prefix: str = "net.") -> Variables:
     """Weights of a pose decoder (pose.pth: prefix "net.")."""
-    return _convert(state, like, [Part((), prefix, pose_module)])
+    return convert(state, like, [Part((), prefix, pose_module)])
 
 
 def segmentation_from_torch(state: State, like: Variables, prefix: str = "") -> Variables:
     """Weights of a segmentation decoder with its head (best_model: prefix "models.segmentation.")."""
-    return _convert(state, like, segmentation_parts((), prefix, like))
+    return convert(state, like, segmentation_parts((), prefix, like))
 
 
 def network_from_torch(state: State, like: Variables, prefix: str = "models.", ignore: str | None = None) -> Variables:
@@ -77,7 +80,7 @@ def network_from_torch(state: State, like: Variables, prefix: str = "models.", i
     """
     if ignore:
         state = {k: v for k, v in state.items() if not re.match(ignore, k.removeprefix(prefix))}
-    return _convert(state, like, network_parts(like, prefix))
+    return convert(state, like, network_parts(like, prefix))
 
 
 def to_torch(variables: Variables, parts: list[Part]) -> dict[str, np.ndarray]:
@@ -119,12 +122,32 @@ def segmentation_parts(path: tuple[str, ...], prefix: str, like: Variables) -> l
     ]
 
 
+def multitask_parts(path: tuple[str, ...], prefix: str, like: Variables) -> list[Part]:
+    """Both decoders of the multi-task network and what connects them (best_model: prefix "models.mtl_decoder.")."""
+    segmentation = (*path, "segmentation")
+    return [
+        decoder_part((*path, "depth_decoder"), f"{prefix}depth_dec.decoder.", like),
+        decoder_part((*segmentation, "decoder"), f"{prefix}seg_dec.decoder.", like),
+        Part((*segmentation, "classifier"), f"{prefix}seg_final_head.0", no_module),
+        Part((*segmentation, "intermediate"), f"{prefix}seg_intermediate_head.0", no_module),
+        Part((*path, "distillation", "depth"), f"{prefix}sa_depth.", gate_module),
+        Part((*path, "distillation", "segmentation"), f"{prefix}sa_seg.", gate_module),
+    ]
+
+
+def multitask_from_torch(state: State, like: Variables, prefix: str = "") -> Variables:
+    """Weights of the multi-task decoders; `like` has depth_decoder, segmentation and distillation."""
+    return convert(state, like, multitask_parts((), prefix, like))
+
+
 def network_parts(like: Variables, prefix: str = "models.") -> list[Part]:
     """All parts of a joint model that `like` has, under the names of best_model.pkl."""
     parts = [encoder_part(("encoder",), f"{prefix}encoder.encoder.")]
-    if "depth_decoder" in like.params:
+    if "distillation" in like.params:
+        parts += multitask_parts((), f"{prefix}mtl_decoder.", like)
+    elif "depth_decoder" in like.params:
         parts.append(decoder_part(("depth_decoder",), f"{prefix}depth.decoder.", like))
-    if "segmentation" in like.params:
+    if "segmentation" in like.params and "distillation" not in like.params:
         parts += segmentation_parts(("segmentation",), f"{prefix}segmentation.", like)
     if "pose" in like.params:
         parts.append(encoder_part(("pose", "encoder"), f"{prefix}pose_encoder.encoder."))
@@ -132,8 +155,11 @@ def network_parts(like: Variables, prefix: str = "models.") -> list[Part]:
     return parts
 
 
-def _convert(state: State, like: Variables, parts: list[Part]) -> Variables:
-    """`like` with every leaf from `state`; ValueError lists what is missing, left over or misshapen."""
+def convert(state: State, like: Variables, parts: list[Part]) -> Variables:
+    """`like` with every leaf from `state` at its place in `parts`.
+
+    Raises ValueError that lists the first names that are missing, left over or misshapen.
+    """
     used, problems, new = set(), [], {"params": {}, "batch_stats": {}}
     for (collection, *path), leaf in _leaves(like):
         name, _ = _torch_name(tuple(path), parts)
@@ -149,8 +175,8 @@ def _convert(state: State, like: Variables, parts: list[Part]) -> Variables:
     left = sorted(set(state) - used)
     problems += [f"left over: {name}" for name in left if not _ignored(name, parts)]
     if problems:
-        shown = "\n  ".join(problems[:20])
-        raise ValueError(f"the state does not fit the network ({len(problems)} problems):\n  {shown}")
+        shown = "; ".join(problems[:SHOWN_PROBLEMS]) + ("; ..." if len(problems) > SHOWN_PROBLEMS else "")
+        raise ValueError(f"the state does not fit the network ({len(problems)} problems): {shown}")
     return Variables(new["params"], new["batch_stats"])
 
 

@@ -1,4 +1,7 @@
-"""The whole network: an encoder and, each optional, depth decoder, segmentation decoder and pose network."""
+"""The whole network: an encoder and, each optional, depth decoder, segmentation decoder and pose network.
+
+With both decoders and a distillation level they exchange features: the multi-task network.
+"""
 
 from collections.abc import Sequence
 
@@ -7,6 +10,7 @@ from jaxtyping import Array, Float
 
 from sde_seg_jax.models.backbones import make_encoder
 from sde_seg_jax.models.depth_decoder import DepthDecoder
+from sde_seg_jax.models.pad import Distillation, SegmentationBranch, decode_together
 from sde_seg_jax.models.pose import PoseNetwork
 from sde_seg_jax.models.precision import at_least_float32, compute_dtype
 from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationDecoder, SegmentationHead
@@ -14,7 +18,7 @@ from sde_seg_jax.types import Outputs
 
 
 class Network(nn.Module):
-    """Parts on one encoder. Parameters: `encoder`, `depth_decoder`, `segmentation`, `pose`, where present.
+    """Parts on one encoder. Parameters: `encoder`, `depth_decoder`, `segmentation`, `distillation`, `pose`, if present.
 
     Images are float in [0,1]. `train=True` normalises with batch statistics, moves the running ones (if the
     collection `batch_stats` is mutable) and drops out; `dropout=False` keeps dropout off even then, as the
@@ -25,8 +29,9 @@ class Network(nn.Module):
 
     encoder: nn.Module
     depth_decoder: DepthDecoder | None = None
-    segmentation: SegmentationDecoder | None = None
+    segmentation: SegmentationDecoder | SegmentationBranch | None = None
     pose_network: PoseNetwork | None = None
+    distillation: Distillation | None = None
 
     @property
     def stride(self) -> int:
@@ -56,12 +61,17 @@ class Network(nn.Module):
         """Disparities and logits of the parts that exist, and the encoder's last map."""
         self.check_size(*image.shape[1:3])
         maps = self.encoder(image, train=train)
+        bottleneck = at_least_float32(maps[-1])
+        if self.distillation is not None:
+            decoders = (self.depth_decoder, self.segmentation, self.distillation)
+            dropout = train if dropout is None else dropout
+            return Outputs(*decode_together(maps, *decoders, train=train, dropout=dropout), bottleneck)
         disparity = logits = None
         if self.depth_decoder is not None:
             disparity = self.depth_decoder(maps, train=train, dropout=dropout).disparity
         if self.segmentation is not None:
             logits = self.segmentation(maps, train=train, dropout=dropout)
-        return Outputs(disparity=disparity, logits=logits, bottleneck=at_least_float32(maps[-1]))
+        return Outputs(disparity=disparity, logits=logits, bottleneck=bottleneck)
 
     def pose(
         self, earlier: Float[Array, "B H W 3"], later: Float[Array, "B H W 3"], *, train: bool = False
@@ -106,6 +116,8 @@ def make_network(
     head_stride: int = 1,
     head_inter_channels: int | None = None,
     head_dropout: float = 0.0,
+    distillation_level: int | None = None,
+    side_output: bool = True,
     pose: bool = True,
     pose_encoder: str = "resnet18",
     pose_width: int = 64,
@@ -113,15 +125,19 @@ def make_network(
     pose_channels: int = 256,
     pose_start: float = 1.0,
     dtype: str | None = "float32",
+    remat: bool = False,
 ) -> Network:
     """A network from plain values; the defaults are the published ones.
 
     `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3,
     layer4 by dilation (as published: output stride 16). `decoder_channels` are per level, fine (0) to coarse
     (4). Depth and segmentation decoders are alike (channels, ASPP, batch norm, dropout), so that one
-    initialises the other. The `head_*` options are those of `SegmentationHead`. `disparity_bias` is the
+    initialises the other. The `head_*` options are those of `SegmentationHead`. `distillation_level` makes the
+    two decoders exchange features at that level (published: 2), with `side_output` an intermediate segmentation
+    there; of the head only `head_stride` counts then. `disparity_bias` is the
     initial bias of the disparity heads, `pose_start` a factor of the pose output's initial weights. `dtype` is
-    what convolutions compute in: "float32", "bfloat16", or None for the input's. Raises ValueError for unknown
+    what convolutions compute in: "float32", "bfloat16", or None for the input's. `remat` saves memory for
+    time: the backward pass computes residual blocks and decoder levels once more. Raises ValueError for unknown
     names and inconsistent options.
     """
     if segmentation and num_classes is None:
@@ -131,6 +147,8 @@ def make_network(
     unknown = [layer for layer in head_layers if not 0 <= layer <= FINEST_LAYER]
     if unknown or not head_layers:
         raise ValueError(f"head_layers {list(head_layers)}: need at least one, each in 0..{FINEST_LAYER}")
+    if distillation_level is not None and distillation_level not in range(1, 5):
+        raise ValueError(f"distillation_level {distillation_level}: the decoders can exchange at levels 1 (fine) to 4")
     computed = compute_dtype(dtype)
     options = {
         "channels": tuple(decoder_channels),
@@ -140,15 +158,21 @@ def make_network(
         "batch_norm": batch_norm,
         "dropout_rate": dropout,
         "dtype": computed,
+        "remat": remat,
     }
     depth_decoder = DepthDecoder(**options, disparity_bias=disparity_bias) if depth else None
     segmentation_decoder = pose_network = None
-    if segmentation:
+    exchange = None
+    if segmentation and depth and distillation_level is not None:
+        branch = DepthDecoder(**options, scales=())
+        segmentation_decoder = SegmentationBranch(branch, num_classes, head_stride, side_output, computed)
+        exchange = Distillation(distillation_level, computed)
+    elif segmentation:
         sizes = (head_channels, head_stride, head_inter_channels, head_dropout)
         head = SegmentationHead(num_classes, tuple(head_layers), *sizes, computed)
         segmentation_decoder = SegmentationDecoder(DepthDecoder(**options, scales=()), head)
     if pose:
-        pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype)
+        pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype, remat=remat)
         pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, pose_start, computed, name="pose")
-    maps = make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype)
-    return Network(maps, depth_decoder, segmentation_decoder, pose_network)
+    maps = make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype, remat=remat)
+    return Network(maps, depth_decoder, segmentation_decoder, pose_network, exchange)

@@ -11,6 +11,7 @@ from sde_seg_jax.models.batch_norm import BatchNorm
 from sde_seg_jax.models.init import he_normal_fan_out
 from sde_seg_jax.models.layers import Conv
 from sde_seg_jax.models.precision import compute_dtype
+from sde_seg_jax.models.remat import run
 
 MEAN, STD = 0.45, 0.225  # input normalisation, the same for every channel
 
@@ -78,7 +79,8 @@ class ResNet(nn.Module):
     """Five feature maps of an image batch in [0,1], fine to coarse; see `channels` and `strides`.
 
     `dilate` replaces the stride of layer2, layer3, layer4 by dilation. As in torchvision the first block of
-    such a layer keeps the dilation of the layer before and only the following ones are dilated further.
+    such a layer keeps the dilation of the layer before and only the following ones are dilated further. With
+    `remat` a block's inside is computed again in the backward pass instead of being kept.
     """
 
     block: type[nn.Module]
@@ -87,6 +89,7 @@ class ResNet(nn.Module):
     dilate: tuple[bool, bool, bool] = (False, False, False)
     num_images: int = 1
     dtype: Any = None
+    remat: bool = False
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -118,7 +121,7 @@ class ResNet(nn.Module):
                 block = self.block(
                     self.width * 2 ** (layer - 1), stride, dilation, self.dtype, name=f"layer{layer}_{index}"
                 )
-                x = block(x, train=train)
+                x = run(block, x, remat=self.remat, train=train)
                 dilation = dilation * 2 if dilated and index == 0 else dilation
             maps.append(x)
         return tuple(maps)
@@ -137,12 +140,14 @@ def make_encoder(
     dilate: tuple[bool, bool, bool] = (False, False, False),
     num_images: int = 1,
     dtype: str | None = None,
+    remat: bool = False,
 ) -> ResNet:
     """One of `ENCODERS`; `width` is the channels of the first map (64 as published, 16 for quick runs).
 
-    `num_images` images come stacked on the channel axis. Raises ValueError if `dilate` has not three entries.
+    `num_images` images come stacked on the channel axis. `remat` trades time for memory, block by block. Raises
+    ValueError if `dilate` has not three entries.
     """
     if len(dilate) != 3:
         raise ValueError(f"dilate has {len(dilate)} entries, expected 3: layer2, layer3, layer4")
     block, blocks = ENCODERS[name]
-    return ResNet(block, blocks, width, tuple(bool(d) for d in dilate), num_images, compute_dtype(dtype))
+    return ResNet(block, blocks, width, tuple(bool(d) for d in dilate), num_images, compute_dtype(dtype), remat)

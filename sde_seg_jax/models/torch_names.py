@@ -49,3 +49,13 @@ def head_module(path: tuple[str, ...], inter: bool) -> str:
 def pose_module(path: tuple[str, ...]) -> str:
     """("conv_0",) -> "1"."""
     return {"squeeze": "0", "conv_0": "1", "conv_1": "2", "output": "3"}[path[0]]
+
+
+def no_module(path: tuple[str, ...]) -> str:
+    """() -> "": a part that is one layer, whose name is the part's prefix."""
+    return "".join(path)
+
+
+def gate_module(path: tuple[str, ...]) -> str:
+    """("attention",) -> "attention": the gates of the multi-task network have no other modules."""
+    return path[0]

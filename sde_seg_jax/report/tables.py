@@ -147,6 +147,19 @@ def markdown_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column] 
     return "\n".join("| " + " | ".join(line) + " |" for line in [titles, rules, *body]) + "\n"
 
 
+def text_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column] | None = None) -> str:
+    """Returns the same for a terminal: columns aligned, numbers to the right, nothing marked."""
+    columns = columns or columns_of(rows)
+    body = [[column.text(row.get(column.key)).replace("\n", " ") for column in columns] for row in rows]
+    lines = [[column.title for column in columns], *body]
+    widths = [max(map(len, texts)) for texts in zip(*lines, strict=True)]
+
+    def aligned(column: Column, text: str, width: int) -> str:
+        return text.ljust(width) if column.format is plain else text.rjust(width)
+
+    return "".join("  ".join(map(aligned, columns, line, widths)).rstrip() + "\n" for line in lines)
+
+
 def html_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column] | None = None) -> str:
     """Returns a `<table>`, everything escaped; numeric columns have class `n`, the best values are bold."""
     columns = columns or columns_of(rows)

@@ -9,7 +9,7 @@ from sde_seg_jax.imaging.colour import jitter_torchvision
 from sde_seg_jax.losses import photometric
 from sde_seg_jax.tasks.parts import choose, forward, predict, source_poses, terms, triplet
 from sde_seg_jax.training.step import Aux, split_named
-from sde_seg_jax.types import Batch, Streams, TrainState, Variables, View
+from sde_seg_jax.types import Batch, Params, Streams, TrainState, Variables, View
 
 STREAMS = {"unlabeled": ("neighbors",)}  # stream -> optional fields it reads
 NEEDS = ("depth", "pose")  # parts of the network
@@ -33,7 +33,32 @@ def make_loss(
     augmentation that the networks see, the same for a whole triplet (the loss compares un-augmented images).
     With the term `feature_distance` the state holds a frozen encoder under frozen["imagenet"].
     """
-    options = {
+    options = term_options(
+        frames=frames,
+        error=error,
+        auto_mask=auto_mask,
+        tie_break=tie_break,
+        min_depth=min_depth,
+        max_depth=max_depth,
+    )
+
+    def loss(params, state: TrainState, streams: Streams, rng):
+        r = split_named(rng, "jitter", "dropout", "terms")
+        batch = streams.unlabeled
+        clean = triplet(batch)
+        seen = jitter_torchvision(clean, r["jitter"], probability=jitter)
+        view, stats = observe(network, params, state.student.batch_stats, batch, clean, seen, r["dropout"])
+        if "feature_distance" in losses:
+            view = view.replace(reference_bottleneck=_imagenet_features(network, state, seen[:, 0]))
+        total, logs = terms(losses, view, r["terms"], options)
+        return total, Aux(stats, {**logs, **monitors(view)})
+
+    return loss
+
+
+def term_options(*, frames, error, auto_mask, tie_break, min_depth, max_depth) -> dict[str, dict]:
+    """Options of the loss terms by name. Raises ValueError for unknown names."""
+    return {
         "photometric": {
             "min_depth": min_depth,
             "max_depth": max_depth,
@@ -44,27 +69,22 @@ def make_loss(
         }
     }
 
-    def loss(params, state: TrainState, streams: Streams, rng):
-        r = split_named(rng, "jitter", "dropout", "terms")
-        batch = streams.unlabeled
-        clean = triplet(batch)
-        seen = jitter_torchvision(clean, r["jitter"], probability=jitter)
-        outputs, stats = forward(network, params, state.student.batch_stats, seen[:, 0], r["dropout"])
-        poses, stats = source_poses(network, params, stats, seen)
-        view = View(
-            image=clean[:, 0],
-            outputs=outputs,
-            sources=clean[:, 1:],
-            source_from_target=poses,
-            intrinsics=batch.intrinsics,
-            reference_bottleneck=_imagenet_features(network, state, seen[:, 0])
-            if "feature_distance" in losses
-            else None,
-        )
-        total, logs = terms(losses, view, r["terms"], options)
-        return total, Aux(stats, {**logs, **monitors(outputs.disparity[0], poses)})
 
-    return loss
+def observe(network, params, stats, batch: Batch, clean, seen, dropout) -> tuple[View, Params]:
+    """One training pass over triplets [B,3,H,W,3]: (what loss terms see, new running statistics).
+
+    `clean` are the frames that the loss compares, `seen` those that the networks see.
+    """
+    outputs, stats = forward(network, params, stats, seen[:, 0], dropout)
+    poses, stats = source_poses(network, params, stats, seen)
+    view = View(
+        image=clean[:, 0],
+        outputs=outputs,
+        sources=clean[:, 1:],
+        source_from_target=poses,
+        intrinsics=batch.intrinsics,
+    )
+    return view, stats
 
 
 def _imagenet_features(network, state: TrainState, image):
@@ -73,8 +93,9 @@ def _imagenet_features(network, state: TrainState, image):
     return jax.lax.stop_gradient(network.apply(variables, image, method="bottleneck"))
 
 
-def monitors(disparity: jax.Array, poses: jax.Array) -> dict[str, jax.Array]:
+def monitors(view: View) -> dict[str, jax.Array]:
     """Signs of collapse: spread of the disparity relative to its mean (0 = constant map), and the camera's motion."""
+    disparity, poses = view.outputs.disparity[0], view.source_from_target
     spread = jnp.std(disparity, axis=(1, 2, 3)) / (jnp.mean(disparity, axis=(1, 2, 3)) + 1e-7)
     return {
         "disparity_spread": jnp.mean(spread),

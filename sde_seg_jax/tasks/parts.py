@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+from collections.abc import Collection
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from sde_seg_jax.geometry import se3
-from sde_seg_jax.types import Batch, Outputs, Params, Variables, View
+from sde_seg_jax.types import Batch, Outputs, Params, TrainState, Variables, View
 
 
 def find_module(package: str, name: str, attribute: str, kind: str) -> ModuleType:
@@ -46,9 +47,14 @@ def choose(options: dict[str, Any], name: str, key: str) -> Any:
     return options[name]
 
 
+def default_float() -> jnp.dtype:
+    """The float a step computes in: float32, or float64 where jax has 64 bits switched on."""
+    return jax.dtypes.canonicalize_dtype(float)
+
+
 def to_float(image: jax.Array) -> jax.Array:
-    """uint8 [0,255] -> float32 [0,1]."""
-    return image.astype(jnp.float32) / 255.0
+    """uint8 [0,255] -> [0,1] in `default_float`."""
+    return image.astype(default_float()) / 255.0
 
 
 def forward(
@@ -69,6 +75,28 @@ def forward(
 def predict(network: Any, variables: Variables, image: jax.Array) -> Outputs:
     """Evaluation mode: running statistics, no dropout. Images in [0,1]."""
     return network.apply({"params": variables.params, "batch_stats": variables.batch_stats}, image, train=False)
+
+
+def known_disparity(depth_network: Any, state: TrainState, batch: Batch) -> jax.Array:
+    """Disparity [B,h,w,1] of a trained network: cached in the batch, else from state.frozen["depth"].
+
+    Raises ValueError that names the remedy if there is neither.
+    """
+    if batch.disparity is not None:
+        return batch.disparity[..., None]
+    if depth_network is None or "depth" not in state.frozen:
+        raise ValueError("the task needs a depth network: set task.depth_checkpoint, or mix without: task.mix=class")
+    return predict(depth_network, state.frozen["depth"], to_float(batch.image)).disparity[0]
+
+
+def streams_of(task: ModuleType, losses: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Stream -> optional fields that a task reads: its constant STREAMS, or its function of the losses."""
+    return task.streams(losses) if hasattr(task, "streams") else task.STREAMS
+
+
+def parts_of(task: ModuleType, losses: Collection[str]) -> tuple[str, ...]:
+    """Parts of the network that a task needs: its constant NEEDS, or its function of the losses."""
+    return task.needs(losses) if hasattr(task, "needs") else task.NEEDS
 
 
 def source_poses(network: Any, params: Params, stats: Params, frames: jax.Array) -> tuple[jax.Array, Params]:
@@ -100,7 +128,7 @@ def terms(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Weighted sum of loss terms, and each term's value before weighting."""
     options = options or {}
-    total, logs = jnp.zeros((), jnp.float32), {}
+    total, logs = jnp.zeros((), default_float()), {}
     for name, key in zip(sorted(losses), jax.random.split(rng, max(1, len(losses))), strict=True):
         logs[name] = find_loss(name).term(view, key, **options.get(name, {}))
         total = total + losses[name] * logs[name]

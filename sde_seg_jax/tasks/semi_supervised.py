@@ -14,10 +14,10 @@ from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label_los
 from sde_seg_jax.mixing import masks
 from sde_seg_jax.mixing.apply import next_in_batch, paste
 from sde_seg_jax.mixing.strong import strong_augment
-from sde_seg_jax.tasks.parts import choose, forward, predict, to_float
+from sde_seg_jax.tasks.parts import choose, forward, known_disparity, predict, to_float
 from sde_seg_jax.tasks.supervised import supervised_terms
 from sde_seg_jax.training.step import Aux, split_named
-from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
+from sde_seg_jax.types import IGNORE, Batch, Outputs, Streams, TrainState, Variables
 
 STREAMS = {"labeled": ("label",), "unlabeled": ("label",)}  # stream -> optional fields it reads
 NEEDS = ("segmentation",)
@@ -89,40 +89,61 @@ def make_loss(
     batch carries cached disparities or the mix does not use depth.
     """
     mixer = make_mixer(network, mix=mix, mix_margin=mix_margin, teacher=teacher, depth_network=depth_network)
+    augment = make_augmentation(jitter_probability, jitter_strength, blur_probability, per_batch)
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "dropout", "terms", "mix", "strong", "mixed")
         total, stats, logs = supervised_terms(network, losses, params, state.student.batch_stats, streams.labeled, r)
 
         _, mixed, mask, teacher_stats = mixer(state, streams.unlabeled, r["mix"])
-        image = strong_augment(
-            mixed.image,
-            r["strong"],
+        outputs, stats = forward(network, params, stats, augment(mixed.image, r["strong"]), r["mixed"])
+        agreement, found = agree(outputs, mixed, mask, confidence)
+        return total + consistency * agreement, Aux(stats, logs | found, teacher_stats)
+
+    return loss
+
+
+def make_augmentation(jitter_probability: float, jitter_strength: float, blur_probability: float, per_batch: bool):
+    """(images, rng) -> strongly augmented images."""
+
+    def augment(image, rng):
+        return strong_augment(
+            image,
+            rng,
             jitter_probability=jitter_probability,
             strength=jitter_strength,
             blur_probability=blur_probability,
             per_batch=per_batch,
         )
-        outputs, stats = forward(network, params, stats, image, r["mixed"])
-        agreement = pseudo_label_loss(outputs.logits, mixed.probability, confidence)
-        sure = confident_fraction(mixed.probability, confidence)
-        logs |= {"agreement": agreement, "confident": sure, "pasted": jnp.mean(mask.astype(jnp.float32))}
-        return total + consistency * agreement, Aux(stats, logs, teacher_stats)
 
-    return loss
+    return augment
+
+
+def agree(outputs: Outputs, mixed: Pseudo, mask: jax.Array, confidence: float) -> tuple[jax.Array, dict]:
+    """(loss of the final logits against the mixed pseudo labels, logs)."""
+    agreement = pseudo_label_loss(outputs.logits, mixed.probability, confidence)
+    sure = confident_fraction(mixed.probability, confidence)
+    return agreement, {"agreement": agreement, "confident": sure, "pasted": jnp.mean(mask.astype(jnp.float32))}
 
 
 def make_mixer(network, *, mix: str, mix_margin: float, teacher: str, depth_network=None) -> Callable:
     """(state, batch, rng) -> (what is mixed, mixed, mask [B,H,W,1], the teacher's new running statistics or None).
 
-    Each sample is pasted onto the next one of the batch where the mask is true. Raises ValueError for unknown names.
+    Each sample is pasted onto the next one of the batch where the mask is true. A disparity [B,h,w,1] given as
+    fourth argument takes the place of the depth network's. Raises ValueError for unknown names.
     """
     make_mask = choose(MIXES, mix, "task.mix")
     ask_teacher = choose(TEACHER_MODES, teacher, "task.teacher")(network)
 
-    def mixer(state: TrainState, batch: Batch, rng):
+    def mixer(state: TrainState, batch: Batch, rng, disparity=None):
         probability, teacher_stats = ask_teacher(state.teacher, batch)
-        disparity = _disparity(depth_network, state, batch) if mix in NEEDS_DISPARITY else None
+        if mix not in NEEDS_DISPARITY:
+            disparity = None
+        elif disparity is None:
+            disparity = known_disparity(depth_network, state, batch)
+        if disparity is not None:
+            disparity = resize_bilinear(jax.lax.stop_gradient(disparity), batch.image.shape[1:3])
+            disparity = masks.normalize_disparity(disparity)
         pseudo = Pseudo(to_float(batch.image), probability, disparity)
         mask = make_mask(pseudo, rng, mix_margin)
         return pseudo, paste(pseudo, next_in_batch(pseudo), mask), mask, teacher_stats
@@ -161,14 +182,3 @@ def _probability(logits: jax.Array, batch: Batch) -> jax.Array:
         return predicted
     truth = jax.nn.one_hot(batch.label, logits.shape[-1], dtype=predicted.dtype)  # an ignored pixel is all zero
     return jnp.where(batch.labeled[:, None, None, None], truth, predicted)
-
-
-def _disparity(depth_network, state: TrainState, batch: Batch) -> jax.Array:
-    """Disparity [B,H,W,1] for mixing, normalised per image: cached in the batch, else from the frozen network."""
-    if batch.disparity is not None:
-        return masks.normalize_disparity(batch.disparity[..., None])
-    if depth_network is None or "depth" not in state.frozen:
-        raise ValueError("mixing by depth needs a depth network: set task.depth_checkpoint, or task.mix=class")
-    disparity = predict(depth_network, state.frozen["depth"], to_float(batch.image)).disparity[0]
-    disparity = resize_bilinear(disparity, batch.image.shape[1:3])
-    return jax.lax.stop_gradient(masks.normalize_disparity(disparity))

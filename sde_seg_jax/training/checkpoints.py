@@ -89,6 +89,11 @@ class Checkpoints:
         found = self._checkpointer.latest
         return None if found is None else int(found.step)
 
+    def continues(self) -> bool:
+        """Does the newest checkpoint hold what training needs to go on, and not converted weights alone?"""
+        step = self.latest()
+        return step is not None and "opt_state" in _stored(self._checkpointer, step, self.directory / str(step))
+
     def save(self, step: int, state: Any, config: dict) -> None:
         """Starts saving (after the previous save has ended). Raises CheckpointError if the previous one failed."""
         self.wait()

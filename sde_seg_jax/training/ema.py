@@ -23,8 +23,16 @@ def alpha(step: Int[Array, ""], decay: float = DECAY) -> Float[Array, ""]:
 
 
 def initial_teacher(student: Variables) -> Variables:
-    """A copy of the student, statistics included, that shares no buffer with it (so both can be donated)."""
+    """A copy of the student, statistics included, that shares no buffer with it (so both can be donated).
+
+    Without the pose network, which a teacher never runs (Q24).
+    """
+    student = Variables(_without_pose(student.params), _without_pose(student.batch_stats))
     return jax.tree.map(lambda x: jnp.array(x, copy=True), student)
+
+
+def _without_pose(tree: Params) -> Params:
+    return {name: branch for name, branch in tree.items() if name != "pose"}
 
 
 def _average(teacher: Params, student: Params, keep: Float[Array, ""]) -> Params:
@@ -40,13 +48,14 @@ def update_params(teacher: Variables, student: Variables, step: Int[Array, ""], 
 
     The published form (Q24): such a teacher predicts with the statistics of its batch.
     """
-    return teacher.replace(params=_average(teacher.params, student.params, alpha(step, decay)))
+    return teacher.replace(params=_average(teacher.params, _without_pose(student.params), alpha(step, decay)))
 
 
 def update_params_and_stats(
     teacher: Variables, student: Variables, step: Int[Array, ""], decay: float = DECAY
 ) -> Variables:
     """The same average on parameters and on batch-norm statistics, with which the teacher then predicts."""
+    student = Variables(_without_pose(student.params), _without_pose(student.batch_stats))
     return _average(teacher, student, alpha(step, decay))
 
 

@@ -111,6 +111,14 @@ def _inside(name: str, module: str) -> bool:
     return name == module or name.startswith(module + "/")
 
 
+def hold(params: Params, frozen: Sequence[str]) -> Params:
+    """The same parameters, those of `frozen` paths as constants: no gradient, and no work for one."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, p: jax.lax.stop_gradient(p) if any(_inside(_name(path), module) for module in frozen) else p,
+        params,
+    )
+
+
 def _check_modules(params: Params, asked: Sequence[str], what: str) -> None:
     names = [_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     for module in asked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,8 @@ import optax
 from flax import struct
 
 from sde_seg_jax.training.ema import initial_teacher
+from sde_seg_jax.training.micro_batches import accumulate
+from sde_seg_jax.training.optimizers import hold
 from sde_seg_jax.types import Params, Streams, TrainState, Variables
 
 
@@ -47,16 +49,29 @@ def init_state(
 
 
 def make_step(
-    loss: Loss, optimizer: optax.GradientTransformation, update_teacher: TeacherUpdate | None = None
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    update_teacher: TeacherUpdate | None = None,
+    micro_batches: int = 1,
+    frozen: Sequence[str] = (),
 ) -> Callable[[TrainState, Streams], tuple[TrainState, dict[str, jax.Array]]]:
     """A pure function (state, streams) -> (state, logs); compile it with `sharding.compile_step`.
 
     The step's randomness is the run's key with the step number folded in, so a resumed run continues the same draws.
+    With `micro_batches` > 1 the batch is processed in so many parts to save memory; training/micro_batches.py says
+    what that changes. Raises ValueError, when traced, if a batch cannot be split so.
+    `frozen` are the optimiser's: their gradients are zero, not computed, and not in the logged norm (Q32).
     """
+
+    def of_trained(params: Params, *rest) -> tuple[jax.Array, Aux]:
+        return loss(hold(params, frozen), *rest)
+
+    gradient = jax.value_and_grad(of_trained, has_aux=True)
+    if micro_batches != 1:
+        gradient = accumulate(gradient, micro_batches)
 
     def step(state: TrainState, streams: Streams) -> tuple[TrainState, dict[str, jax.Array]]:
         rng = jax.random.fold_in(state.key, state.step)
-        gradient = jax.value_and_grad(loss, has_aux=True)
         (value, aux), grads = gradient(state.student.params, state, streams, rng)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.student.params)
         student = Variables(optax.apply_updates(state.student.params, updates), aux.batch_stats)

@@ -234,6 +234,7 @@ def test_deleting_a_damaged_checkpoint_brings_the_one_before_back(command, semi)
 
 
 def test_a_checkpoint_of_another_architecture_lists_the_first_differences(refused, semi, tiny, prepared, runs):
+    (semi / "config.json").unlink()  # it would refuse first
     depth = (f"--config.model.init={runs / 'depth'}", f"--config.task.depth_checkpoint={runs / 'depth'}")
     wider = ("--config.train.steps=6", "--config.model.aspp_rates=(1,)", "--config.model.transfer=('encoder',)")
     line = refused("train", tiny("semi_supervised"), prepared, f"--workdir={semi}", *depth, *wider)
@@ -246,7 +247,9 @@ def test_a_checkpoint_of_another_architecture_lists_the_first_differences(refuse
 def test_transfer_from_another_architecture(refused, tiny, prepared, runs, tmp_path):
     flags = (prepared, f"--workdir={tmp_path}", f"--config.model.init={runs / 'depth'}", "--config.model.width=4")
     line = refused("train", tiny("supervised"), *flags, "--config.model.transfer=('encoder',)")
-    assert "rule 'encoder') is of another architecture: encoder/bn1/bias: (8,) in the checkpoint, (4,) expected" in line
+    assert (
+        "module 'encoder') is of another architecture: encoder/bn1/bias: (8,) in the checkpoint, (4,) expected" in line
+    )
 
 
 def test_mixing_by_depth_needs_a_depth_network(refused, tiny, prepared, runs, tmp_path):

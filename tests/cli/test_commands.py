@@ -33,9 +33,9 @@ def test_pipeline_trains_evaluates_and_reports_every_stage(runs, shared):
     assert "http://" not in page.replace("http://www.w3.org", "")  # self-contained
 
 
-def test_the_report_of_the_transfer_counts_copied_and_fresh_parameters(shared):
+def test_the_report_of_the_transfer_counts_copied_and_fresh_parameters(shared, runs):
     out = (shared / "pipeline.out").read_text()
-    assert "segmentation/decoder     depth_decoder    copied" in out
+    assert "segmentation/decoder  depth_decoder from model.init  copied" in out
 
 
 def test_pipeline_skips_what_is_done(runs, prepared, tiny, command):

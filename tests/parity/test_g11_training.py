@@ -6,21 +6,10 @@ import numpy as np
 import optax
 import pytest
 from golden import both_precisions, recordings
+from recorded_schedule import schedule_of
 
 from sde_seg_jax.training import ema, optimizers, schedules
 from sde_seg_jax.types import Variables
-
-
-def schedule_of(options: dict, last: int) -> tuple[schedules.Schedule, int | None]:
-    """Ours for a recorded one, and the iteration from which the published one fails."""
-    if options["name"] == "step_lr":
-        milestones = list(range(options["step_size"], last + 1, options["step_size"]))
-        return schedules.make_schedule(name="step", milestones=milestones, gamma=options["gamma"]), None
-    if options["name"] == "multi_step":
-        return schedules.make_schedule(name="step", milestones=options["milestones"], gamma=options["gamma"]), None
-    assert options["name"] == "poly_lr_2", options
-    poly = schedules.make_schedule(name="poly", steps=options["max_iter"], power=options["power"])
-    return poly, options["max_iter"]
 
 
 @pytest.mark.parametrize("rec", recordings("g11_schedules"))
@@ -28,12 +17,12 @@ def schedule_of(options: dict, last: int) -> tuple[schedules.Schedule, int | Non
 def test_schedules_give_the_recorded_learning_rates(rec, dtype):
     iterations = rec["in.iterations"]
     for key, options in rec.params["schedules"].items():
-        schedule, end = schedule_of(options, int(iterations.max()))
+        schedule, end = schedule_of(options, int(iterations.max())), options.get("max_iter")
         factors = np.asarray(schedule(jnp.asarray(iterations.astype(np.int32))))
         assert factors.dtype == dtype
         expected = rec[f"out64.{key}"]
         actual = factors[:, None] * np.asarray(rec.params["base_lrs"], dtype)
-        if end is not None:
+        if end is not None:  # the iteration from which the published one fails
             beyond = np.isnan(expected[:, 0])  # (1 - it/max)^0.9 of a negative number: the original stops with an error
             assert (iterations[beyond] > end).all()
             np.testing.assert_allclose(factors[beyond], schedules.POLY_FLOOR, rtol=1e-6)

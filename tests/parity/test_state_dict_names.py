@@ -15,6 +15,7 @@ DEC6 = {"decoder_channels": (64, 128, 128, 256, 256)}
 DEC9 = {"decoder_channels": (64, 64, 128, 128, 256), "batch_norm": True}
 DEC11 = {"decoder_channels": (16, 32, 64, 128, 256)}
 DEPTH, SEGMENTATION = {"segmentation": False}, {"num_classes": 19, "depth": False, "pose": False}
+PAD = {"num_classes": 19, "distillation_level": 2}
 HEAD = {"head_layers": (8,), "head_stride": 2, "head_inter_channels": 64}
 
 # file -> options of our network, the names' prefix, and what the file has that our network has not
@@ -24,6 +25,8 @@ JOINT = {
     "joint_ssda_sde_dec11": (DEC11 | DEPTH, "imnet_encoder"),
     "joint_master_exp210_transfer_dcompgt_resnet101_dec6": (DEC6 | SEGMENTATION, "unused"),
     "joint_ssda_exp260": (DEC6 | SEGMENTATION, "unused"),
+    "joint_master_exp212_pad_resnet101_dec6": (DEC6 | PAD, "unused"),
+    "joint_ssda_exp262": (DEC6 | PAD, "unused"),
     "joint_master_exp211_active_resnet50_dec9": (
         DEC9 | SEGMENTATION | HEAD | {"encoder": "resnet50", "depth": True},
         "unused",
@@ -54,6 +57,6 @@ def test_joint_checkpoint(name):
         for key, shape in recorded(name).items()
         if extra not in key
         # heads that the published segmentation network owns without using them
-        and not ("unet_dec" in key and key.split("decoder.")[1][:2] in ("14", "15", "16", "17"))
+        and not (("unet_dec" in key or "seg_dec" in key) and key.split("decoder.")[-1][:2] in ("14", "15", "16", "17"))
     }
     assert ours(options) == expected

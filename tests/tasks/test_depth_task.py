@@ -6,7 +6,7 @@ import pytest
 from toy import Toy, assert_finite, batch, dtypes, fast_jit, state_of, streams, variables
 
 from sde_seg_jax.tasks import depth
-from sde_seg_jax.types import Streams
+from sde_seg_jax.types import Outputs, Streams, View
 
 LOSSES = {"photometric": 1.0, "smoothness": 1e-3}
 
@@ -65,11 +65,15 @@ def test_unknown_options_list_the_known_ones(option, known):
 
 
 def test_a_constant_disparity_map_shows_in_the_monitor():
-    poses = jnp.broadcast_to(jnp.eye(4), (2, 2, 4, 4))
+    def monitors(disparity):
+        poses = jnp.broadcast_to(jnp.eye(4), (2, 2, 4, 4))
+        view = View(image=None, outputs=Outputs(disparity=(disparity,)), source_from_target=poses)
+        return depth.monitors(view)
+
     flat, ramp = jnp.full((2, 4, 4, 1), 0.3), jnp.linspace(0.1, 0.9, 32).reshape(2, 4, 4, 1)
-    assert depth.monitors(flat, poses)["disparity_spread"] < 1e-6
-    assert depth.monitors(ramp, poses)["disparity_spread"] > 0.1
-    assert depth.monitors(ramp, poses)["translation_norm"] == 0
+    assert monitors(flat)["disparity_spread"] < 1e-6
+    assert monitors(ramp)["disparity_spread"] > 0.1
+    assert monitors(ramp)["translation_norm"] == 0
 
 
 def test_pictures_see_the_task_without_augmentation():

@@ -104,7 +104,7 @@ def test_depth_mix_keeps_what_is_nearer_with_its_label():
 
 
 def test_mixing_by_depth_without_a_depth_network_names_the_remedy():
-    with pytest.raises(ValueError, match=r"needs a depth network: set task.depth_checkpoint, or task.mix=class"):
+    with pytest.raises(ValueError, match=r"needs a depth network: set task.depth_checkpoint, or mix .* task.mix=class"):
         run(semi_supervised, streams(2), depth_network=None)
 
 

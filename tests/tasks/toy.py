@@ -26,9 +26,10 @@ class Toy(nn.Module):
     """The interface of models.network.Network."""
 
     dtype: str = "float32"
+    encoder_type: type = Encoder
 
     def setup(self):
-        self.encoder = Encoder(self.dtype)
+        self.encoder = self.encoder_type(self.dtype)
         self.depth_decoder = nn.Conv(1, (1, 1))
         self.segmentation = nn.Conv(CLASSES, (1, 1))
         self.pose_network = nn.Dense(6, kernel_init=nn.initializers.normal(1e-3))

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from sde_seg_jax.cli.config import pick_row
 
-ROWS = {"depth": {}, "supervised": {}, "semi_supervised": {}, "camvid": {}}
+ROWS = {"depth": {}, "supervised": {}, "semi_supervised": {}, "multitask": {}, "student_depth": {}, "camvid": {}}
 
 
 def get_config(row="supervised"):
@@ -46,6 +46,17 @@ def get_config(row="supervised"):
         c.model.init = "@depth"
         c.model.transfer = ("encoder", "segmentation/decoder <- depth_decoder")
         c.task.depth_checkpoint = "@depth"
+    if row == "multitask":
+        base.multitask(c)
+        c.model.init = "@depth"
+        c.model.transfer = ("encoder", "depth_decoder", "segmentation/decoder <- depth_decoder", "pose")
+    if row == "student_depth":
+        changed = c.model.encoder
+        base.student_depth(c)
+        c.model.encoder = changed
+        c.model.decoder_channels = (4, 4, 4, 8, 8)
+        c.task.depth_checkpoint = "@depth"
+        c.train.steps = 4
     if row == "camvid":
         c.data.dataset = "camvid"
         c.dataset = ConfigDict({"frame_gap": 2})

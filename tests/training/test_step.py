@@ -38,6 +38,19 @@ def test_a_step_is_one_gradient_update():
     np.testing.assert_array_equal(state.frozen["f"].params["a"], 1)
 
 
+def test_frozen_modules_have_no_gradient_and_no_part_in_its_norm():
+    def both(params, state, streams, rng):
+        value, aux = loss({"w": params["w"] * params["scale"]}, state, streams, rng)
+        return value, aux
+
+    params = {"w": jnp.ones(()), "scale": jnp.full((), 2.0)}
+    state = start().replace(student=Variables(params, {"count": jnp.zeros(())}))
+    state = state.replace(opt_state=optax.sgd(0.5).init(params))
+    after, logs = make_step(both, optax.sgd(0.5), frozen=("scale",))(state, streams(2, 4))
+    assert logs["gradient_norm"] == 6
+    assert (after.student.params["w"], after.student.params["scale"]) == (1 - 0.5 * 6, 2)
+
+
 def test_randomness_follows_from_seed_and_step_number_alone():
     step = jax.jit(make_step(loss, optax.sgd(0.5)))
     state, noise = start(), []

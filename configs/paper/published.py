@@ -1,0 +1,95 @@
+"""What all rows of the paper's tables share: data sets, published selections, optimiser. Not a configuration itself.
+
+The optimiser is base.py's: SGD 1e-2 (decoders, the multi-task depth decoder too, as it was run: Q31), 1e-3 (encoder),
+1e-6 (pose), clip 10, 40000 steps, x 0.1 at 30000, batch 2 + 2 (METHOD 2). The strong augmentation is drawn once a
+batch, as published (decision 5).
+"""
+
+import pathlib
+
+import base
+from ml_collections import ConfigDict
+
+from sde_seg_jax.cli import rows
+from sde_seg_jax.cli.config import UsageError
+
+SOURCE = (
+    "as quoted in github.com/ShijieLu222/SDE_SEG and, for 100, 372 and 744 labels of the full system, "
+    "paperswithcode.com/paper/three-ways-to-improve-semantic-segmentation"
+)
+LABELS = (100, 372, 744, 2975)
+SEEDS = (42, 43, 44)
+
+SDE, SDE_WITHOUT_FEATURE_DISTANCE = "@sde_feature_distance", "@sde_without_feature_distance"
+STAGES = {  # one for all rows, labels and seeds; trained on Cityscapes for every data set, the others have no video
+    "sde_frozen": "configs/sde_frozen.py",
+    "sde_feature_distance": "configs/sde_feature_distance.py",
+    "sde_without_feature_distance": "configs/sde_feature_distance.py:without_feature_distance",
+}
+IMAGENET = ("encoder from imagenet",)
+TRANSFER = ("encoder", "segmentation/decoder <- depth_decoder")
+MULTITASK_TRANSFER = (*TRANSFER, "depth_decoder", "pose")
+
+DATASETS = {
+    "cityscapes": {"data.size": (512, 1024)},
+    "camvid": {"data.size": (512, 672), "train.steps": 20000},
+    "mapillary": {"data.size": (512, 704)},
+}
+MILESTONES = {"cityscapes": (30000,), "camvid": (15000,), "mapillary": (30000,)}
+DATASET_LABELS = {"cityscapes": LABELS, "camvid": (50, 100, 367), "mapillary": (100, 2250, 18000)}
+SELECTIONS = {"cityscapes": ("ent", "us", "ds", "ds_us"), "camvid": ("ds_us",), "mapillary": ()}
+LISTED = {"cityscapes": 744, "camvid": 100}  # samples in a published selection
+OPTIONS = {  # of a row's argument, with defaults; labels and selection depend on data set and row
+    "labels": 0,
+    "seed": 42,
+    "dataset": tuple(DATASETS),
+    "selection": ("", "random", "ent", "us", "ds", "ds_us"),
+}
+FOLDER = pathlib.Path(__file__).resolve().parent / "selections"
+
+
+def configure(table, arg, file):
+    """The configuration of "row,labels=372,seed=42,dataset=cityscapes,selection=random" in a table's ROWS.
+
+    labels: default 372 (CamVid 100, Mapillary 2250); all of them means that there is nothing to select. selection: a
+    published list (ent, us, ds, ds_us) or random, by `seed`; default: the row's.
+    """
+    row, options = rows.parse(arg, table, OPTIONS, file)
+    changes = dict(table[row])
+    dataset, seed = options["dataset"], options["seed"]
+    selection = options["selection"] or changes.pop("selection", "random")
+    changes.pop("selection", None)
+    labels = options["labels"] or DATASET_LABELS[dataset][1]
+    task = changes["task.name"]
+    if dataset != "cityscapes" and (task.startswith("multitask") or "data.unlabeled_split" in changes):
+        raise UsageError(f"{file}: row '{row}' needs video of the training streets, which '{dataset}' does not have")
+
+    c = base.get_config()
+    c.name = f"{row}, {labels} labels"
+    c.seed = c.data.label_seed = seed
+    c.data.dataset = dataset
+    c.data.prepared_dir = f"prepared/{dataset}"
+    c.data.labels = labels
+    c.data.label_file = _label_file(dataset, selection, labels, seed, file)
+    c.schedule = ConfigDict({"name": "step", "milestones": MILESTONES[dataset], "gamma": 0.1})
+    c.model.transfer = IMAGENET
+    getattr(base, task)(c)
+    if "per_batch" in c.task:
+        c.task.per_batch = True
+    return rows.change(c, DATASETS[dataset] | changes)
+
+
+def _label_file(dataset, selection, labels, seed, file):
+    every = DATASET_LABELS[dataset][-1]
+    if labels > every:
+        raise UsageError(f"{file}: labels={labels}: '{dataset}' has {every}")
+    if selection == "random" or labels == every:
+        return ""
+    if selection not in SELECTIONS[dataset]:
+        known = ", ".join(("random", *SELECTIONS[dataset]))
+        raise UsageError(f"{file}: selection={selection}: not published for '{dataset}'; known: {known}")
+    if labels > LISTED[dataset]:
+        raise UsageError(f"{file}: labels={labels}: the published selections list {LISTED[dataset]} images")
+    if seed not in SEEDS:
+        raise UsageError(f"{file}: seed={seed}: selections are published for the seeds {', '.join(map(str, SEEDS))}")
+    return str(FOLDER / f"{dataset}_{selection}_{seed}.txt")

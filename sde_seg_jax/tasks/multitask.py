@@ -1,0 +1,95 @@
+"""Multi-task learning: segmentation and self-supervised depth trained together, mixing by the student's own depth.
+
+METHOD sections 2 and 3. The network exchanges features between its decoders (`model.distillation_level`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from sde_seg_jax.tasks import semi_supervised
+from sde_seg_jax.tasks.depth import monitors, observe, term_options
+from sde_seg_jax.tasks.parts import find_loss, forward, predict, source_poses, terms, to_float, triplet
+from sde_seg_jax.training.step import Aux, split_named
+from sde_seg_jax.types import Batch, Streams, TrainState
+
+FIELDS = ("label", "neighbors")
+STREAMS = {"labeled": FIELDS, "unlabeled": FIELDS}  # stream -> optional fields it reads
+NEEDS = ("depth", "segmentation", "pose")
+TEACHER = True
+
+
+def make_loss(
+    network,
+    *,
+    losses: dict[str, float],
+    frames: str = "minimum",
+    error: str = "ssim_l1",
+    auto_mask: bool = True,
+    tie_break: float = 1e-5,
+    min_depth: float = 0.1,
+    max_depth: float = 100.0,
+    consistency: float = 1.0,
+    mix: str = "depth",
+    mix_margin: float = 0.03,
+    confidence: float = 0.968,
+    teacher: str = "batch_stats",
+    jitter_probability: float = 0.8,
+    jitter_strength: float = 0.25,
+    blur_probability: float = 0.5,
+    per_batch: bool = False,
+    pose_on_mixed: bool = True,
+):
+    """All `losses` on the labeled triplets, those without ground truth on the unlabeled ones, consistency on mixed.
+
+    The options of depth are those of the task `depth`, the options of mixing those of `semi_supervised`. The
+    disparity for mixing is the student's own in this step. pose_on_mixed: the pose network also runs on the mixed
+    images, as published; that moves its running statistics, which training never reads (Q7).
+    """
+    options = term_options(
+        frames=frames,
+        error=error,
+        auto_mask=auto_mask,
+        tie_break=tie_break,
+        min_depth=min_depth,
+        max_depth=max_depth,
+    )
+    without_label = {name: w for name, w in losses.items() if not getattr(find_loss(name), "NEEDS_LABEL", False)}
+    mixer = semi_supervised.make_mixer(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
+    augment = semi_supervised.make_augmentation(jitter_probability, jitter_strength, blur_probability, per_batch)
+
+    def loss(params, state: TrainState, streams: Streams, rng):
+        r = split_named(rng, "labeled", "terms", "unlabeled", "unlabeled_terms", "mix", "strong", "mixed")
+        batch, clean = streams.labeled, triplet(streams.labeled)
+        view, stats = observe(network, params, state.student.batch_stats, batch, clean, clean, r["labeled"])
+        view = view.replace(label=batch.label.astype(jnp.int32))
+        total, logs = terms(losses, view, r["terms"], options)
+
+        batch, clean = streams.unlabeled, triplet(streams.unlabeled)
+        view, stats = observe(network, params, stats, batch, clean, clean, r["unlabeled"])
+        unlabeled, found = terms(without_label, view, r["unlabeled_terms"], options)
+        logs |= {f"unlabeled/{name}": value for name, value in found.items()}
+
+        _, mixed, mask, teacher_stats = mixer(state, batch, r["mix"], view.outputs.disparity[0])
+        image = augment(mixed.image, r["strong"])
+        outputs, stats = forward(network, params, stats, image, r["mixed"])
+        if pose_on_mixed:
+            _, stats = source_poses(network, params, stats, clean.at[:, 0].set(image))
+        agreement, found = semi_supervised.agree(outputs, mixed, mask, confidence)
+        total = total + unlabeled + consistency * agreement
+        return total, Aux(stats, logs | found | monitors(view), teacher_stats)
+
+    return loss
+
+
+def make_mixer(network, *, mix: str, mix_margin: float, teacher: str) -> Callable:
+    """As `semi_supervised.make_mixer`, with the disparity that the student predicts (for pictures)."""
+    mixer = semi_supervised.make_mixer(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
+
+    def mix_by_own_depth(state: TrainState, batch: Batch, rng: jax.Array):
+        return mixer(state, batch, rng, predict(network, state.student, to_float(batch.image)).disparity[0])
+
+    return mix_by_own_depth

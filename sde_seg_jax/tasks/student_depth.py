@@ -1,0 +1,53 @@
+"""A depth student imitates the disparity of a trained network (METHOD 4): where it fails, a label teaches most.
+
+With `cross_entropy` among the losses it learns to segment the same images, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import jax
+import jax.numpy as jnp
+
+from sde_seg_jax.tasks.parts import find_loss, forward, known_disparity, terms, to_float
+from sde_seg_jax.training.step import Aux, split_named
+from sde_seg_jax.types import Streams, TrainState, View
+
+
+def streams(losses: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Stream -> optional fields it reads: the chosen images, with labels only if a loss needs them."""
+    return {"labeled": ("label",) if _segments(losses) else ()}
+
+
+def needs(losses: Collection[str]) -> tuple[str, ...]:
+    """Parts of the network."""
+    return ("depth", "segmentation") if _segments(losses) else ("depth",)
+
+
+def _segments(losses: Collection[str]) -> bool:
+    return any(getattr(find_loss(name), "NEEDS_LABEL", False) for name in losses)
+
+
+def make_loss(network, *, losses: dict[str, float], depth_network=None):
+    """The loss terms on one batch, `berhu` among them.
+
+    depth_network: gives the disparity to imitate with the variables in state.frozen["depth"]; not needed where the
+    batch carries cached disparities.
+    """
+
+    def loss(params, state: TrainState, streams: Streams, rng):
+        r = split_named(rng, "dropout", "terms")
+        batch = streams.labeled
+        image = to_float(batch.image)
+        outputs, stats = forward(network, params, state.student.batch_stats, image, r["dropout"])
+        view = View(
+            image=image,
+            outputs=outputs,
+            label=None if batch.label is None else batch.label.astype(jnp.int32),
+            reference_disparity=jax.lax.stop_gradient(known_disparity(depth_network, state, batch)),
+        )
+        total, logs = terms(losses, view, r["terms"])
+        return total, Aux(stats, logs)
+
+    return loss

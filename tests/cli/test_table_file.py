@@ -1,0 +1,95 @@
+"""What a table's file and command line may hold, and the plan that follows; nothing is trained here."""
+
+import pathlib
+
+import pytest
+
+TINY = pathlib.Path(__file__).resolve().parents[1] / "tiny" / "table.py"
+
+
+@pytest.fixture
+def plan(command, tmp_path):
+    """plan(*flags) of a dry run in a new folder -> (exit status, stdout, stderr)."""
+    return lambda *flags, config=TINY: command(
+        "table", f"--config={config}", f"--workdir={tmp_path / 'none'}", "--dry_run", *flags
+    )
+
+
+def test_a_dry_run_touches_nothing(plan, tmp_path):
+    status, out, _ = plan("--rows=transfer", "--seeds=43,44", "--labels=2,3")
+    assert status == 0
+    runs = "transfer_2_s43, transfer_3_s43, transfer_2_s44, transfer_3_s44"
+    assert f"Tiny table: 4 runs\n  stage depth: missing\n  4 missing: {runs}\n" in out
+    assert out.count("not run") == 2 * 3 * 2
+    assert not any(tmp_path.iterdir())
+
+
+def test_label_counts_that_are_not_asked_for_are_shown_only_if_something_is_there(plan, tmp_path):
+    assert "\n3 labels\n" not in plan("--labels=2")[1]
+    (tmp_path / "none" / "supervised_3_s42").mkdir(parents=True)
+    _, out, _ = plan("--labels=2")
+    assert out.index("\n3 labels\n") < out.index("\n2 labels\n")
+
+
+def test_options_of_the_file_reach_every_run_and_have_no_quoted_numbers(plan):
+    status, out, _ = plan(config=f"{TINY}:width=4")
+    assert status == 0
+    assert out.startswith("Tiny table (width=4): 6 runs")
+    assert "paper" not in out
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        (
+            "--rows=supervise",
+            "--rows=supervise: 'supervise' is not in rows; did you mean 'supervised'? known: diverges",
+        ),
+        ("--seeds=42,x", "--seeds=42,x: 'x' is no whole number"),
+        ("--config.seed=1", "--config.seed: a table runs several; use --seeds=1"),
+        ("--config.data.labels=1", "--config.data.labels: a table runs several; use --labels=1"),
+        ("--config.model.widht=8", "unknown key 'config.model.widht': did you mean 'width'?"),
+        ("--config.task.name=supervied", "unknown task 'supervied'; did you mean 'supervised'?"),
+    ],
+)
+def test_bad_flags_are_refused_before_any_work(plan, tmp_path, flag, message):
+    status, _, err = plan(flag)
+    assert status == 2
+    assert f"error: {message}" in err
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("LABELS = (3,)", "", "is no table: it lacks LABELS; use cli.pipeline or cli.train"),
+        ("SEEDS = (42, 43)", "SEEDS = (42, 42)", "SEEDS must hold different int, at least one; got (42, 42)"),
+        ('{("supervised"', '{("supervise"', "'supervise' is not in ROWS; did you mean 'supervised'?"),
+        ("SOURCE =", "ORIGIN =", "PAPER quotes numbers, but SOURCE does not say from where"),
+        ('"@depth"', '"@dept"', "'@dept': 'dept' is not in STAGES; did you mean 'depth'?"),
+        ("tests/tiny/config.py:depth", "nowhere.py", "--config=nowhere.py: no such file"),
+        ("tests/tiny/config.py:depth", "other.py:transfer", "STAGES need each other: depth -> depth"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(plan, tmp_path, old, new, message):
+    text = TINY.read_text().replace("pathlib.Path(__file__).resolve().parent", f"pathlib.Path({str(TINY.parent)!r})")
+    assert old in text
+    (tmp_path / "other.py").write_text(
+        text.replace(old, new).replace("tests/tiny/config.py", str(TINY.parent / "config.py"))
+    )
+    status, _, err = plan(config=tmp_path / "other.py")
+    assert status == 2
+    assert message in err
+
+
+def test_a_row_after_the_colon_is_no_table(plan):
+    status, _, err = plan(config=f"{TINY}:supervised")
+    assert status == 2
+    assert "cli.table runs all rows; write --rows=supervised instead of ':supervised'" in err
+
+
+def test_the_command_explains_itself(command):
+    status, out, _ = command("table", "--help")
+    assert status == 0
+    assert "python -m sde_seg_jax.cli.table" in out
+    assert "--dry_run" in out.replace("--[no]", "--")

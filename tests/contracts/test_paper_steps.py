@@ -1,0 +1,146 @@
+"""One step of each kind of row of the paper's tables, and of the depth runs that they start from, at toy size."""
+
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from sde_seg_jax.cli.build import build_training
+from sde_seg_jax.cli.check import check
+from sde_seg_jax.cli.config import as_json, call, load_config, load_module
+from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.cli.train import resolve
+from sde_seg_jax.training import sharding
+from sde_seg_jax.training.checkpoints import Checkpoints
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FILES = sorted(path for path in (ROOT / "configs/paper").glob("*.py") if path.stem != "published")
+ROWS = [(path, row) for path in FILES for row in load_module(str(path)).ROWS]
+STAGES = load_module(str(ROOT / "configs/paper/multitask.py")).STAGES
+
+
+def name_of(x):
+    return getattr(x, "stem", x)
+
+
+def shrink(config, folder):
+    """The row on street scenes of 64x64, with networks of a few thousand parameters and no downloads."""
+    config.unlock()
+    config.data.update(dataset="street_scenes", prepared_dir=str(folder / "prepared"), in_memory=True, batch_size=2)
+    config.data.update(size=(64, 64), crop=(64, 64), labels=3, label_file="", video_split="train")
+    config.data.unlabeled_split = "val" if config.data.unlabeled_split else ""
+    config.dataset = ConfigDict({"counts": {"train": 6, "val": 3}})
+    config.model.update(encoder="resnet18", width=8, dilate=(False, False, False), decoder_channels=(4, 4, 4, 8, 8))
+    config.model.update(aspp_rates=(1, 2), pose_width=8, pose_channels=8)
+    config.sources = ConfigDict(dict.fromkeys(config.sources, str(folder / "imagenet")))
+    return resolve(config, folder)
+
+
+def kind(path, row):
+    """What the compiled code of a row depends on, beside numbers: rows of one kind share a test."""
+    config = as_json(load_config(str(path), row))
+    task = {key: value for key, value in config["task"].items() if not isinstance(value, float)}
+    heads = {key: value for key, value in config["model"].items() if key.startswith(("head", "side", "distillation"))}
+    return json.dumps([task, heads, sorted(config["losses"]), config["data"]["unlabeled_split"]], sort_keys=True)
+
+
+def start(path, row):
+    """What a row starts from: its rules and the network that they fill."""
+    config = load_config(str(path), row)
+    return config.task.name, *config.model.transfer
+
+
+KINDS = {kind(*case): case for case in reversed(ROWS)}
+TRANSFERS = {start(*case): case for case in reversed(ROWS)}
+
+
+@pytest.fixture(scope="module")
+def fast_kernels():
+    """Each operation compiles alone, so optimising it costs more than it brings."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+    jax.clear_caches()  # thousands of small operations
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, fast_kernels):
+    """Toy stages: what rows start from, each made by one step of its own configuration."""
+    folder = tmp_path_factory.mktemp("stages")
+    source = shrink(load_config(str(ROOT / "configs/sde_source.py")), folder)
+    source.model.transfer = ()
+    prepare_data(source)
+    keep(source, folder / "imagenet")
+    for name, stage in STAGES.items():
+        path, _, row = stage.partition(":")
+        keep(shrink(load_config(str(ROOT / path), row), folder), folder / name)
+    return folder
+
+
+def begin(config):
+    check(config)
+    data = call("data", open_data, config.data)
+    return data, *build_training(config, data)
+
+
+def one_step(config):
+    """One optimisation step, operation by operation: rows share the compiled operations."""
+    data, training, _ = begin(config)
+    batch = next(data.training(training.task.STREAMS, config.seed, 0))
+    before = training.state
+    state, logs = training.step(before, sharding.put(batch, sharding.make_mesh([1])))
+    assert all(np.isfinite(value).all() for value in jax.tree.leaves((logs, state.student)))
+    moved = jax.tree.map(lambda a, b: bool((a != b).any()), before.student.params, state.student.params)
+    return state, moved
+
+
+def keep(config, workdir):
+    state, _ = one_step(config)
+    checkpoints = Checkpoints(str(workdir))
+    checkpoints.save(1, state, as_json(config))
+    checkpoints.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "row"), KINDS.values(), ids=name_of)
+def test_a_row_makes_a_step(path, row, folder):
+    state, moved = one_step(shrink(load_config(str(path), row), folder))
+    assert int(state.step) == 1
+    assert all(any(jax.tree.leaves(part)) for part in moved.values())  # every module learns
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "row"), TRANSFERS.values(), ids=name_of)
+def test_a_row_starts_from_what_its_rules_name(path, row, folder):
+    config = shrink(load_config(str(path), row), folder)
+    _, _, table = begin(config)
+    copied = {line["module"]: line["copied"] for line in table}
+    assert all(copied[rule.split()[0]] > 0 for rule in config.model.transfer)
+
+
+@pytest.mark.slow
+def test_the_frozen_encoder_moves_its_statistics_only(folder):
+    config = shrink(load_config(str(ROOT / "configs/sde_frozen.py")), folder)
+    _, training, _ = begin(config)
+    state, moved = one_step(config)
+    assert not any(jax.tree.leaves(moved["encoder"]))
+    assert any(jax.tree.leaves(moved["depth_decoder"]))
+    before, after = (jax.tree.leaves(s.student.batch_stats["encoder"]) for s in (training.state, state))
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.slow
+def test_the_second_phase_compares_with_the_imagenet_encoder(folder):
+    config = shrink(load_config(str(ROOT / "configs/sde_feature_distance.py")), folder)
+    config.sources.imagenet = str(folder / "sde_without_feature_distance")
+    _, training, _ = begin(config)
+    _, imagenet, _ = begin(shrink(load_config(str(ROOT / "configs/sde_frozen.py")), folder))
+    frozen = jax.tree.leaves(training.state.frozen["imagenet"].params)
+    assert len(frozen) == len(jax.tree.leaves(imagenet.state.student.params["encoder"]))
+    started = jax.tree.leaves(training.state.student.params["encoder"])
+    assert any((a != b).any() for a, b in zip(frozen, started, strict=True))

@@ -1,0 +1,77 @@
+"""Whole steps of multi-task training with DepthMix by the student's own depth, against the published system."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from golden import recordings
+from published_step import FAST_TO_COMPILE, UPDATES
+from step_comparison import Comparison, assert_same_updates, assert_updates, published_losses
+
+from sde_seg_jax.geometry import camera
+from sde_seg_jax.losses.cross_entropy import cross_entropy
+from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
+from sde_seg_jax.tasks import multitask, semi_supervised
+from sde_seg_jax.tasks.parts import forward, to_float
+from sde_seg_jax.training.ema import update_rule
+from sde_seg_jax.types import Streams
+
+MIXES = {"depthcomp": "depth", "class": "class"}
+
+
+def losses(run, logs):
+    """The labelled part of depth is recorded alone, then with the unlabelled part."""
+    found = published_losses(run, logs)
+    weights = run.losses()
+    unlabeled = sum(weights[name] * logs[f"unlabeled/{name}"] for name in ("photometric", "smoothness"))
+    return found | {"mono_total_loss": found["mono_total_loss"] + unlabeled}
+
+
+def pieces(run, mixer, before, streams):
+    """Cross-entropies, mask, pseudo label and its weight of one update, from the task's parts."""
+    student = before.student
+    outputs, stats = forward(run.network, student.params, student.batch_stats, to_float(streams.labeled.image), None)
+    both = [outputs.logits, outputs.intermediate_logits]
+    entropies = [cross_entropy(x, streams.labeled.label.astype(jnp.int32)) for x in both if x is not None]
+    image = to_float(streams.unlabeled.image)
+    disparity = forward(run.network, student.params, stats, image, None)[0].disparity[0]
+    _, mixed, mask, _ = mixer(before, streams.unlabeled, jax.random.key(0), disparity)
+    return entropies, mask, pseudo_label(mixed.probability), confident_fraction(mixed.probability)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rec", recordings("g16_step_mtl"))
+def test_two_updates(rec, monkeypatch):
+    options = rec.params["unlabeled"]
+    mix = {"mix": MIXES[options["mix_mask"]], "mix_margin": options["depthcomp_margin"], "teacher": "batch_stats"}
+
+    def task(run):
+        # The recorded K^-1 is a rounded pseudo-inverse (Q2), which float64 tells from ours, the exact one.
+        inverse = jnp.asarray(rec.input("inv_K", run.dtype)[:, :3, :3])
+        monkeypatch.setattr(camera, "inverse_matrix", lambda intrinsics: inverse)
+        loss = multitask.make_loss(
+            run.network,
+            losses=run.losses(),
+            tie_break=0.0,
+            consistency=options["consistency_weight"],
+            jitter_probability=0.0,
+            blur_probability=0.0,
+            **mix,
+        )
+        streams = lambda n: Streams(labeled=run.batch(f"l{n}"), unlabeled=run.unlabeled(n))  # noqa: E731
+        return loss, streams, update_rule("batch_stats")
+
+    def check(run, updates):
+        assert_same_updates(run, updates, losses)
+        mixer = semi_supervised.make_mixer(run.network, **mix)
+        look = jax.jit(lambda *now: pieces(run, mixer, *now), compiler_options=FAST_TO_COMPILE)
+        for number, done in zip(UPDATES, updates, strict=True):
+            entropies, mask, label, weight = look(done.before, done.streams)
+            compare = Comparison(run, number, done)
+            compare.assert_value("ce_calls", entropies)
+            compare.assert_value("pseudo_calls", [done.logs["agreement"]])
+            compare.assert_value("intra_mix_mask", np.asarray(mask[..., 0], np.uint8))
+            compare.assert_value("pseudo_target_0", np.asarray(label, np.int16))
+            compare.assert_value("pixel_weight_mean_min_max_0", [weight] * 3)
+
+    assert_updates(rec, task, check)
