@@ -87,18 +87,26 @@ def load_trained(path: str, weights: str = "student") -> Trained:
     return Trained(network, found, config, checkpoints.newest_step(path))
 
 
-def build_training(config: config_dict.ConfigDict, data: Data) -> tuple[Training, list[dict]]:
-    """Network, starting state and step of a configuration, and the table of `transfer`."""
+def build_training(
+    config: config_dict.ConfigDict, data: Data, *, read_sources: bool = True
+) -> tuple[Training, list[dict]]:
+    """Network, starting state and step of a configuration, and the table of `transfer`.
+
+    Without `read_sources` the state has random values: a checkpoint is about to replace all of them, and the sources
+    may be gone by then.
+    """
     task = find_task(config.task.name)
     network = build_network(config, data.space.num_classes)
     variables = initial_variables(network, config.seed, tuple(data.crop))
-    open_named = opener(config)
-    rules = config.model.transfer or (tuple(variables.params) if config.model.init else ())
-    variables, rows = transfer(variables, rules, open_named)
-    frozen = {}
-    if "feature_distance" in config.losses:
+    open_named, rows, frozen = opener(config), [], {}
+    if read_sources:
+        rules = config.model.transfer or (tuple(variables.params) if config.model.init else ())
+        variables, rows = transfer(variables, rules, open_named)
+    if "feature_distance" in config.losses and read_sources:
         frozen["imagenet"], row = reference_encoder(config, variables, open_named)
         rows.append(row)
+    elif "feature_distance" in config.losses:
+        frozen["imagenet"] = _pick(variables, "encoder")
     loss, mixer, depth = _loss(config, network, task)
     frozen |= depth
     optimizer = call("optim", make_optimizer, config.optim, variables.params, schedule=make_factor(config))

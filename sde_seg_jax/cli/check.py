@@ -25,8 +25,11 @@ GIVEN_TO_LOOP = (  # arguments of loop.train that cli.train makes
 )
 
 
-def check(config: config_dict.ConfigDict) -> None:
-    """Raises ValueError, naming key and remedy, for unknown keys and names and for sizes that do not fit."""
+def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
+    """Raises ValueError, naming key and remedy, for unknown keys and names and for sizes that do not fit.
+
+    `sources`: the starting weights must be there, too.
+    """
     check_keys("", SECTIONS, config)
     check_keys("eval", EVAL, config.eval)
     data = call("data", open_data, config.data)
@@ -40,4 +43,4 @@ def check(config: config_dict.ConfigDict) -> None:
     check_keys("optim", make_optimizer, config.optim, fixed=("schedule",))
     check_keys("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
-    check_transfer(config, network)
+    check_transfer(config, network, sources=sources)

@@ -16,7 +16,7 @@ from ml_collections import config_dict
 from PIL import Image
 
 from sde_seg_jax.cli import monitor, transfer
-from sde_seg_jax.cli.begun import CONFIG, EXTENDABLE, refuse_other_config
+from sde_seg_jax.cli.begun import CONFIG, EXTENDABLE, refuse_other_config, steps_done
 from sde_seg_jax.cli.build import Training, build_training, loop_section
 from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
@@ -41,7 +41,7 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
     asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
     config = resolve(config, pathlib.Path(workdir).expanduser().resolve().parent)
     config_json = as_json(config)
-    check(config)
+    check(config, sources=not steps_done(workdir))
     checkpoints = Checkpoints(workdir)
     start = checkpoints.latest() or 0
     if checkpoints.latest() is not None and not checkpoints.continues():
@@ -57,7 +57,7 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
         return
     prepare_data(config)
     data = call("data", open_data, config.data)
-    training, table = build_training(config, data)
+    training, table = build_training(config, data, read_sources=not start)
     state = training.state
     mesh = sharding.make_mesh([part_size(config.data.batch_size, config.train.micro_batches)])
     _announce(title, training, table, mesh, start)
@@ -123,7 +123,8 @@ def _announce(title: str, training: Training, table: list[dict], mesh, start: in
     count = parameter_count(training.state.student.params)
     devices = f"{mesh.size} of {len(jax.devices())} {jax.devices()[0].platform} device(s)"
     print(f"{title}: {count / 1e6:.2f} M parameters on {devices}" + (f", continuing at step {start}" if start else ""))
-    print("\n".join(transfer.table(table)))
+    if table:
+        print("\n".join(transfer.table(table)))
 
 
 def _write_config(workdir: str, config: dict) -> None:

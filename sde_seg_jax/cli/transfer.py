@@ -49,8 +49,8 @@ def parse(text: str) -> Rule:
     return Rule(text, target, module or target, source or "")
 
 
-def check_transfer(config: config_dict.ConfigDict, network: Network) -> None:
-    """Raises ValueError, before anything is read, for rules and sources that cannot be used."""
+def check_transfer(config: config_dict.ConfigDict, network: Network, *, sources: bool = True) -> None:
+    """Raises ValueError, before anything is read, for rules and, if asked, `sources` that cannot be used."""
     rules = [parse(text) for text in config.model.transfer]
     parts = [name for name, present in network_parts(network).items() if present]
     for rule in rules:
@@ -65,7 +65,7 @@ def check_transfer(config: config_dict.ConfigDict, network: Network) -> None:
             near = difflib.get_close_matches(name, config.sources, 1)
             hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(config.sources) or 'none'}"
             raise UsageError(f"'{name}' is no key of config.sources; {hint}")
-        if name or config.model.init:
+        if sources and (name or config.model.init):
             find(*named(config, name))
 
 

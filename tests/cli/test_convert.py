@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import shutil
 
 import jax
 import numpy as np
@@ -120,6 +121,13 @@ def test_training_starts_from_a_converted_checkpoint_but_does_not_continue_it(
     assert status == 0, err
     assert re.search(r"segmentation/decoder +depth_decoder from model.init +copied +[\d,]+  fresh +0\n", out)
     assert re.search(r"segmentation/head +random +copied +0  fresh +[\d,]+\n", out)
+
+    shutil.rmtree(tmp_path / "sde")  # a run that has begun does not need it any more
+    flags = (*flags[:2], "--config.train.steps=2")
+    status, out, err = command("train", tiny("supervised"), f"--workdir={tmp_path / 'run'}", prepared, *flags)
+    assert status == 0, err
+    assert "continuing at step 1\n" in out
+    assert "copied" not in out
 
 
 def test_sources_of_several_files_and_the_reference_encoder_are_named_in_the_table(
