@@ -149,6 +149,11 @@ def make_network(
         raise ValueError(f"head_layers {list(head_layers)}: need at least one, each in 0..{FINEST_LAYER}")
     if distillation_level is not None and distillation_level not in range(1, 5):
         raise ValueError(f"distillation_level {distillation_level}: the decoders can exchange at levels 1 (fine) to 4")
+    if distillation_level is not None and not (depth and segmentation):
+        raise ValueError(
+            f"distillation_level {distillation_level} needs a depth and a segmentation decoder that exchange features; "
+            "set it to None, or train a multitask task"
+        )
     computed = compute_dtype(dtype)
     options = {
         "channels": tuple(decoder_channels),
@@ -163,7 +168,7 @@ def make_network(
     depth_decoder = DepthDecoder(**options, disparity_bias=disparity_bias) if depth else None
     segmentation_decoder = pose_network = None
     exchange = None
-    if segmentation and depth and distillation_level is not None:
+    if distillation_level is not None:
         branch = DepthDecoder(**options, scales=())
         segmentation_decoder = SegmentationBranch(branch, num_classes, head_stride, side_output, computed)
         exchange = Distillation(distillation_level, computed)
