@@ -162,13 +162,14 @@ def _hub_parts(value: str, flag: str) -> tuple[str, str]:
 def _download(value: str, flag: str) -> pathlib.Path:
     """The file of the hub in its local cache. Raises WeightsError that describes the manual way."""
     import huggingface_hub
+    from huggingface_hub.utils import logging
 
     repository, file = _hub_parts(value, flag)
-    huggingface_hub.utils.logging.set_verbosity_error()  # one line tells it all
+    logging.set_verbosity_error()  # one line tells it all
     try:
         return pathlib.Path(huggingface_hub.hf_hub_download(repository, file))
     except (OSError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:120]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120].rstrip(". ")
         raise WeightsError(
             f"{value} cannot be fetched ({reason}): open https://huggingface.co/{repository}/resolve/main/{file} in a "
             f"browser, save the file, and give {flag}=FILE"
