@@ -84,7 +84,12 @@ def find(value: str, flag: str) -> None:
             if not path.is_file():
                 raise WeightsError(f"{path}: no such file; correct {flag}")
         elif not holds_weights(path):
-            checkpoints.locate(value)
+            try:
+                checkpoints.locate(value)
+            except checkpoints.CheckpointError as error:
+                raise checkpoints.CheckpointError(
+                    f"{error}; {flag} needs it: train it first (cli.table trains a table's stages), or name another"
+                ) from None
 
 
 def open_source(value: str, flag: str) -> Source:
