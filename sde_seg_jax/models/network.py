@@ -129,31 +129,18 @@ def make_network(
 ) -> Network:
     """A network from plain values; the defaults are the published ones.
 
-    `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3,
-    layer4 by dilation (as published: output stride 16). `decoder_channels` are per level, fine (0) to coarse
-    (4). Depth and segmentation decoders are alike (channels, ASPP, batch norm, dropout), so that one
-    initialises the other. The `head_*` options are those of `SegmentationHead`. `distillation_level` makes the
-    two decoders exchange features at that level (published: 2), with `side_output` an intermediate segmentation
-    there; of the head only `head_stride` counts then. `disparity_bias` is the
-    initial bias of the disparity heads, `pose_start` a factor of the pose output's initial weights. `dtype` is
-    what convolutions compute in: "float32", "bfloat16", or None for the input's. `remat` saves memory for
-    time: the backward pass computes residual blocks and decoder levels once more. Raises ValueError for unknown
-    names and inconsistent options.
+    `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3, layer4 by
+    dilation (as published: output stride 16). `decoder_channels` are per level, fine (0) to coarse (4). Depth and
+    segmentation decoders are alike (channels, ASPP, batch norm, dropout), so that one initialises the other. The
+    `head_*` options are those of `SegmentationHead`. `distillation_level` makes the two decoders exchange features at
+    that level (published: 2), with `side_output` an intermediate segmentation there; of the head only `head_stride`
+    counts then. `disparity_bias` is the initial bias of the disparity heads, `pose_start` a factor of the pose
+    output's initial weights. `dtype` is what convolutions compute in: "float32", "bfloat16", or None for the input's.
+    `remat` saves memory for time: the backward pass computes residual blocks and decoder levels once more. Raises
+    ValueError for unknown names and inconsistent options.
     """
-    if segmentation and num_classes is None:
-        raise ValueError("segmentation=True needs num_classes; give it, or set segmentation=False")
-    if len(decoder_channels) != 5:
-        raise ValueError(f"decoder_channels has {len(decoder_channels)} entries, expected 5: levels 0 (fine) to 4")
-    unknown = [layer for layer in head_layers if not 0 <= layer <= FINEST_LAYER]
-    if unknown or not head_layers:
-        raise ValueError(f"head_layers {list(head_layers)}: need at least one, each in 0..{FINEST_LAYER}")
-    if distillation_level is not None and distillation_level not in range(1, 5):
-        raise ValueError(f"distillation_level {distillation_level}: the decoders can exchange at levels 1 (fine) to 4")
-    if distillation_level is not None and not (depth and segmentation):
-        raise ValueError(
-            f"distillation_level {distillation_level} needs a depth and a segmentation decoder that exchange features; "
-            "set it to None, or train a multitask task"
-        )
+    _check_decoders(num_classes, segmentation, decoder_channels, head_layers)
+    _check_exchange(distillation_level, depth and segmentation)
     computed = compute_dtype(dtype)
     options = {
         "channels": tuple(decoder_channels),
@@ -166,8 +153,7 @@ def make_network(
         "remat": remat,
     }
     depth_decoder = DepthDecoder(**options, disparity_bias=disparity_bias) if depth else None
-    segmentation_decoder = pose_network = None
-    exchange = None
+    segmentation_decoder = pose_network = exchange = None
     if distillation_level is not None:
         branch = DepthDecoder(**options, scales=())
         segmentation_decoder = SegmentationBranch(branch, num_classes, head_stride, side_output, computed)
@@ -181,3 +167,27 @@ def make_network(
         pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, pose_start, computed, name="pose")
     maps = make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype, remat=remat)
     return Network(maps, depth_decoder, segmentation_decoder, pose_network, exchange)
+
+
+def _check_decoders(
+    num_classes: int | None, segmentation: bool, decoder_channels: Sequence[int], head_layers: Sequence[int]
+) -> None:
+    if segmentation and num_classes is None:
+        raise ValueError("segmentation=True needs num_classes; give it, or set segmentation=False")
+    if len(decoder_channels) != 5:
+        raise ValueError(f"decoder_channels has {len(decoder_channels)} entries, expected 5: levels 0 (fine) to 4")
+    unknown = [layer for layer in head_layers if not 0 <= layer <= FINEST_LAYER]
+    if unknown or not head_layers:
+        raise ValueError(f"head_layers {list(head_layers)}: need at least one, each in 0..{FINEST_LAYER}")
+
+
+def _check_exchange(level: int | None, both_decoders: bool) -> None:
+    if level is None:
+        return
+    if level not in range(1, 5):
+        raise ValueError(f"distillation_level {level}: the decoders can exchange at levels 1 (fine) to 4")
+    if not both_decoders:
+        raise ValueError(
+            f"distillation_level {level} needs a depth and a segmentation decoder that exchange features; "
+            "set it to None, or train a multitask task"
+        )
