@@ -136,8 +136,7 @@ def make_network(
     that level (published: 2), with `side_output` an intermediate segmentation there; of the head only `head_stride`
     counts then. `disparity_bias` is the initial bias of the disparity heads, `pose_start` a factor of the pose
     output's initial weights. `dtype` is what convolutions compute in: "float32", "bfloat16", or None for the input's.
-    `remat` saves memory for time: the backward pass computes residual blocks and decoder levels once more. Raises
-    ValueError for unknown names and inconsistent options.
+    `remat` computes blocks and decoder levels again in the backward pass. Raises ValueError for options that don't fit.
     """
     _check_decoders(num_classes, segmentation, decoder_channels, head_layers)
     _check_exchange(distillation_level, depth and segmentation)
