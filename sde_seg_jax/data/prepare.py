@@ -64,7 +64,8 @@ def prepare(
     if spec.layout is not None:
         raw_dir = raw.folder(raw_dir, spec.name, spec.layout)
     complete = spec.complete(options)
-    items = {split: spec.items(split, raw_dir, **complete) for split in recipe["splits"]}
+    problems = raw.Problems()
+    items = {split: spec.items(split, raw_dir, problems=problems, **complete) for split in recipe["splits"]}
     for split, found in items.items():
         if not len(found):
             raise ValueError(f"split {split!r} of {spec.name!r} is empty; leave it out of `splits`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -13,6 +13,28 @@ from PIL import Image
 from sde_seg_jax.types import IGNORE
 
 LABEL_MODES = ("L", "P")  # ids as gray values or as palette indices
+
+
+class Problems:
+    """What is wrong with raw files. Listing a data set ends at the first problem, or with `skip` goes on without it.
+
+    Attributes:
+      skip: leave samples with a problem out instead of raising.
+      left_out: a message for each sample (or file) that was left out.
+    """
+
+    def __init__(self, *, skip: bool = False):
+        self.skip, self.left_out = skip, []
+
+    def report(self, message: str) -> None:
+        """Raises a ValueError with the message, or notes it if such samples are skipped."""
+        if not self.skip:
+            raise ValueError(message)
+        self.left_out.append(message)
+
+    def leave_out(self, message: str) -> None:
+        """Notes a sample that is known to be unusable and left out in any case."""
+        self.left_out.append(message)
 
 
 def folder(path: str | os.PathLike | None, name: str, layout: str) -> pathlib.Path:
@@ -46,14 +68,19 @@ def subfolder(root: pathlib.Path, part: str, name: str, layout: str, remedy: str
     raise ValueError(f"{message}; {remedy or f'expected a folder with {layout}'}")
 
 
-def check_pairs(images: Mapping[str, pathlib.Path], labels: Mapping[str, pathlib.Path], remedy: str) -> None:
-    """Raises a ValueError naming the first file, by sample name, that has no counterpart."""
+def check_pairs(
+    images: Mapping[str, pathlib.Path], labels: Mapping[str, pathlib.Path], remedy: str, problems: Problems
+) -> Sequence[str]:
+    """Returns the sample names that have image and label, sorted; files without counterpart are problems."""
     for mine, here, other, there in (("images", images, "label", labels), ("labels", labels, "image", images)):
         alone = sorted(here.keys() - there.keys())
-        if alone:
-            raise ValueError(
+        if alone and not problems.skip:
+            problems.report(
                 f"{len(alone)} of {len(here)} {mine} have no {other}, the first is '{here[alone[0]]}'; {remedy}"
             )
+        for name in alone:
+            problems.report(f"'{here[name]}' has no {other}")
+    return sorted(images.keys() & labels.keys())
 
 
 def train_ids(label: np.ndarray, table: np.ndarray, path: pathlib.Path) -> np.ndarray:

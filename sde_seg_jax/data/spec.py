@@ -20,8 +20,9 @@ OPTIONAL_FIELDS = ("neighbors", "label", "depth", "pose")  # in the order in whi
 class DatasetSpec:
     """How raw files become examples. `items` lists them, `load` makes one: so preparation can use all cores.
 
-    `items(split, raw_dir, **options)` returns a sequence of small picklable values, in the order in which
-    the samples are stored. `load(item, size)` returns a raw example, a dict of
+    `items(split, raw_dir, problems=problems, **options)` returns a sequence of small picklable values, in the
+    order in which the samples are stored; what is wrong with single samples goes to `problems`
+    (`raw.Problems`). `load(item, size)` returns a raw example, a dict of
 
       image      uint8 [h, w, 3]
       intrinsics (fx, fy, cx, cy) in pixels of that image, pixel centres at integers
@@ -38,7 +39,7 @@ class DatasetSpec:
 
     name: str
     version: str  # "major.minor.patch"; raise it when the prepared values change
-    space: LabelSpace
+    space: LabelSpace | None  # None: the raw files bring their classes, see `read_space`
     splits: tuple[str, ...]
     items: Callable[..., Sequence[Any]]
     load: Callable[[Any, Size], dict[str, Any]]
@@ -46,6 +47,7 @@ class DatasetSpec:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # names and defaults of `items`' options
     layout: str | None = None  # the raw folder in one line; None: made without raw files
     remedies: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what to do where a field is missing
+    read_space: Callable[..., LabelSpace] | None = None  # (raw_dir, **options) -> the classes, where space is None
 
     def __post_init__(self):
         unknown = set(self.fields) - set(OPTIONAL_FIELDS)

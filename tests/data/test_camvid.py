@@ -144,7 +144,7 @@ def truncate(raw):
         ),
         (
             lambda raw: (raw / "train" / "0001TP_006690.png").unlink(),
-            r"Missing .*/train/0001TP_006690.png'; expected",
+            r"Missing .*/train/0001TP_006690.png', which '.*train.txt' lists; expected",
         ),
         (
             lambda raw: (raw / "trainannot" / "0001TP_006690.png").unlink(),

@@ -8,7 +8,7 @@ from sde_seg_jax.label_spaces import CITYSCAPES
 SIZE = (8, 16)
 
 
-def items(split, raw_dir, *, count, fault):
+def items(split, raw_dir, *, problems, count, fault):
     return [(split, index, fault if index == count - 1 else None) for index in range(count)]
 
 

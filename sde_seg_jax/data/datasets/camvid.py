@@ -35,11 +35,11 @@ FRAME = re.compile(r"(?P<sequence>.+_f?)(?P<number>\d+)")  # 0016E5_07959, Seq05
 Item = tuple[str, str, tuple[str, ...]]  # paths of image, label and neighbors
 
 
-def items(split: str, raw_dir: pathlib.Path, *, frame_gap: int) -> Sequence[Item]:
+def items(split: str, raw_dir: pathlib.Path, *, problems: raw.Problems, frame_gap: int) -> Sequence[Item]:
     """Lists the frames of an official list; "video": those of val with frames `frame_gap` away."""
     if split != VIDEO:
-        return [(str(image), str(label), ()) for image, label in _listed(raw_dir, split)]
-    listed = _listed(raw_dir, VIDEO_LIST)
+        return [(str(image), str(label), ()) for image, label in _listed(raw_dir, split, problems)]
+    listed = _listed(raw_dir, VIDEO_LIST, problems)
     frames = {_place(image): image for image, _ in listed}
     found = []
     for image, label in listed:
@@ -73,7 +73,7 @@ def load(item: Item, size: Size) -> dict[str, Any]:
     return example
 
 
-def _listed(raw_dir: pathlib.Path, split: str) -> list[tuple[pathlib.Path, pathlib.Path]]:
+def _listed(raw_dir: pathlib.Path, split: str, problems: raw.Problems) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """(image, label) paths of a list file, whose leading folders (/SegNet/CamVid/) are another machine's."""
     path = raw.existing(raw_dir / f"{split}.txt", "camvid", LAYOUT)
     pairs = []
@@ -82,11 +82,16 @@ def _listed(raw_dir: pathlib.Path, split: str) -> list[tuple[pathlib.Path, pathl
             continue
         names = line.split()
         if len(names) != 2:
-            raise ValueError(f"'{path}' has the line {line!r}; expected '<image> <label>'")
+            problems.report(f"'{path}' has the line {line!r}; expected '<image> <label>'")
+            continue
         image, label = (raw_dir.joinpath(*pathlib.PurePosixPath(name).parts[-2:]) for name in names)
         other = image.with_suffix(".jpg" if image.suffix == ".png" else ".png")
         image = image if image.is_file() or not other.is_file() else other
-        pairs.append(tuple(raw.existing(found, "camvid", LAYOUT) for found in (image, label)))
+        missing = [found for found in (image, label) if not found.is_file()]
+        if missing:
+            problems.report(f"Missing raw files of 'camvid': '{missing[0]}', which '{path}' lists; expected {LAYOUT}")
+            continue
+        pairs.append((image, label))
     return pairs
 
 

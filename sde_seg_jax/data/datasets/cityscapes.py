@@ -46,7 +46,7 @@ FRAME = re.compile(r"(?P<sequence>.+_\d+)_(?P<number>\d+)")  # aachen_000000_000
 Item = tuple[str, str | None, tuple[str, ...], str | None]
 
 
-def items(split: str, raw_dir: pathlib.Path, *, sequence_step: int) -> Sequence[Item]:
+def items(split: str, raw_dir: pathlib.Path, *, problems: raw.Problems, sequence_step: int) -> Sequence[Item]:
     """Lists the labeled frames of a split; "video": every `sequence_step`-th frame of the train sequences.
 
     Order: by name, which is also the order of the paths.
@@ -55,18 +55,20 @@ def items(split: str, raw_dir: pathlib.Path, *, sequence_step: int) -> Sequence[
         return _video_items(raw_dir, sequence_step)
     images = _files(raw_dir, IMAGES, split)
     labels = _files(raw_dir, LABELS, split, remedy="download the package gtFine_trainvaltest.zip")
-    raw.check_pairs(images, labels, "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip again")
+    remedy = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip again"
+    names = raw.check_pairs(images, labels, remedy, problems)
     frames = _files(raw_dir, SEQUENCES, split) if (raw_dir / SEQUENCES).is_dir() else {}
     cameras = _Cameras(raw_dir, split)
     found = []
-    for name, image in sorted(images.items()):
+    for name in names:
         neighbors = _neighbors(frames, name)
         if frames and not neighbors:
-            raise ValueError(
+            problems.report(
                 f"'{raw_dir / SEQUENCES / split}' lacks a frame beside {name!r} (-1 or +1); unpack the package "
                 f"leftImg8bit_sequence_trainvaltest.zip again, or take that folder away to prepare without neighbors"
             )
-        found.append((str(image), str(labels[name]), neighbors, cameras.of(name)))
+            continue
+        found.append((str(images[name]), str(labels[name]), neighbors, cameras.of(name)))
     return found
 
 

@@ -46,7 +46,7 @@ class Release:
 V1 = Release("mapillary", MAPILLARY, ("config_v1.2.json", "config.json"), ("v1.2/labels", "labels"))
 
 
-def release_items(release: Release, split: str, raw_dir: pathlib.Path) -> Sequence[Item]:
+def release_items(release: Release, split: str, raw_dir: pathlib.Path, *, problems: raw.Problems) -> Sequence[Item]:
     """Lists the images of a split with their labels, by name.
 
     Raises:
@@ -63,8 +63,8 @@ def release_items(release: Release, split: str, raw_dir: pathlib.Path) -> Sequen
     if not pictures:
         raise ValueError(f"'{images}' has no files *.jpg; expected {release.layout}")
     masks = {path.stem: path for path in labels.glob("*.png")}
-    raw.check_pairs(pictures, masks, "unpack the package again")
-    return [(str(image), str(masks[name]), table) for name, image in pictures.items()]
+    names = raw.check_pairs(pictures, masks, "unpack the package again", problems)
+    return [(str(pictures[name]), str(masks[name]), table) for name in names]
 
 
 def load(item: Item, size: Size) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sde_seg_jax.data import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import CITYSCAPES
 
@@ -19,11 +20,13 @@ def items(
     split: str,
     raw_dir: None,
     *,
+    problems: raw.Problems,
     domain: str,
     seed: int,
     counts: Mapping[str, int],
 ) -> Sequence[Item]:
     """Lists `counts[split]` scenes. Every split has its own seed, so that no street is in two of them."""
+    del problems  # nothing is read
     if domain not in DOMAINS:
         raise ValueError(f"unknown domain {domain!r} of 'street_scenes'; known: {DOMAINS}")
     streets = len(SPLITS) * seed + SPLITS.index(split)
