@@ -24,11 +24,15 @@ def get_config():
     c.data.labels = 372  # how many training images have labels: drawn, or the first of label_file; 0 = all
     c.data.label_file = ""  # text file, one sample name or index a line (data.subset): labels instead of a random draw
     c.data.label_seed = 42  # of the random draw
+    c.data.label_draw = "ours"  # random generator of the draw; "published": the published system's labels for a seed
     c.data.train_split = "train"
     c.data.video_split = "train"  # split with neighboring frames, for self-supervised depth
     c.data.unlabeled_split = ""  # split of the unlabeled stream, without labels; empty = train_split or video_split
     c.data.val_split = "val"
+    c.data.field_of_view = 0.0  # pretend that images are so many degrees across; 0 = the stored camera
+    c.data.classes = ()  # [name, red, green, blue]: of data that bring their own, filled in when training begins
     c.data.in_memory = False  # decode everything once and keep it (small data sets)
+    c.data.depth_cache = ""  # disparities of cli.cache_depth, name or path; empty = task.depth_checkpoint computes them
 
     # options of the data set's description (sde_seg_jax/data/datasets/<dataset>.py)
     c.dataset = ConfigDict()
@@ -52,6 +56,7 @@ def get_config():
     c.model.pose_channels = 256  # of the pose decoder
     c.model.pose_scale = 0.01  # multiplies the pose network's output
     c.model.pose_start = 1.0  # factor of the pose output's initial weights; 0 = the camera starts at rest
+    c.model.learn_intrinsics = "none"  # of a camera: "focal" (one factor for fx, fy) or "all" (fx, fy, cx, cy)
     c.model.dtype = "float32"  # compute: "float32" or "bfloat16"; parameters, geometry, losses, statistics: float32
     c.model.remat = False  # True: less memory, more time; the backward pass computes blocks and levels again
     c.model.init = ""  # where rules without "from" read: a workdir, a weights file or folder, hf://...; empty = random
@@ -96,6 +101,8 @@ def get_config():
     # cli.evaluate
     c.eval = ConfigDict()
     c.eval.batch_size = 4
+    c.eval.depth_crop = "none"  # "garg": true depth counts in KITTI's usual region only (evaluation.depth.garg_crop)
+    c.eval.classes = 0  # 16 or 13: also the mIoU over that subset of the 19 Cityscapes classes (SYNTHIA); 0 = all only
     return c
 
 

@@ -106,6 +106,27 @@ CAMVID = LabelSpace(
     ),
 )
 
+# Classes that comparisons on SYNTHIA, which lacks or hardly shows the others, leave out of Cityscapes' 19.
+_WITHOUT_16 = ("terrain", "truck", "train")
+_WITHOUT = {CITYSCAPES.num_classes: (), 16: _WITHOUT_16, 13: (*_WITHOUT_16, "wall", "fence", "pole")}
+SUBSETS = {  # size -> training ids
+    count: tuple(i for i, name in enumerate(CITYSCAPES.classes) if name not in without)
+    for count, without in _WITHOUT.items()
+}
+
+
+def subset_ids(space: LabelSpace, count: int) -> tuple[int, ...]:
+    """Training ids of the `count` classes (19, 16 or 13) of Cityscapes' label space.
+
+    Raises:
+      ValueError: there is no such subset of this space.
+    """
+    if space != CITYSCAPES:
+        raise ValueError(f"label space {space.name!r} has no subset of {count} classes; only 'cityscapes' has subsets")
+    if count not in SUBSETS:
+        raise ValueError(f"there is no subset of {count} classes; known: {', '.join(map(str, SUBSETS))}")
+    return SUBSETS[count]
+
 
 def _space(name: str, table: str) -> LabelSpace:
     """Reads "class rrggbb; class rrggbb; ..."."""

@@ -5,7 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 
-COMMANDS = ("pipeline", "prepare", "train", "evaluate", "predict", "convert", "report", "table")
+COMMANDS = (
+    "pipeline",
+    "doctor",
+    "prepare",
+    "cache_depth",
+    "train",
+    "evaluate",
+    "predict",
+    "convert",
+    "report",
+    "table",
+)
 
 
 def main() -> int:

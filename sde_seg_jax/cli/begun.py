@@ -15,9 +15,11 @@ from sde_seg_jax.training.checkpoints import CheckpointError, newest_step
 CONFIG = "config.json"
 # What a network learns does not depend on these: places, memory, and when something is written or looked at.
 FREE = (
-    *("data.raw_dir", "data.prepared_dir", "data.in_memory", "eval.batch_size", "model.remat"),
+    *("data.raw_dir", "data.prepared_dir", "data.in_memory", "model.remat"),
+    *("eval.batch_size", "eval.classes", "eval.depth_crop"),
     *(f"train.{key}" for key in ("log_every", "save_every", "eval_every", "picture_every", "collapse_after")),
 )
+FILLED = ("data.classes",)  # empty in a configuration file: data that bring their classes are prepared first
 EXTENDABLE = ("train.steps", *FREE)  # a finished run may also be made longer
 
 
@@ -31,7 +33,8 @@ def refuse_other_config(config: dict, folder: pathlib.Path | str, may_change: Co
     if not path.is_file():
         return
     before, now = dict(_flat(read_json(path))), dict(_flat(config))
-    changed = [key for key in {**now, **before} if key not in may_change and not _same(now.get(key), before.get(key))]
+    given = [key for key in {**now, **before} if key not in FILLED or now.get(key)]
+    changed = [key for key in given if key not in may_change and not _same(now.get(key), before.get(key))]
     if changed:
         key = changed[0]
         more = f", and {len(changed) - 1} more keys" if len(changed) > 1 else ""

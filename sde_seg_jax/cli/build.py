@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 from ml_collections import config_dict
 
+from sde_seg_jax.cli.cached_depth import reads_cache
 from sde_seg_jax.cli.config import UsageError, call
 from sde_seg_jax.cli.sources import Source, opener
+from sde_seg_jax.cli.spaces import class_count
 from sde_seg_jax.cli.streams import Data
 from sde_seg_jax.cli.transfer import transfer
-from sde_seg_jax.data.spec import find
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
 from sde_seg_jax.tasks.parts import choose, find_task, parts_of
@@ -55,7 +56,12 @@ class Training:
 def build_network(config: config_dict.ConfigDict, num_classes: int | None = None) -> Network:
     """The network of a configuration: the parts that its task needs."""
     needs = parts_of(find_task(config.task.name), config.losses)
-    classes = find(config.data.dataset).space.num_classes if num_classes is None else num_classes
+    classes = class_count(config) if num_classes is None else num_classes
+    if "segmentation" in needs and not classes:
+        raise UsageError(
+            f"'{config.data.dataset}' has no labels, which task '{config.task.name}' needs; write labels/ and "
+            f"classes.json into data.raw_dir and prepare into another data.prepared_dir, or train depth (task 'depth')"
+        )
     section = {k: v for k, v in config.model.items() if k not in NOT_NETWORK}
     network = call("model", make_network, section, num_classes=classes, **{part: part in needs for part in PARTS})
     network.check_size(*config.data.crop)
@@ -80,7 +86,7 @@ def load_trained(path: str, weights: str = "student") -> Trained:
         raise checkpoints.CheckpointError(f"checkpoint {path} has no {weights}; use --weights=student")
     network = build_network(config)
     if weights == "teacher":
-        network = network.clone(pose_network=None)
+        network = network.clone(pose_network=None, intrinsics=None)
     expected = abstract_variables(network, config.data.crop)
     found = Variables(stored["params"], stored.get("batch_stats") or {})
     checkpoints.require_same(checkpoints.shapes(found), checkpoints.shapes(expected), path)
@@ -150,7 +156,7 @@ def _loss(config, network: Network, task) -> tuple[Loss, Any, dict[str, Variable
     section = task_section(config)
     fixed: dict[str, Any] = {}
     frozen = {}
-    if config.task.get("depth_checkpoint"):
+    if config.task.get("depth_checkpoint") and not reads_cache(config):
         depth = load_trained(config.task.depth_checkpoint)
         if depth.network.depth_decoder is None:
             raise UsageError(f"task.depth_checkpoint={config.task.depth_checkpoint} holds no depth network")

@@ -6,10 +6,13 @@ from ml_collections import config_dict
 
 from sde_seg_jax.cli.build import build_network, loop_section, make_factor, task_section
 from sde_seg_jax.cli.config import call, check_keys
+from sde_seg_jax.cli.learnt_camera import check_learnt_camera
 from sde_seg_jax.cli.streams import open_data
 from sde_seg_jax.cli.transfer import check_transfer
 from sde_seg_jax.data.augment import check_crop
-from sde_seg_jax.tasks.parts import find_loss, find_task
+from sde_seg_jax.evaluation.depth import CROPS
+from sde_seg_jax.label_spaces import subset_ids
+from sde_seg_jax.tasks.parts import choose, find_loss, find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import make_optimizer
@@ -18,7 +21,7 @@ SECTIONS = (
     *("name", "seed", "pipeline", "data", "dataset", "model", "sources", "task", "losses"),
     *("optim", "schedule", "train", "eval"),
 )
-EVAL = ("batch_size",)
+EVAL = ("batch_size", "classes", "depth_crop")
 GIVEN_TO_LOOP = (  # arguments of loop.train that cli.train makes
     *("images_per_step", "checkpoints", "config", "log"),
     *("rates", "evaluate", "pictures", "title"),
@@ -32,9 +35,14 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     """
     check_keys("", SECTIONS, config)
     check_keys("eval", EVAL, config.eval)
+    choose(CROPS, config.eval.get("depth_crop", "none"), "eval.depth_crop")
     data = call("data", open_data, config.data)
     check_crop(data.crop, data.size, data.dataset)
+    if config.eval.get("classes", 0):
+        subset_ids(data.space, config.eval.classes)
     network = build_network(config)
+    if network.intrinsics is not None:
+        check_learnt_camera(config.model.learn_intrinsics, data.flip)
     for name in config.losses:
         find_loss(name)
     task = find_task(config.task.name)

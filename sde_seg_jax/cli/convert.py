@@ -10,7 +10,8 @@ cli.predict and other runs (--config.model.init=DIR); it is no run that cli.trai
 Out: names and layouts are PyTorch's. A FILE has the names of the published joint model
 ("models.encoder.encoder.conv1.weight"), a folder (--output=FOLDER/) encoder, depth, pose_encoder and pose.safetensors.
 Published segmentation decoders also own disparity heads that nothing uses; these are not written, so such a decoder
-needs load_state_dict(..., strict=False); everything else loads with strict=True.
+needs load_state_dict(..., strict=False); everything else loads with strict=True. Learnt intrinsics have no name there:
+cli.evaluate writes them to camera.json.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ def convert_in(
     `parts` are the network's to take (default: all). Raises ValueError for names that do not fit, or are left over.
     """
     config.model.init, config.model.transfer = "", ()  # the file is where these weights are from
+    if "learn_intrinsics" in config.model:
+        config.model.learn_intrinsics = "none"  # published weights have none
     check(config)
     network = abstract_variables(build_network(config), config.data.crop)
     unknown = [part for part in parts if part not in network.params]
@@ -92,7 +95,8 @@ def convert_out(checkpoint: str, output: str, weights: str = "student") -> list[
         raise checkpoints.CheckpointError(f"checkpoint {checkpoint} has no {weights}; use --weights=student")
     config = config_dict.ConfigDict(checkpoints.read_config(checkpoint))
     parts = network_parts(abstract_variables(build_network(config), config.data.crop))
-    state = to_torch(Variables(stored["params"], stored.get("batch_stats") or {}), parts)
+    params = {module: tree for module, tree in stored["params"].items() if module != "intrinsics"}
+    state = to_torch(Variables(params, stored.get("batch_stats") or {}), parts)
     step = checkpoints.newest_step(checkpoint)
     files = {path: state} if path.suffix else {path / f"{k}{SUFFIX}": v for k, v in _by_file(state, output).items()}
     for file, content in files.items():

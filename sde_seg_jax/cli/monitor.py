@@ -10,6 +10,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.cli import predictors
 from sde_seg_jax.cli.streams import Data
+from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.evaluation.evaluate import depth_scores, segmentation_scores
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.losses import photometric
@@ -17,23 +18,31 @@ from sde_seg_jax.models.network import Network
 from sde_seg_jax.report import pictures
 from sde_seg_jax.report.sheets import grid, rgb
 from sde_seg_jax.tasks import depth as depth_task
+from sde_seg_jax.tasks.parts import choose
 from sde_seg_jax.types import Batch, Streams, TrainState, Variables
 
 SHOWN = 4  # samples in a picture
 
 
 def score(network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data) -> dict[str, float]:
-    """Validation scores of whatever the network predicts and the data set knows."""
+    """Validation scores of whatever the network predicts and the data set knows.
+
+    A network with both heads may be scored on depth alone; one without true depth to fall back on needs labels.
+    """
     size, found = config.eval.batch_size, {}
-    if network.segmentation is not None:
+    depth_is_known = network.depth_decoder is not None and data.has("val", "depth")
+    if network.segmentation is not None and (data.has("val", "label") or not depth_is_known):
         classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
-        found |= segmentation_scores(classes, data.validation(("label",), size), data.space, quiet=True)
-    if network.depth_decoder is not None and data.has("val", "depth"):
+        batches = data.validation(("label",), size)
+        subset = config.eval.get("classes", 0)  # a checkpoint from before this key has none
+        found |= segmentation_scores(classes, batches, data.space, quiet=True, classes=subset)
+    if depth_is_known:
         disparity = predictors.in_batches(predictors.disparity_predictor(network), variables, size)
         to_depth = predictors.depth_of(
             disparity, config.task.get("min_depth", 0.1), config.task.get("max_depth", 100.0)
         )
-        found |= depth_scores(to_depth, data.validation(("depth",), size), quiet=True)
+        crop = choose(CROPS, config.eval.get("depth_crop", "none"), "eval.depth_crop")
+        found |= depth_scores(to_depth, data.validation(("depth",), size), quiet=True, crop=crop)
     return found
 
 

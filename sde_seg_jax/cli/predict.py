@@ -19,7 +19,7 @@ from absl import flags as absl_flags
 
 from sde_seg_jax.cli import build, predictors
 from sde_seg_jax.cli.config import Arguments, UsageError, run
-from sde_seg_jax.data.spec import find
+from sde_seg_jax.cli.spaces import space_of
 from sde_seg_jax.geometry.depth import disparity_to_depth
 from sde_seg_jax.report import pictures
 
@@ -45,7 +45,7 @@ class Predictor:
         for one in trained:
             self.size = tuple(one.config.data.size)
             if one.network.segmentation is not None:
-                self.space = find(one.config.data.dataset).space
+                self.space = space_of(one.config)
                 self._classes = predictors.in_batches(predictors.class_predictor(one.network), one.variables, 1)
             if one.network.depth_decoder is not None:
                 self._range = (one.config.task.get("min_depth", 0.1), one.config.task.get("max_depth", 100.0))

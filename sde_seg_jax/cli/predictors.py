@@ -46,12 +46,15 @@ def in_batches(function: Callable, variables: Variables, batch_size: int) -> Cal
     """A predictor on batches of any size up to `batch_size`: smaller ones are padded, so it compiles once."""
 
     def call(image: np.ndarray) -> np.ndarray:
-        count = image.shape[0]
-        if count < batch_size:
-            image = np.concatenate([image, np.repeat(image[-1:], batch_size - count, axis=0)])
-        return np.asarray(function(variables, image))[:count]
+        return np.asarray(function(variables, padded(image, batch_size)))[: len(image)]
 
     return call
+
+
+def padded(image: np.ndarray, batch_size: int) -> np.ndarray:
+    """A batch of exactly `batch_size`: the last image is repeated where some are missing."""
+    missing = batch_size - len(image)
+    return np.concatenate([image, np.repeat(image[-1:], missing, axis=0)]) if missing > 0 else image
 
 
 def depth_of(disparity: Callable, min_depth: float, max_depth: float) -> Callable[[np.ndarray], np.ndarray]:

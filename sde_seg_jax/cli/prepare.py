@@ -1,44 +1,112 @@
 """Prepares a data set once: python -m sde_seg_jax.cli.prepare --config=configs/camvid.py --config.data.raw_dir=DIR
 
-Writes it downsized and with random access to data.prepared_dir; a second call finds it done. Training does this by
-itself when nothing is prepared yet. Exit status: 0 done, 2 bad input, 130 interrupted (nothing half-done stays).
+Writes it downsized and with random access to data.prepared_dir, a folder or an address like gs://bucket/folder; tells
+first how much room it needs. A second call finds it done, one after an interruption goes on where that stopped.
+Training prepares by itself what is not prepared yet. Exit status: 0 done, 2 bad input, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import functools
+import os
 import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from absl import flags as absl_flags
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.config import Arguments, UsageError, plain, run
 from sde_seg_jax.data import prepare as preparation
+from sde_seg_jax.data.codec import CODECS
+from sde_seg_jax.training.loop import Interrupted
+
+SHOWN = 3  # left-out samples that are printed; the file lists all
+
+tell = functools.partial(print, flush=True)
 
 
-def prepare_data(config: config_dict.ConfigDict) -> str:
+def flags(values: absl_flags.FlagValues) -> None:
+    """This command's own flags."""
+    absl_flags.DEFINE_integer("workers", 0, "processes; 0: one a core", lower_bound=0, flag_values=values)
+    absl_flags.DEFINE_bool("skip_bad", False, "leave samples with a problem out and list them", flag_values=values)
+    absl_flags.DEFINE_alias("skip-bad", "skip_bad", flag_values=values)
+    absl_flags.DEFINE_enum(
+        "image_format", None, list(CODECS), "jpeg: quality 98; png: exact, larger, slower to read", flag_values=values
+    )
+    absl_flags.DEFINE_list("splits", [], "which to prepare; default: those that the config names", flag_values=values)
+    absl_flags.DEFINE_bool("estimate_only", False, "tell the room that is needed, write nothing", flag_values=values)
+
+
+def prepare_data(config: config_dict.ConfigDict, splits: Sequence[str] = (), **options: Any) -> str:
     """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
 
-    Only the splits that the data section names: the video of a large data set takes many times the space of the rest.
+    Only the given splits or those that the data section names: the video of a large data set takes many times the
+    space of the rest. `options` are those of `data.prepare.prepare`.
     """
-    data = config.data
-    named = (data.train_split, data.video_split, data.get("unlabeled_split", ""), data.val_split)
-    return str(
-        preparation.prepare(
-            data.dataset,
-            raw_dir=data.raw_dir or None,
-            prepared_dir=data.prepared_dir,
-            size=tuple(data.size),
-            splits=tuple(dict.fromkeys(split for split in named if split)),
-            **plain(config.dataset),
-        )
-    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            folder = preparation.prepare(**_arguments(config, splits), tell=tell, **options)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; the same command goes on where it stopped") from None
+    for warning in caught:
+        tell(f"warning: {warning.message}")
+    return str(folder)
 
 
 def main(arguments: Arguments) -> None:
     """Prepares the data set of the command line's configuration."""
     if not arguments.path:
         raise UsageError("cli.prepare needs --config=FILE")
-    print(f"prepared: {prepare_data(arguments.config())}")
+    config = arguments.config()
+    options = {"workers": arguments.workers or None, "skip_bad": arguments.skip_bad}
+    if arguments.image_format:
+        options["image_format"] = arguments.image_format
+    if arguments.estimate_only:
+        preparation.estimate(**_arguments(config, arguments.splits), tell=tell, **options)
+        return
+    folder = prepare_data(config, arguments.splits, **options)
+    for line in describe(folder):
+        tell(line)
+    tell(f"prepared: {folder}")
+
+
+def describe(folder: str | os.PathLike) -> Iterator[str]:
+    """Yields lines on prepared data: the classes' share of the labeled pixels, and what was left out."""
+    facts = preparation.metadata(folder)
+    for split, entry in facts["splits"].items():
+        labeled = sum(entry["labeled"])
+        yield f"{split}: {len(entry['names'])} samples, {labeled} labeled; {', '.join(entry['fields']) or 'no fields'}"
+        pixels, ignored = facts["class_pixels"][split], facts["ignored_pixels"][split]
+        total = sum(pixels) + ignored
+        if not total:
+            continue
+        names = [*facts["space"][1], "(no class)"]
+        width = max(map(len, names))
+        yield f"  {'class':{width}}  share %  images"
+        images = [*facts["class_images"][split], None]
+        for name, count, within in zip(names, [*pixels, ignored], images, strict=True):
+            yield f"  {name:{width}}  {100 * count / total:7.2f}  {'' if within is None else within:>6}".rstrip()
+    left_out = [f"{split}: {line}" for split, lines in facts["left_out"].items() for line in lines]
+    if left_out:
+        yield f"left out: {len(left_out)} samples, listed in {folder}/{preparation.LEFT_OUT}"
+        yield from (f"  {line}" for line in left_out[:SHOWN])
+
+
+def _arguments(config: config_dict.ConfigDict, splits: Sequence[str]) -> dict[str, Any]:
+    data = config.data
+    named = (data.train_split, data.video_split, data.get("unlabeled_split", ""), data.val_split)
+    return {
+        "name": data.dataset,
+        "raw_dir": data.raw_dir or None,
+        "prepared_dir": data.prepared_dir,
+        "size": tuple(data.size),
+        "splits": tuple(splits) or tuple(dict.fromkeys(split for split in named if split)),
+        **plain(config.dataset),
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, sys.argv, about=__doc__))
+    sys.exit(run(main, sys.argv, about=__doc__, extra=flags))

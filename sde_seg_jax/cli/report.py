@@ -19,8 +19,9 @@ from PIL import Image
 import sde_seg_jax
 from sde_seg_jax.cli.config import Arguments, UsageError, run
 from sde_seg_jax.cli.evaluate import RESULT
+from sde_seg_jax.cli.spaces import space_of
 from sde_seg_jax.cli.train import CONFIG, PICTURES
-from sde_seg_jax.data.spec import find
+from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.report.summary import RunSummary
 from sde_seg_jax.report.training_page import training_page
 from sde_seg_jax.training.log import METRICS, read_metrics
@@ -83,7 +84,7 @@ def write_report(workdir: str, title: str = "", summary: dict[str, Any] | None =
         runs,
         title=title or pathlib.Path(workdir).expanduser().resolve().name,
         intro="Depth learnt from video alone, and what it does for segmentation with few labels.",
-        space=find(runs[0].config["data"]["dataset"]).space,
+        space=space_of(runs[0].config) or LabelSpace(runs[0].config["data"]["dataset"], (), ()),
         summary=facts,
     )
 

@@ -10,10 +10,12 @@ import jax
 import numpy as np
 
 from sde_seg_jax.cli.config import UsageError
-from sde_seg_jax.data import memory
+from sde_seg_jax.cli.spaces import find_space
+from sde_seg_jax.data import allocation, memory
+from sde_seg_jax.data.nominal import NominalCamera
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stream import collate
-from sde_seg_jax.data.subset import indices_of, subset
+from sde_seg_jax.data.subset import check_draw, indices_of, subset
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Batch, Streams
 
@@ -33,14 +35,18 @@ class Data:
     labels: int
     label_file: str
     label_seed: int
+    label_draw: str
     splits: Mapping[str, str]  # train, video, unlabeled, val -> split name
     in_memory: bool
+    field_of_view: float = 0.0  # degrees across that are pretended; 0: the stored camera
+    depth_cache: str = ""  # which disparities the field disparity has
+    classes: Sequence[Sequence] = ()  # [name, red, green, blue], where the data set has none of its own
     opened: dict = dataclasses.field(default_factory=dict)
 
     @property
     def space(self) -> LabelSpace:
         """The data set's classes."""
-        return find(self.dataset).space
+        return find_space(self.dataset, self.classes, self.prepared_dir)
 
     def source(self, use: str, fields: Sequence[str]):
         """The prepared split for a use (train, video, unlabeled, val), with only the given optional fields."""
@@ -48,12 +54,22 @@ class Data:
         if key not in self.opened:
             from sde_seg_jax.data.source import open_source  # TFDS is needed only where prepared data is read
 
-            source = open_source(self.dataset, self.prepared_dir, self.splits[use])
+            cache = self.depth_cache if "disparity" in fields else ""
+            source = open_source(self.dataset, self.prepared_dir, self.splits[use], cache)
             if tuple(source.size) != tuple(self.size):
                 raise UsageError(
                     f"'{self.prepared_dir}' holds {self.dataset} at {tuple(source.size)}, config.data.size is "
                     f"{tuple(self.size)}; prepare into another data.prepared_dir or change data.size"
                 )
+            if self.classes and source.space != self.space:
+                raise UsageError(
+                    f"'{self.prepared_dir}' has the classes {', '.join(source.space.classes) or 'none'}, the network "
+                    f"{', '.join(self.space.classes)}; give the prepared_dir that it was trained with"
+                )
+            if self.field_of_view:
+                source = NominalCamera(source, self.field_of_view)
+            if self.in_memory:
+                print(allocation.check_fits(source, fields, allocation.available_memory()), flush=True)
             self.opened[key] = memory.load_into_memory(source, fields) if self.in_memory else source
         return self.opened[key]
 
@@ -62,7 +78,7 @@ class Data:
         source = self.source("train", fields)
         if self.label_file:
             return subset(source, pathlib.Path(self.label_file), first=self.labels)
-        return subset(source, self.labels or int(source.labeled.sum()), self.label_seed)
+        return subset(source, self.labels or int(source.labeled.sum()), self.label_seed, draw=self.label_draw)
 
     def training(self, streams: Mapping[str, Sequence[str]], seed: int, start: int) -> Iterator[Streams]:
         """Endless host batches from batch number `start` on; `streams` maps a stream to the fields it reads."""
@@ -92,6 +108,10 @@ class Data:
             fields=fields,
             **options,
         )
+
+    def split_of(self, name: str, fields: Sequence[str]) -> str:
+        """The split that a training stream reads."""
+        return self.splits[_use(name, fields, bool(self.splits["unlabeled"]))]
 
     def _reader(self):
         if self.in_memory:
@@ -149,15 +169,20 @@ def open_data(
     labels: int = 0,
     label_file: str = "",
     label_seed: int = 42,
+    label_draw: str = "ours",
     train_split: str = "train",
     video_split: str = "train",
     unlabeled_split: str = "",
     val_split: str = "val",
     in_memory: bool = False,
+    field_of_view: float = 0.0,
+    depth_cache: str = "",
+    classes: Sequence[Sequence] = (),
 ) -> Data:
     """The data section of a configuration; see configs/base.py for units. Raises ValueError for unknown data sets."""
     del raw_dir  # read by cli.prepare
     find(dataset)
+    check_draw(label_draw)
     splits = {"train": train_split, "video": video_split, "unlabeled": unlabeled_split, "val": val_split}
     return Data(
         dataset,
@@ -169,6 +194,10 @@ def open_data(
         labels,
         label_file,
         label_seed,
+        label_draw,
         splits,
         in_memory,
+        field_of_view,
+        depth_cache,
+        classes,
     )

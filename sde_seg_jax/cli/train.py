@@ -15,15 +15,15 @@ import jax
 from ml_collections import config_dict
 from PIL import Image
 
-from sde_seg_jax.cli import monitor, transfer
+from sde_seg_jax.cli import cached_depth, monitor, transfer
 from sde_seg_jax.cli.begun import CONFIG, EXTENDABLE, refuse_other_config, steps_done
 from sde_seg_jax.cli.build import Training, build_training, loop_section
 from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
 from sde_seg_jax.cli.memory import compile_and_tell
 from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.spaces import note_classes
 from sde_seg_jax.cli.streams import open_data
-from sde_seg_jax.tasks.parts import streams_of
 from sde_seg_jax.training import loop, sharding
 from sde_seg_jax.training.checkpoints import Checkpoints
 from sde_seg_jax.training.log import Log, write_text
@@ -56,16 +56,20 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
         checkpoints.close()
         return
     prepare_data(config)
+    asked["data"]["classes"] = config_json["data"]["classes"] = note_classes(config)
+    if start:
+        refuse_other_config(asked, workdir, EXTENDABLE)
     data = call("data", open_data, config.data)
+    disparities = list(cached_depth.origins(config, data))
     training, table = build_training(config, data, read_sources=not start)
     state = training.state
     mesh = sharding.make_mesh([part_size(config.data.batch_size, config.train.micro_batches)])
-    _announce(title, training, table, mesh, start)
+    _announce(title, training, [*disparities, *transfer.table(table)], mesh, start)
     state = sharding.replicate(state, mesh)
     if start:
         state = checkpoints.restore(jax.tree.map(_abstract, state))
     _write_config(workdir, config_json)
-    streams = streams_of(training.task, config.losses)
+    streams = cached_depth.streams_read(config)
     batches = data.training(streams, config.seed, start)
     log = Log(workdir, start)
     try:
@@ -119,12 +123,12 @@ def _abstract(x):
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
 
 
-def _announce(title: str, training: Training, table: list[dict], mesh, start: int) -> None:
+def _announce(title: str, training: Training, sources: list[str], mesh, start: int) -> None:
     count = parameter_count(training.state.student.params)
     devices = f"{mesh.size} of {len(jax.devices())} {jax.devices()[0].platform} device(s)"
     print(f"{title}: {count / 1e6:.2f} M parameters on {devices}" + (f", continuing at step {start}" if start else ""))
-    if table:
-        print("\n".join(transfer.table(table)))
+    for line in sources:
+        print(line)
 
 
 def _write_config(workdir: str, config: dict) -> None:

@@ -77,6 +77,7 @@ def network_parts(network: Network) -> dict[str, bool]:
         "segmentation": network.segmentation is not None,
         "distillation": getattr(network, "distillation", None) is not None,
         "pose": network.pose_network is not None,
+        "intrinsics": getattr(network, "intrinsics", None) is not None,
     }
 
 

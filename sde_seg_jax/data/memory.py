@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from sde_seg_jax.data.allocation import keep_freed_memory
+from sde_seg_jax.data.augment import Window, cut_maps
 from sde_seg_jax.data.spec import OPTIONAL_FIELDS, Size
 from sde_seg_jax.data.stream import Source, Stream, choose_fields, collate
 from sde_seg_jax.label_spaces import LabelSpace
@@ -42,26 +46,48 @@ class MemorySource:
     def __len__(self) -> int:
         return len(self._examples)
 
-    def read(self, index: int, fields: Sequence[str] | None = None) -> dict[str, Any]:
-        """Returns sample `index` with all, or only the given, optional fields."""
+    def read(self, index: int, fields: Sequence[str] | None = None, window: Window | None = None) -> dict[str, Any]:
+        """Returns sample `index` with all, or only the given, optional fields; views of the window of its maps."""
         drop = set(OPTIONAL_FIELDS) - set(self.fields if fields is None else fields)
-        return {key: value for key, value in self._examples[index].items() if key not in drop}
+        return cut_maps({key: value for key, value in self._examples[index].items() if key not in drop}, window)
 
 
 def load_into_memory(source: Source, fields: Sequence[str] | None = None) -> MemorySource:
-    """Decodes every sample of `source` once."""
+    """Decodes every sample of `source` once; `allocation.decoded_bytes` tells how much memory that takes."""
     fields = choose_fields(source, fields)
     return MemorySource([source.read(i, fields) for i in range(len(source))], source.space, source.name)
 
 
-def memory_batches(source: Source, *, seed: int, batch_size: int, **options: Any) -> Iterator[Batch]:
+def memory_batches(
+    source: Source, *, seed: int, batch_size: int, prefetch: int = 2, threads: int = 0, **options: Any
+) -> Iterator[Batch]:
     """Yields training batches start, start + 1, ... without end.
 
-    Takes the arguments of `pipeline.batches`, which documents them, except `prefetch` and `threads`.
+    Takes the arguments of `pipeline.batches`, which documents them. With `threads` that many batches are made at a
+    time, and at most max(prefetch, threads) wait; with 0 each is made when it is asked for.
     """
     stream = Stream(source, seed=seed, batch_size=batch_size, **options)
     share = stream.share
-    return (collate([stream.example(t * share + i) for i in range(share)]) for t in itertools.count(stream.start))
+    keep_freed_memory()
+
+    def batch(t: int) -> Batch:
+        return collate([stream.example(t * share + i) for i in range(share)])
+
+    if threads:
+        return _ahead(batch, stream.start, threads, max(prefetch, threads))
+    return map(batch, itertools.count(stream.start))
+
+
+def _ahead(batch: Callable[[int], Batch], start: int, threads: int, waiting: int) -> Iterator[Batch]:
+    pool = concurrent.futures.ThreadPoolExecutor(threads)
+    try:
+        pending = collections.deque(pool.submit(batch, t) for t in range(start, start + waiting))
+        for t in itertools.count(start + waiting):
+            found = pending.popleft().result()
+            pending.append(pool.submit(batch, t))
+            yield found
+    finally:  # the consumer stopped: what was not begun is not wanted
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def memory_eval_batches(source: Source, batch_size: int, fields: Sequence[str] | None = None) -> Iterator[Batch]:

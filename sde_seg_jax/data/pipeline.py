@@ -5,13 +5,16 @@ TensorFlow never computes and never sees accelerators.
 
 from __future__ import annotations
 
+import atexit
 import os
+import weakref
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from sde_seg_jax.data.allocation import keep_freed_memory
 from sde_seg_jax.data.spec import OPTIONAL_FIELDS, Size
 from sde_seg_jax.data.stream import Source, Stream, choose_fields, to_batch
 from sde_seg_jax.types import Batch
@@ -28,6 +31,7 @@ DTYPES = {
     "label": tf.uint8,
     "depth": tf.float32,
     "pose": tf.float32,
+    "disparity": tf.float32,
 }
 ALWAYS = tuple(key for key in DTYPES if key not in OPTIONAL_FIELDS)
 ENDLESS = np.iinfo(np.int64).max
@@ -121,13 +125,42 @@ def _run(
         values = tf.numpy_function(read, [slot], [DTYPES[key] for key in keys], stateful=False)
         return dict(zip(keys, values, strict=True))
 
+    keep_freed_memory()
     threads = threads or os.cpu_count()
     options = tf.data.Options()
     options.deterministic = True
     options.threading.private_threadpool_size = threads
     dataset = slots.map(read_in_graph, num_parallel_calls=threads, deterministic=True)
     dataset = dataset.batch(batch_size).prefetch(prefetch).with_options(options)
-    return map(_from_tensorflow, dataset.as_numpy_iterator())
+    return _Batches(dataset)
+
+
+class _Batches(Iterator[Batch]):
+    """The batches of a tf.data pipeline, which ends before the interpreter does.
+
+    Its threads call Python: one that asks for the interpreter after it has begun to end waits for ever, and with it
+    whoever ends the pipeline.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset):
+        self._columns = dataset.as_numpy_iterator()
+        _OPEN.add(self)
+
+    def __next__(self) -> Batch:
+        return _from_tensorflow(next(self._columns))
+
+    def close(self) -> None:
+        """Ends the threads that read ahead; nothing follows."""
+        self._columns = iter(())
+
+
+_OPEN: weakref.WeakSet[_Batches] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for batches in list(_OPEN):
+        batches.close()
 
 
 def _from_tensorflow(columns: dict[str, np.ndarray]) -> Batch:

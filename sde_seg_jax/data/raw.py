@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import pathlib
+import struct
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -13,6 +14,8 @@ from PIL import Image
 from sde_seg_jax.types import IGNORE
 
 LABEL_MODES = ("L", "P")  # ids as gray values or as palette indices
+# What Pillow makes of broken files: of PNGs a SyntaxError, of a header that claims 180 million pixels a bomb.
+BROKEN = (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
 
 
 class Problems:
@@ -97,7 +100,7 @@ def train_ids(label: np.ndarray, table: np.ndarray, path: pathlib.Path) -> np.nd
 
 def read_image(path: pathlib.Path) -> np.ndarray:
     """RGB uint8 [h, w, 3]. A truncated file is an error: half a picture must not enter unseen."""
-    return _read(path, lambda image: image.convert("RGB"))
+    return read(path, lambda image: image.convert("RGB"))
 
 
 def read_label(path: pathlib.Path) -> np.ndarray:
@@ -108,14 +111,15 @@ def read_label(path: pathlib.Path) -> np.ndarray:
             raise ValueError(f"label '{path}' has mode {image.mode}; expected ids in an 8-bit gray or palette PNG")
         return image
 
-    return _read(path, convert)
+    return read(path, convert)
 
 
-def _read(path, convert) -> np.ndarray:
+def read(path: str | os.PathLike, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    """The decoded image after `convert`, as an array. A file that is broken or cut off is an error."""
     try:
         with Image.open(path) as image:
             image.load()
             return np.array(convert(image))
-    except (OSError, SyntaxError) as error:  # Pillow reports a broken PNG as SyntaxError
-        message = f"cannot read '{path}' ({error}); replace the file, then prepare again"
+    except BROKEN as error:
+        message = f"cannot read '{path}' ({' '.join(str(error).split())}); replace the file, then prepare again"
         raise ValueError(message) from error

@@ -13,7 +13,8 @@ from sde_seg_jax.label_spaces import LabelSpace
 
 Size = tuple[int, int]  # (height, width) in pixels
 NEIGHBORS = 2  # frames -1 and +1
-OPTIONAL_FIELDS = ("neighbors", "label", "depth", "pose")  # in the order in which batches carry them
+STORED_FIELDS = ("neighbors", "label", "depth", "pose")  # a description may declare these
+OPTIONAL_FIELDS = (*STORED_FIELDS, "disparity")  # in the order in which batches carry them; the last: `depth_cache`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,16 +44,17 @@ class DatasetSpec:
     splits: tuple[str, ...]
     items: Callable[..., Sequence[Any]]
     load: Callable[[Any, Size], dict[str, Any]]
-    fields: tuple[str, ...] = ("label",)  # subset of OPTIONAL_FIELDS
+    fields: tuple[str, ...] = ("label",)  # subset of STORED_FIELDS
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # names and defaults of `items`' options
     layout: str | None = None  # the raw folder in one line; None: made without raw files
     remedies: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what to do where a field is missing
     read_space: Callable[..., LabelSpace] | None = None  # (raw_dir, **options) -> the classes, where space is None
+    pixel_aspect: float = 1.0  # fy / fx of the raw images; other than 1 where their pixels are not square
 
     def __post_init__(self):
-        unknown = set(self.fields) - set(OPTIONAL_FIELDS)
+        unknown = set(self.fields) - set(STORED_FIELDS)
         if unknown:
-            raise ValueError(f"{self.name!r} declares fields {sorted(unknown)}; possible are {OPTIONAL_FIELDS}")
+            raise ValueError(f"{self.name!r} declares fields {sorted(unknown)}; possible are {STORED_FIELDS}")
 
     def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options with defaults filled in; an unknown one is an error naming the known ones."""

@@ -33,7 +33,9 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def read(self, index: int, fields: Sequence[str] | None = None) -> dict[str, Any]: ...
+    def read(
+        self, index: int, fields: Sequence[str] | None = None, window: augment.Window | None = None
+    ) -> dict[str, Any]: ...  # of maps only the window; the intrinsics are those of the whole image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,12 +82,12 @@ class Stream:
         position = batch * self.batch_size + self.host_index * self.share + place
         _, place = order.sample_at(position, len(self.indices), self.seed, self.shuffle)
         index = int(self.indices[place])
-        example = self.source.read(index, self.fields)
+        augmentation = augment.draw(order.rng_at(self.seed, position), self.source.size, self.crop, self.flip)
+        example = self.source.read(index, self.fields, augmentation.window)
         example["labeled"] = self.known[index]
         if "label" in example and not self.known[index]:
             example["label"] = np.full_like(example["label"], self.source.space.ignore)
-        rng = order.rng_at(self.seed, position)
-        return augment.apply(example, augment.draw(rng, self.source.size, self.crop, self.flip))
+        return augment.adjust(example, augmentation)
 
 
 def choose_fields(source: Source, wanted: Sequence[str] | None) -> tuple[str, ...]:

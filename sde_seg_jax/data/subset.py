@@ -12,9 +12,12 @@ import numpy as np
 from sde_seg_jax.data.order import CHOOSE
 
 INDICES = re.compile(r"#\s*indices into the sorted list of (?P<count>\d+) training files\s*")  # header of a file
+DRAWS = ("ours", "published")
 
 
-def subset(source, labels: int | Sequence[str] | str | os.PathLike, seed: int = 0, first: int = 0) -> list[str]:
+def subset(
+    source, labels: int | Sequence[str] | str | os.PathLike, seed: int = 0, first: int = 0, draw: str = "ours"
+) -> list[str]:
     """Returns the names of the samples whose labels may be used, in the order of `source`.
 
     Args:
@@ -22,19 +25,41 @@ def subset(source, labels: int | Sequence[str] | str | os.PathLike, seed: int = 
       labels: how many to draw from the labeled samples; or the names; or a text file, see `read_list`.
       seed: of the draw; the same seed chooses the same names.
       first: of a text file, take only so many from the top; 0 takes all.
+      draw: "ours", or "published" for the samples that the published system draws with this seed.
 
     Raises:
       ValueError: more are wanted than there are, or a name is unknown.
     """
+    check_draw(draw)
     if isinstance(labels, int):
         candidates = np.flatnonzero(source.labeled)
         if not 0 < labels <= len(candidates):
             raise ValueError(f"{labels} labels wanted, but {source.name!r} has {len(candidates)} labeled samples")
-        chosen = np.random.default_rng((CHOOSE, seed)).permutation(candidates)[:labels]
+        if draw == "published":
+            candidates = np.array(sorted(candidates, key=lambda index: source.names[index]))
+            chosen = candidates[published_draw(len(candidates), labels, seed)]
+        else:
+            chosen = np.random.default_rng((CHOOSE, seed)).permutation(candidates)[:labels]
         return [source.names[index] for index in sorted(chosen)]
     if isinstance(labels, (str, os.PathLike)):
         labels = read_list(source, pathlib.Path(labels), first)
     return [source.names[index] for index in indices_of(source, labels)]
+
+
+def check_draw(draw: str) -> None:
+    """Raises a ValueError for a way to draw labels that there is not."""
+    if draw not in DRAWS:
+        raise ValueError(f"unknown draw of labels {draw!r}; known: {', '.join(DRAWS)}")
+
+
+def published_draw(count: int, k: int, seed: int) -> np.ndarray:
+    """Indices, ascending, of the k of `count` sorted training files that the published system draws with this seed."""
+    return np.sort(published_permutation(count, seed)[:k])
+
+
+def published_permutation(count: int, seed: int) -> np.ndarray:
+    """The published system's random order of `count` files: of NumPy's legacy generator, which will not change."""
+    return np.random.RandomState(seed).permutation(count)
 
 
 def read_list(source, path: pathlib.Path, first: int = 0) -> list[str]:

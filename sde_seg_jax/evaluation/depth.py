@@ -18,6 +18,27 @@ ERRORS = ("abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3")
 Maps = Float[np.ndarray, "B H W"]
 
 
+def whole_image(height: int, width: int) -> Bool[np.ndarray, "H W"]:
+    """Every pixel counts."""
+    return np.ones((height, width), bool)
+
+
+def garg_crop(height: int, width: int) -> Bool[np.ndarray, "H W"]:
+    """The region that KITTI's test frames are scored in: the lower 60 % without the margins.
+
+    Rows from 0.40810811 to 0.99189189 of the height, columns from 0.03594771 to 0.96405229 of the width, rounded down;
+    the ends are excluded. Garg et al.: Unsupervised CNN for single view depth estimation, ECCV 2016.
+    """
+    mask = np.zeros((height, width), bool)
+    rows = slice(int(0.40810811 * height), int(0.99189189 * height))
+    columns = slice(int(0.03594771 * width), int(0.96405229 * width))
+    mask[rows, columns] = True
+    return mask
+
+
+CROPS = {"none": whole_image, "garg": garg_crop}  # eval.depth_crop
+
+
 def valid_pixels(true: Maps, min_depth: float = MIN_DEPTH, max_depth: float = MAX_DEPTH) -> Bool[np.ndarray, "B H W"]:
     """Where the true depth is known and in range."""
     return (true > min_depth) & (true < max_depth)

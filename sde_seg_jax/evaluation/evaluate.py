@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import tqdm
 
-from sde_seg_jax.evaluation.depth import constant_depth_errors, depth_errors, mean_errors, scale_to_median
-from sde_seg_jax.evaluation.segmentation import confusion_matrix, scores
-from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.evaluation.depth import (
+    constant_depth_errors,
+    depth_errors,
+    mean_errors,
+    scale_to_median,
+    whole_image,
+)
+from sde_seg_jax.evaluation.segmentation import confusion_matrix, mean_over, scores
+from sde_seg_jax.label_spaces import LabelSpace, subset_ids
 from sde_seg_jax.types import Batch
 
 
@@ -18,22 +24,32 @@ def segmentation_scores(
     batches: Iterable[Batch],
     space: LabelSpace,
     quiet: bool = False,
+    classes: int = 0,
 ) -> dict[str, float]:
     """{"miou", "pixel_accuracy", "mean_accuracy", "iou/<class>"...}, all in [0,1].
 
     predict: uint8 images [B,H,W,3] -> class ids [B,H,W]. A class that neither occurs nor is predicted has no IoU (NaN).
+    classes: 16 or 13 also reports "miou_16" or "miou_13", the mean over that subset of Cityscapes' classes
+    (`label_spaces.SUBSETS`); 0 only the mean over all.
     """
+    chosen = subset_ids(space, classes) if classes else ()
     confusion = np.zeros((space.num_classes, space.num_classes), np.int64)
     for batch in tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet):
         confusion += np.asarray(confusion_matrix(batch.label, predict(batch.image), space.num_classes), np.int64)
     found = scores(confusion)
     per_class = dict(zip(space.classes, np.asarray(found["iou"]), strict=True))
     summary = {key: found[key] for key in ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")}
+    if classes:
+        summary[f"miou_{classes}"] = mean_over(found["iou"], chosen)
     return {"miou": found["mean_iou"], **summary, **{f"iou/{name}": float(value) for name, value in per_class.items()}}
 
 
 def depth_scores(
-    predict: Callable[[np.ndarray], np.ndarray], batches: Iterable[Batch], stride: int = 2, quiet: bool = False
+    predict: Callable[[np.ndarray], np.ndarray],
+    batches: Iterable[Batch],
+    stride: int = 2,
+    quiet: bool = False,
+    crop: Callable[[int, int], np.ndarray] = whole_image,
 ) -> dict[str, float]:
     """Depth errors with per-image median scaling (plain names), without (`unscaled/...`), and of the best constant.
 
@@ -41,10 +57,12 @@ def depth_scores(
     median, which is what any constant map scores after median scaling. Both are computed on every `stride`-th pixel.
 
     predict: uint8 images [B,H,W,3] -> depth [B,H,W] in the network's own scale. True depth in metres, 0 = none.
+    crop: (height, width) -> mask [H,W] of the pixels that count (`depth.CROPS`), for the medians too.
     """
     unscaled, scaled, truth = [], [], []
     for batch in tqdm.tqdm(batches, desc="evaluate depth", unit="batch", disable=quiet):
-        true, predicted = np.asarray(batch.depth), np.asarray(predict(batch.image))
+        predicted = np.asarray(predict(batch.image))
+        true = np.where(crop(*batch.depth.shape[1:]), batch.depth, 0)
         unscaled.append(depth_errors(true, predicted))
         scaled.append(depth_errors(true, scale_to_median(true, predicted)))
         truth.append(true[:, ::stride, ::stride])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -38,6 +39,14 @@ def _ratio(part: Float[np.ndarray, " C"], whole: Float[np.ndarray, " C"]) -> Flo
 def _mean(values: Float[np.ndarray, " C"]) -> float:
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else float("nan")
+
+
+def mean_over(iou: Float[np.ndarray, " C"], classes: Sequence[int]) -> float:
+    """The mean IoU of some classes (by id), of those that have one: an evaluation on a subset of the classes.
+
+    The IoUs are those of all classes, so pixels of and mistaken for other classes count, too.
+    """
+    return _mean(np.asarray(iou)[list(classes)])
 
 
 def scores(confusion: Int[np.ndarray, "C C"]) -> dict[str, float | Float[np.ndarray, " C"]]:

@@ -13,6 +13,8 @@ from jaxtyping import Array, Float
 
 from sde_seg_jax.types import Intrinsics
 
+CENTRE_RANGE = 0.25  # how far a learnt centre can lie from the nominal one, in nominal focal lengths
+
 
 def matrix(intrinsics: Intrinsics) -> Float[Array, "*B 3 3"]:
     """K: homogeneous pixels (x, y, 1) of a point, up to its depth."""
@@ -41,6 +43,26 @@ def crop(intrinsics: Intrinsics, top, left) -> Intrinsics:
 def flip(intrinsics: Intrinsics, width: int) -> Intrinsics:
     """The camera of the horizontally mirrored image: c_x -> W-1-c_x; rows keep their place, so c_y stays."""
     return intrinsics.replace(cx=width - 1 - intrinsics.cx)
+
+
+def refine(nominal: Intrinsics, change: Float[Array, "B n"]) -> Intrinsics:
+    """The camera that differs from a nominal one by learnt numbers; zeros give the nominal one exactly.
+
+    n=1 (a): f = f_nominal exp(a) along both axes, so that a pixel keeps its proportions, which are known from how the
+    image was resized. n=4 (a_x, a_y, b_x, b_y): f = f_nominal exp(a), c = c_nominal + CENTRE_RANGE f_nominal tanh(b)
+    along each axis. The shift counts in focal lengths because, unlike the image's size, these survive a crop: so the
+    same numbers hold for a crop and for the whole image, and a nominal camera that was resized, cropped or (n=1)
+    mirrored is corrected alike.
+    """
+    if change.shape[1] == 1:
+        change = jnp.concatenate([change, change, jnp.zeros_like(change), jnp.zeros_like(change)], axis=1)
+    focal, shift = jnp.exp(change[:, :2]), CENTRE_RANGE * jnp.tanh(change[:, 2:])
+    return Intrinsics(
+        fx=nominal.fx * focal[:, 0],
+        fy=nominal.fy * focal[:, 1],
+        cx=nominal.cx + nominal.fx * shift[:, 0],
+        cy=nominal.cy + nominal.fy * shift[:, 1],
+    )
 
 
 def field_of_view(intrinsics: Intrinsics, size: tuple[int, int]) -> tuple[Array, Array]:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from sde_seg_jax.models.backbones import make_encoder
 from sde_seg_jax.models.depth_decoder import DepthDecoder
+from sde_seg_jax.models.intrinsics import CHANGES, LearntIntrinsics
 from sde_seg_jax.models.pad import Distillation, SegmentationBranch, decode_together
 from sde_seg_jax.models.pose import PoseNetwork
 from sde_seg_jax.models.precision import at_least_float32, compute_dtype
@@ -18,7 +19,8 @@ from sde_seg_jax.types import Outputs
 
 
 class Network(nn.Module):
-    """Parts on one encoder. Parameters: `encoder`, `depth_decoder`, `segmentation`, `distillation`, `pose`, if present.
+    """Parts on one encoder. Parameters: `encoder`, `depth_decoder`, `segmentation`, `distillation`, `pose`,
+    `intrinsics`, if present.
 
     Images are float in [0,1]. `train=True` normalises with batch statistics, moves the running ones (if the
     collection `batch_stats` is mutable) and drops out; `dropout=False` keeps dropout off even then, as the
@@ -32,6 +34,7 @@ class Network(nn.Module):
     segmentation: SegmentationDecoder | SegmentationBranch | None = None
     pose_network: PoseNetwork | None = None
     distillation: Distillation | None = None
+    intrinsics: LearntIntrinsics | None = None
 
     @property
     def stride(self) -> int:
@@ -81,6 +84,10 @@ class Network(nn.Module):
             raise ValueError("this network has no pose part; make it with pose=True")
         return self.pose_network(earlier, later, train=train)
 
+    def camera_change(self, nominal: Float[Array, "B"]) -> Float[Array, "B n"]:
+        """What was learnt of the camera, for so many samples: `geometry.camera.refine` applies it."""
+        return self.intrinsics(nominal)
+
     def bottleneck(self, image: Float[Array, "B H W 3"], *, train: bool = False) -> Float[Array, "B h w F"]:
         """The encoder's last map alone; only the parameters of `encoder` are needed."""
         return at_least_float32(self.encoder(image, train=train)[-1])
@@ -94,6 +101,8 @@ class Network(nn.Module):
         self(image)
         if self.pose_network is not None:
             self.pose(image, image)
+        if self.intrinsics is not None:
+            self.camera_change(image[:, 0, 0, 0])
 
 
 def make_network(
@@ -124,6 +133,7 @@ def make_network(
     pose_scale: float = 0.01,
     pose_channels: int = 256,
     pose_start: float = 1.0,
+    learn_intrinsics: str = "none",
     dtype: str | None = "float32",
     remat: bool = False,
 ) -> Network:
@@ -135,11 +145,14 @@ def make_network(
     `head_*` options are those of `SegmentationHead`. `distillation_level` makes the two decoders exchange features at
     that level (published: 2), with `side_output` an intermediate segmentation there; of the head only `head_stride`
     counts then. `disparity_bias` is the initial bias of the disparity heads, `pose_start` a factor of the pose
-    output's initial weights. `dtype` is what convolutions compute in: "float32", "bfloat16", or None for the input's.
+    output's initial weights. With a pose part `learn_intrinsics` "focal" or "all" (focal lengths and centre) learns the
+    camera, too. `dtype` is what convolutions compute in: "float32", "bfloat16", or None for the input's.
     `remat` computes blocks and decoder levels again in the backward pass. Raises ValueError for options that don't fit.
     """
     _check_decoders(num_classes, segmentation, decoder_channels, head_layers)
     _check_exchange(distillation_level, depth and segmentation)
+    if learn_intrinsics not in ("none", *CHANGES):
+        raise ValueError(f"unknown model.learn_intrinsics '{learn_intrinsics}'; known: none, {', '.join(CHANGES)}")
     computed = compute_dtype(dtype)
     options = {
         "channels": tuple(decoder_channels),
@@ -164,8 +177,10 @@ def make_network(
     if pose:
         pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype, remat=remat)
         pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, pose_start, computed, name="pose")
+    learn_camera = pose and learn_intrinsics != "none"
+    intrinsics = LearntIntrinsics(learn_intrinsics) if learn_camera else None
     maps = make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype, remat=remat)
-    return Network(maps, depth_decoder, segmentation_decoder, pose_network, exchange)
+    return Network(maps, depth_decoder, segmentation_decoder, pose_network, exchange, intrinsics)
 
 
 def _check_decoders(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from sde_seg_jax.imaging.colour import jitter_torchvision
 from sde_seg_jax.losses import photometric
-from sde_seg_jax.tasks.parts import choose, forward, predict, source_poses, terms, triplet
+from sde_seg_jax.tasks.parts import choose, forward, poses_and_intrinsics, predict, terms, triplet
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Params, Streams, TrainState, Variables, View
 
@@ -51,7 +51,7 @@ def make_loss(
         if "feature_distance" in losses:
             view = view.replace(reference_bottleneck=_imagenet_features(network, state, seen[:, 0]))
         total, logs = terms(losses, view, r["terms"], options)
-        return total, Aux(stats, {**logs, **monitors(view)})
+        return total, Aux(stats, {**logs, **monitors(view), **focal_lengths(network, view)})
 
     return loss
 
@@ -76,13 +76,13 @@ def observe(network, params, stats, batch: Batch, clean, seen, dropout) -> tuple
     `clean` are the frames that the loss compares, `seen` those that the networks see.
     """
     outputs, stats = forward(network, params, stats, seen[:, 0], dropout)
-    poses, stats = source_poses(network, params, stats, seen)
+    poses, intrinsics, stats = poses_and_intrinsics(network, params, stats, seen, batch.intrinsics)
     view = View(
         image=clean[:, 0],
         outputs=outputs,
         sources=clean[:, 1:],
         source_from_target=poses,
-        intrinsics=batch.intrinsics,
+        intrinsics=intrinsics,
     )
     return view, stats
 
@@ -103,14 +103,23 @@ def monitors(view: View) -> dict[str, jax.Array]:
     }
 
 
+def focal_lengths(network, view: View) -> dict[str, jax.Array]:
+    """Mean focal lengths of a batch in pixels of the stored image, if the network learns them."""
+    if network.intrinsics is None:
+        return {}
+    return {"focal_x": jnp.mean(view.intrinsics.fx), "focal_y": jnp.mean(view.intrinsics.fy)}
+
+
 def as_view(network, variables: Variables, batch: Batch) -> View:
     """The view of a batch for pictures: no augmentation; depth from running statistics, poses from the batch's."""
     clean = triplet(batch)
-    poses, _ = source_poses(network, variables.params, variables.batch_stats, clean)
+    poses, intrinsics, _ = poses_and_intrinsics(
+        network, variables.params, variables.batch_stats, clean, batch.intrinsics
+    )
     return View(
         image=clean[:, 0],
         outputs=predict(network, variables, clean[:, 0]),
         sources=clean[:, 1:],
         source_from_target=poses,
-        intrinsics=batch.intrinsics,
+        intrinsics=intrinsics,
     )

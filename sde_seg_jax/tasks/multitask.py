@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 
 from sde_seg_jax.tasks import semi_supervised
-from sde_seg_jax.tasks.depth import monitors, observe, term_options
+from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe, term_options
 from sde_seg_jax.tasks.parts import find_loss, forward, predict, source_poses, terms, to_float, triplet
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Streams, TrainState
 
 FIELDS = ("label", "neighbors")
 STREAMS = {"labeled": FIELDS, "unlabeled": FIELDS}  # stream -> optional fields it reads
+CACHED = ("unlabeled",)  # streams that may carry cached disparities: they mix then, as METHOD 5 has it
 NEEDS = ("depth", "segmentation", "pose")
 TEACHER = True
 
@@ -46,8 +47,9 @@ def make_loss(
     """All `losses` on the labeled triplets, those without ground truth on the unlabeled ones, consistency on mixed.
 
     The options of depth are those of the task `depth`, the options of mixing those of `semi_supervised`. The
-    disparity for mixing is the student's own in this step. pose_on_mixed: the pose network also runs on the mixed
-    images, as published; that moves its running statistics, which training never reads (Q7).
+    disparity for mixing is the student's own in this step, or the batch's, where it carries cached ones.
+    pose_on_mixed: the pose network also runs on the mixed images, as published; that moves its running statistics,
+    which training never reads (Q7).
     """
     options = term_options(
         frames=frames,
@@ -73,14 +75,15 @@ def make_loss(
         unlabeled, found = terms(without_label, view, r["unlabeled_terms"], options)
         logs |= {f"unlabeled/{name}": value for name, value in found.items()}
 
-        _, mixed, mask, teacher_stats = mixer(state, batch, r["mix"], view.outputs.disparity[0])
+        own = view.outputs.disparity[0] if batch.disparity is None else None
+        _, mixed, mask, teacher_stats = mixer(state, batch, r["mix"], own)
         image = augment(mixed.image, r["strong"])
         outputs, stats = forward(network, params, stats, image, r["mixed"])
         if pose_on_mixed:
             _, stats = source_poses(network, params, stats, clean.at[:, 0].set(image))
         agreement, found = semi_supervised.agree(outputs, mixed, mask, confidence)
         total = total + unlabeled + consistency * agreement
-        return total, Aux(stats, logs | found | monitors(view), teacher_stats)
+        return total, Aux(stats, logs | found | monitors(view) | focal_lengths(network, view), teacher_stats)
 
     return loss
 
@@ -90,6 +93,9 @@ def make_mixer(network, *, mix: str, mix_margin: float, teacher: str) -> Callabl
     mixer = semi_supervised.make_mixer(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
 
     def mix_by_own_depth(state: TrainState, batch: Batch, rng: jax.Array):
-        return mixer(state, batch, rng, predict(network, state.student, to_float(batch.image)).disparity[0])
+        own = None
+        if batch.disparity is None:
+            own = predict(network, state.student, to_float(batch.image)).disparity[0]
+        return mixer(state, batch, rng, own)
 
     return mix_by_own_depth

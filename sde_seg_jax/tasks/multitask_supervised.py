@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from sde_seg_jax.tasks.depth import monitors, observe, term_options
+from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe, term_options
 from sde_seg_jax.tasks.parts import terms, triplet
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState
@@ -39,6 +39,6 @@ def make_loss(
         batch, clean = streams.labeled, triplet(streams.labeled)
         view, stats = observe(network, params, state.student.batch_stats, batch, clean, clean, r["dropout"])
         total, logs = terms(losses, view.replace(label=batch.label.astype(jnp.int32)), r["terms"], options)
-        return total, Aux(stats, logs | monitors(view))
+        return total, Aux(stats, logs | monitors(view) | focal_lengths(network, view))
 
     return loss

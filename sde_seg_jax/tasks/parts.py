@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sde_seg_jax.geometry import se3
-from sde_seg_jax.types import Batch, Outputs, Params, TrainState, Variables, View
+from sde_seg_jax.geometry import camera, se3
+from sde_seg_jax.types import Batch, Intrinsics, Outputs, Params, TrainState, Variables, View
 
 
 def find_module(package: str, name: str, attribute: str, kind: str) -> ModuleType:
@@ -85,7 +85,10 @@ def known_disparity(depth_network: Any, state: TrainState, batch: Batch) -> jax.
     if batch.disparity is not None:
         return batch.disparity[..., None]
     if depth_network is None or "depth" not in state.frozen:
-        raise ValueError("the task needs a depth network: set task.depth_checkpoint, or mix without: task.mix=class")
+        raise ValueError(
+            "the task needs a depth network: set task.depth_checkpoint, or mix without: task.mix=class, or name its "
+            "cached disparities: data.depth_cache"
+        )
     return predict(depth_network, state.frozen["depth"], to_float(batch.image)).disparity[0]
 
 
@@ -114,6 +117,22 @@ def source_poses(network: Any, params: Params, stats: Params, frames: jax.Array)
     backward, stats = pose(previous, target, stats)
     forward_, stats = pose(target, following, stats)
     return jnp.stack([se3.inverse_transform(*backward), se3.transform(*forward_)], axis=1), stats
+
+
+def known_camera(network: Any, params: Params, nominal: Intrinsics) -> Intrinsics:
+    """The camera of each sample: the nominal one, or what the network has learnt to make of it (`camera.refine`)."""
+    if network.intrinsics is None:
+        return nominal
+    learnt = {"params": {"intrinsics": params["intrinsics"]}}
+    return camera.refine(nominal, network.apply(learnt, nominal.fx, method="camera_change"))
+
+
+def poses_and_intrinsics(
+    network: Any, params: Params, stats: Params, frames: jax.Array, nominal: Intrinsics
+) -> tuple[jax.Array, Intrinsics, Params]:
+    """`source_poses` and the `known_camera` of each sample, both with gradients; new running statistics."""
+    poses, stats = source_poses(network, params, stats, frames)
+    return poses, known_camera(network, params, nominal), stats
 
 
 def triplet(batch: Batch) -> jax.Array:

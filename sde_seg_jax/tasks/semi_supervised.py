@@ -20,6 +20,7 @@ from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import IGNORE, Batch, Outputs, Streams, TrainState, Variables
 
 STREAMS = {"labeled": ("label",), "unlabeled": ("label",)}  # stream -> optional fields it reads
+CACHED = ("unlabeled",)  # streams that may carry cached disparities, which take the place of the depth network's
 NEEDS = ("segmentation",)
 TEACHER = True
 

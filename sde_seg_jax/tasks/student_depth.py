@@ -14,6 +14,8 @@ from sde_seg_jax.tasks.parts import find_loss, forward, known_disparity, terms, 
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState, View
 
+CACHED = ("labeled",)  # streams that may carry cached disparities, which take the place of the depth network's
+
 
 def streams(losses: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Stream -> optional fields it reads: the chosen images, with labels only if a loss needs them."""

@@ -25,14 +25,14 @@ def alpha(step: Int[Array, ""], decay: float = DECAY) -> Float[Array, ""]:
 def initial_teacher(student: Variables) -> Variables:
     """A copy of the student, statistics included, that shares no buffer with it (so both can be donated).
 
-    Without the pose network, which a teacher never runs (Q24).
+    Without the pose network and the learnt intrinsics, which a teacher never runs (Q24).
     """
     student = Variables(_without_pose(student.params), _without_pose(student.batch_stats))
     return jax.tree.map(lambda x: jnp.array(x, copy=True), student)
 
 
 def _without_pose(tree: Params) -> Params:
-    return {name: branch for name, branch in tree.items() if name != "pose"}
+    return {name: branch for name, branch in tree.items() if name not in ("pose", "intrinsics")}
 
 
 def _average(teacher: Params, student: Params, keep: Float[Array, ""]) -> Params:

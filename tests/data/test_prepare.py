@@ -90,8 +90,8 @@ def test_an_interrupted_preparation_leaves_nothing_that_looks_finished(tmp_path)
 
 def test_data_of_another_schema_are_refused(tmp_path):
     path = make(tmp_path) / "metadata.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 0'))
-    with pytest.raises(ValueError, match="has schema 0, wanted 1; delete that folder and prepare again"):
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 1'))
+    with pytest.raises(ValueError, match="has schema 1, wanted 2; delete that folder and prepare again"):
         open_source(SPEC, tmp_path, "train")
 
 
@@ -112,7 +112,7 @@ def test_a_killed_preparation_leaves_a_folder_that_is_not_taken_for_data(tmp_pat
         ("size", r"label of 'train_005' is 8x14 but image of 'train_005' is 8x16"),
         ("name", r"two samples named 'train_000' in 'train'"),
         ("neighbors", r"'train_005' in 'train': all samples of a split need neighbors, or none"),
-        ("depth", r"depth of 'train_005' is missing; 'tiny_scenes' declares it for every sample"),
+        ("depth", r"'train_005' in 'train': all samples of a split need depth, or none"),
     ],
 )
 def test_faulty_samples_are_named_in_one_line(tmp_path, fault, message):

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from sde_seg_jax.data import memory, pipeline
+from sde_seg_jax.data import allocation, memory, pipeline
 from sde_seg_jax.data.subset import subset
 
 ARGUMENTS = {"seed": 3, "batch_size": 4, "crop": (6, 10)}
@@ -42,6 +42,54 @@ def test_the_reader_without_tensorflow_yields_the_same_bits(source, loaded, chan
     expected = take(pipeline.batches(source, **arguments), 4)
     assert_equal(take(memory.memory_batches(loaded, **arguments), 4), expected)
     assert_equal(take(memory.memory_batches(source, **arguments), 4), expected)
+    assert_equal(take(memory.memory_batches(source, **arguments, threads=2), 4), expected)
+
+
+def test_reading_ahead_in_threads_is_bounded(source):
+    slots = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(source, name)
+
+        def __len__(self):
+            return len(source)
+
+        def read(self, index, *arguments):
+            slots.append(index)
+            return source.read(index, *arguments)
+
+    batches = memory.memory_batches(Counting(), seed=0, batch_size=2, prefetch=3, threads=2)
+    next(batches)
+    batches.close()
+    assert 2 <= len(slots) <= 2 * (1 + 3)
+
+
+def test_leaving_while_batches_are_read_ahead_ends_the_process(prepared_dir):
+    code = f"""
+import sys
+sys.path.insert(0, {str(__file__.rsplit("/", 1)[0])!r})
+from tiny_scenes import SPEC
+from sde_seg_jax.data import pipeline
+from sde_seg_jax.data.source import open_source
+source = open_source(SPEC, {str(prepared_dir)!r}, "train")
+kept = [pipeline.batches(source, seed=0, batch_size=64, prefetch=50) for _ in range(2)]
+print([next(batches).image.shape for batches in kept])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_cache_that_exceeds_memory_is_refused(source):
+    fields = ("neighbors", "label", "depth")
+    wanted = 6 * 8 * 16 * (3 + 6 + 1 + 4)
+    examples = memory.load_into_memory(source, fields)._examples
+    maps = ("image", *fields)
+    assert allocation.decoded_bytes(source, fields) == wanted == sum(e[key].nbytes for e in examples for key in maps)
+    assert allocation.check_fits(source, fields, wanted) == "caching 6 samples: 0.0 GB"
+    with pytest.raises(ValueError, match=r"caching 6 samples of 'tiny_scenes' takes 0\.0 GB, .* data\.in_memory=false"):
+        allocation.check_fits(source, fields, wanted - 1)
+    assert allocation.available_memory() > 1e6
 
 
 def test_evaluation_reads_every_sample_once_in_order(source, loaded):

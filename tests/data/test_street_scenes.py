@@ -125,6 +125,22 @@ def test_camera_advances_and_static_objects_stay(clip):
     assert 0.39 < cameras[1].position[2] - cameras[0].position[2] < 1.01  # metres a frame
 
 
+def turned(scene, tick, **options):
+    """Degrees that the camera turns in a tick."""
+    before, after = (drive(scene, t, **options).world_from_camera for t in (tick, tick + 1))
+    return np.degrees(np.arccos(np.clip((np.trace(before.T @ after) - 1) / 2, -1, 1)))
+
+
+def test_a_shaking_camera_turns_by_some_degrees_and_stays_on_its_path():
+    scene = make_scene("target", 0, 0)
+    still, shaking = (np.mean([turned(scene, t, shake=shake) for t in range(40)]) for shake in (0.0, 1.0))
+    assert still < 1
+    assert 1.5 < shaking < 2.5
+    np.testing.assert_array_equal(drive(scene, 7).position, drive(scene, 7, shake=1.0).position)
+    rotation = drive(scene, 7, shake=1.0).world_from_camera
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)  # float64 rounding
+
+
 def test_noise_averages_out_over_large_footprints_and_repeats_seamlessly():
     u, v = np.float32([3.2, 259.2]), np.float32([7.7, 7.7])
     one, wide = np.float32([1, 1]), np.float32([256, 256])

@@ -18,9 +18,9 @@ CASES = [("target", 0), ("target", 3), ("source", 1)]
 
 
 @functools.cache
-def scene(domain, clip, size=SIZE):
+def scene(domain, clip, size=SIZE, shake=0.0):
     """Two frames (image, label, depth, place), the camera, the motion between them; noise-free."""
-    target, source = (render_frame(domain, 0, clip, tick, size, noise=0.0) for tick in (12, 13))
+    target, source = (render_frame(domain, 0, clip, tick, size, noise=0.0, shake=shake) for tick in (12, 13))
     k = Intrinsics(**{name: np.float64([value]) for name, value in intrinsics(domain, size).items()})
     return target, source, k, source_from_target(source[3], target[3])
 
@@ -52,10 +52,10 @@ def visible(target, source, xy, z):
     return keep
 
 
-@pytest.mark.parametrize(("domain", "clip"), CASES)
-def test_depth_of_both_frames_is_the_same_surface(domain, clip):
+@pytest.mark.parametrize(("domain", "clip", "shake"), [*((*case, 0.0) for case in CASES), ("target", 3, 1.0)])
+def test_depth_of_both_frames_is_the_same_surface(domain, clip, shake):
     """Inverse depth is linear over the image of a plane, so its bilinear lookup is exact there."""
-    target, source, k, motion = scene(domain, clip)
+    target, source, k, motion = scene(domain, clip, shake=shake)
     inverse = np.where(source[2] > 0, 1 / np.maximum(source[2], 0.1), 0)
     looked_up, xy, z = rebuild(inverse[..., None], target[2], k, motion)
     road = visible(target, source, xy, z) & (target[1] == 0)

@@ -26,6 +26,13 @@ def test_only_labeled_samples_are_drawn():
         subset(Names, 9)
 
 
+def test_the_published_draw_counts_in_sorted_order_of_the_labeled_samples():
+    drawn = np.random.RandomState(3).permutation(8)[:4]
+    assert subset(Names, 4, seed=3, draw="published") == [f"n{index}" for index in sorted(drawn)]
+    with pytest.raises(ValueError, match="unknown draw of labels 'numpy'; known: ours, published"):
+        subset(Names, 4, draw="numpy")
+
+
 def test_names_come_from_a_list_or_a_file(tmp_path):
     path = tmp_path / "chosen.txt"
     path.write_text("n5\nn2\n")

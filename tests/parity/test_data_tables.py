@@ -1,12 +1,14 @@
 """Label maps, class lists and cameras of the published system against ours, with the differences we decided on."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
 from golden import full_dir
 
-from sde_seg_jax.data.datasets import cityscapes
+from sde_seg_jax.data import colors, raw
+from sde_seg_jax.data.datasets import cityscapes, gta5, synthia, synthia_video, viper
 from sde_seg_jax.data.datasets.mapillary import FOLDERS
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES, MAPILLARY
@@ -57,6 +59,23 @@ def test_mapillary_has_65_classes(tables):
     assert (recorded["n_classes"], recorded["ignore_index"]) == (MAPILLARY.num_classes, IGNORE)
     assert len(set(MAPILLARY.colors)) == MAPILLARY.num_classes  # so that finding classes by color is possible
     assert tables["sizes_master"]["val_split"]["mapillary"] == FOLDERS["val"]
+
+
+@pytest.mark.parametrize(("table", "ours"), [("gtaseg_ssda", gta5.TRAIN_IDS), ("synthiaseg_ssda", synthia.TRAIN_IDS)])
+@pytest.mark.filterwarnings("ignore:label 'x' has unknown ids")  # ids beyond the table: ignored as recorded
+def test_every_id_of_a_synthetic_data_set_is_mapped_as_recorded(tables, table, ours):
+    ids = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    found = raw.train_ids(ids, ours, pathlib.Path("x"))
+    assert found.ravel().tolist() == tables[table]["id_to_train_id_0_255"]
+
+
+@pytest.mark.parametrize(("table", "ours"), [("gtaseq_ssda", viper.COLORS), ("synthiaseq_ssda", synthia_video.COLORS)])
+def test_every_color_of_a_video_is_mapped_as_recorded(tables, table, ours):
+    recorded = {tuple(color): train_id for train_id, color in tables[table]["color_to_train_id"]}
+    assert {color: train_id for color, train_id in ours.items() if train_id != IGNORE} == recorded
+    with pytest.warns(UserWarning, match=r"'x' has 1 unknown colors \[\(1, 2, 3\)\]"):
+        found = colors.train_ids(np.array([[*recorded, (1, 2, 3)]], np.uint8), ours, pathlib.Path("x"))
+    assert found.ravel().tolist() == tables[table]["encoded"]
 
 
 def test_the_cityscapes_camera_agrees_up_to_the_half_pixel_of_exact_resizing(tables):

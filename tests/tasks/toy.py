@@ -27,6 +27,7 @@ class Toy(nn.Module):
 
     dtype: str = "float32"
     encoder_type: type = Encoder
+    intrinsics: nn.Module | None = None
 
     def setup(self):
         self.encoder = self.encoder_type(self.dtype)
@@ -49,12 +50,17 @@ class Toy(nn.Module):
         found = self.pose_network(x)
         return found[:, :3], found[:, 3:] + jnp.array([[0.0, 0.0, 0.1]])
 
+    def camera_change(self, nominal):
+        return self.intrinsics(nominal)
+
     def bottleneck(self, image, *, train=False):
         return self.encoder(image, train)
 
     def initialize(self, image):
         self(image)
         self.pose(image, image)
+        if self.intrinsics is not None:
+            self.camera_change(image[:, 0, 0, 0])
 
 
 def variables(network, seed=0):

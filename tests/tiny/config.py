@@ -9,7 +9,16 @@ from ml_collections import ConfigDict
 
 from sde_seg_jax.cli.config import pick_row
 
-ROWS = {"depth": {}, "supervised": {}, "semi_supervised": {}, "multitask": {}, "student_depth": {}, "camvid": {}}
+ROWS = {
+    "depth": {},
+    "supervised": {},
+    "semi_supervised": {},
+    "multitask": {},
+    "student_depth": {},
+    "camvid": {},
+    "folder": {},
+    "kitti": {},
+}
 
 
 def get_config(row="supervised"):
@@ -36,7 +45,7 @@ def get_config(row="supervised"):
     c.train.eval_every = 0
     c.train.picture_every = 0
     c.schedule = ConfigDict({"name": "poly", "steps": 100})
-    if row == "depth":
+    if row in ("depth", "kitti"):
         base.depth(c)
         c.data.batch_size = 2
         c.train.steps = 4
@@ -57,6 +66,15 @@ def get_config(row="supervised"):
         c.model.decoder_channels = (4, 4, 4, 8, 8)
         c.task.depth_checkpoint = "@depth"
         c.train.steps = 4
+    if row == "kitti":
+        c.data.dataset = "kitti"
+        c.data.train_split = c.data.video_split = "video"
+        c.dataset = ConfigDict({"test_step": 1})
+    if row == "folder":
+        c.data.dataset = "folder"
+        c.data.labels = 0
+        c.data.video_split = "video"
+        c.dataset = ConfigDict({"val_fraction": 0.3})
     if row == "camvid":
         c.data.dataset = "camvid"
         c.dataset = ConfigDict({"frame_gap": 2})

@@ -76,8 +76,12 @@ def load(item: Item, size: Size) -> dict[str, Any]:
 def _listed(raw_dir: pathlib.Path, split: str, problems: raw.Problems) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """(image, label) paths of a list file, whose leading folders (/SegNet/CamVid/) are another machine's."""
     path = raw.existing(raw_dir / f"{split}.txt", "camvid", LAYOUT)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"'{path}' is no text ({error.reason} at byte {error.start}); download it again") from error
     pairs = []
-    for line in path.read_text().splitlines():
+    for line in lines:
         if not line.strip():
             continue
         names = line.split()
@@ -123,4 +127,5 @@ SPEC = DatasetSpec(
     fields=("neighbors", "label"),
     options={"frame_gap": 2},
     layout=LAYOUT,
+    pixel_aspect=INTRINSICS.fy / INTRINSICS.fx,
 )

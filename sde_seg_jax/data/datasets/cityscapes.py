@@ -7,6 +7,7 @@ Cordts et al.: The Cityscapes dataset for semantic urban scene understanding, CV
 from __future__ import annotations
 
 import json
+import math
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -102,13 +103,17 @@ def read_camera(path: pathlib.Path) -> Intrinsics:
     try:
         entry = json.loads(path.read_text())["intrinsic"]
         found = Intrinsics(*(float(entry[key]) for key in ("fx", "fy", "u0", "v0")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"cannot read camera '{path}' ({type(error).__name__}: {error}); expected JSON with intrinsic: fx, fy, u0, "
             f"v0; replace the file, or take the folder '{CAMERAS}' away to use the published camera"
         ) from error
-    if not (found.fx > 0 and found.fy > 0):
-        raise ValueError(f"camera '{path}' has focal lengths {found.fx}, {found.fy}; expected positive pixels")
+    values = (found.fx, found.fy, found.cx, found.cy)
+    if not (all(map(math.isfinite, values)) and found.fx > 0 and found.fy > 0):
+        raise ValueError(
+            f"camera '{path}' has focal lengths {found.fx}, {found.fy}; expected positive pixels, and a finite centre, "
+            f"not {found.cx}, {found.cy}; replace the file"
+        )
     return found
 
 

@@ -95,7 +95,7 @@ def read_config(release: Release, raw_dir: pathlib.Path) -> tuple[int, ...]:
         raise ValueError(f"Missing raw files of {release.name!r}: '{paths[0]}'; expected {release.layout}")
     try:
         labels = [(bool(entry["evaluate"]), tuple(entry["color"])) for entry in json.loads(path.read_text())["labels"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"cannot read '{path}' ({type(error).__name__}: {error}); expected JSON with labels: a list of evaluate, "
             f"color, ...; unpack the package again"

@@ -13,7 +13,7 @@ DOMAINS = ("target", "source")  # "real" streets, and the simpler rendering of t
 SPLITS = ("train", "val")
 SUPERSAMPLE = 2  # rendered at twice the size, then averaged
 
-Item = tuple[str, int, int]  # domain, seed, index
+Item = tuple[str, int, int, float]  # domain, seed, index, shake
 
 
 def items(
@@ -24,21 +24,25 @@ def items(
     domain: str,
     seed: int,
     counts: Mapping[str, int],
+    shake: float = 0.0,
 ) -> Sequence[Item]:
-    """Lists `counts[split]` scenes. Every split has its own seed, so that no street is in two of them."""
+    """Lists `counts[split]` scenes. Every split has its own seed, so that no street is in two of them.
+
+    `shake` turns the camera as if it were held by hand (`camera.drive`): focal lengths show in rotations alone.
+    """
     del problems  # nothing is read
     if domain not in DOMAINS:
         raise ValueError(f"unknown domain {domain!r} of 'street_scenes'; known: {DOMAINS}")
     streets = len(SPLITS) * seed + SPLITS.index(split)
-    return [(domain, streets, index) for index in range(counts[split])]
+    return [(domain, streets, index, shake) for index in range(counts[split])]
 
 
 def load(item: Item, size: Size) -> dict[str, Any]:
     """Renders one scene at the stored size."""
     from sde_seg_jax.data.street_scenes import clip  # only who renders needs the renderer
 
-    domain, seed, index = item
-    example = clip.render_sample(domain, seed, index, size=size, supersample=SUPERSAMPLE)
+    domain, seed, index, shake = item
+    example = clip.render_sample(domain, seed, index, size=size, supersample=SUPERSAMPLE, shake=shake)
     camera = example["intrinsics"]
     return {**example, "intrinsics": tuple(camera[key] for key in ("fx", "fy", "cx", "cy"))}
 
@@ -51,5 +55,5 @@ SPEC = DatasetSpec(
     items=items,
     load=load,
     fields=("neighbors", "label", "depth", "pose"),
-    options={"domain": "target", "seed": 0, "counts": {"train": 300, "val": 60}},
+    options={"domain": "target", "seed": 0, "counts": {"train": 300, "val": 60}, "shake": 0.0},
 )

@@ -72,8 +72,11 @@ def _wave(phase: float) -> float:
     return float(4 * x * (1 - abs(x)))
 
 
-def drive(scene: Scene, tick: float) -> Camera:
-    """The camera at time `tick`: it follows its lane and sways, yaws and nods a little."""
+def drive(scene: Scene, tick: float, shake: float = 0.0) -> Camera:
+    """The camera at time `tick`: it follows its lane and sways, yaws and nods a little.
+
+    With `shake` it also turns about all three axes as if held by hand: by about `shake` times 2 degrees a tick.
+    """
     yaw, pitch, sway = scene.wobble
     along = scene.speed * tick
     x = scene.lane + 0.35 * _wave(along / 37 + sway) + scene.curvature * along * along / 2
@@ -82,7 +85,20 @@ def drive(scene: Scene, tick: float) -> Camera:
     cosine, sine = heading(scene.curvature, np.array(along), turn)
     c, s = circle(0.004 * _wave(along / 7 + pitch))
     tilt = np.array([[1, 0, 0], [0, c, s], [0, -s, c]])  # looks down where s > 0
-    return Camera(np.array([x, y, along]), product(rotation_y(cosine, sine), tilt))
+    turned = product(rotation_y(cosine, sine), tilt)
+    return Camera(np.array([x, y, along]), product(turned, _shaking(scene, tick, shake)) if shake else turned)
+
+
+def _shaking(scene: Scene, tick: float, shake: float) -> np.ndarray:
+    """The rotation of a camera held by hand: periods of some ticks, out of step with each other."""
+    yaw, pitch, sway = scene.wobble
+    (cy, sy), (cp, sp), (cr, sr) = (
+        circle(shake * size * _wave(tick / period + phase))
+        for size, period, phase in ((0.02, 7.3, yaw), (0.012, 5.1, pitch), (0.012, 6.1, sway))
+    )
+    tilt = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
+    roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return product(rotation_y(cy, sy), product(tilt, roll))
 
 
 def source_from_target(source: Camera, target: Camera) -> np.ndarray:

@@ -64,10 +64,11 @@ def render_frame(
     size: tuple[int, int],
     supersample: int = 2,
     noise: float = 1.0,
+    shake: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Camera]:
     """A frame at time `tick`: (image uint8 [H,W,3], label uint8 [H,W], depth float32 [H,W], Camera)."""
     scene, table = _clip(domain, seed, clip)
-    camera, rays = drive(scene, tick), make_rays(intrinsics(domain, size), size, supersample)
+    camera, rays = drive(scene, tick, shake), make_rays(intrinsics(domain, size), size, supersample)
     placed = render.place(scene, tick, camera, rays)
     depth, ids = render.cast(scene, placed, camera, rays)
     radiance = shade.shade(scene, table, placed, camera, rays, depth, ids)
@@ -85,17 +86,19 @@ def render_sample(
     size: tuple[int, int] = (128, 256),
     supersample: int = 2,
     noise: float = 1.0,
+    shake: float = 0.0,
 ) -> dict:
     """Sample `index` of the endless data set (domain, seed): frame index % 8 of street index // 8.
 
     Returns image uint8 [H,W,3]; neighbors uint8 [2,H,W,3] (previous, next frame); label uint8 [H,W],
     Cityscapes train ids; depth float32 [H,W], z-depth in metres at the pixel centre, 0 for the sky; pose
     float32 [2,4,4], source_from_target of the neighbors (x right, y down, z forward); intrinsics {fx, fy,
-    cx, cy} in pixels with integer pixel centres; name. `noise` 0 turns off what breaks brightness constancy.
+    cx, cy} in pixels with integer pixel centres; name. `noise` 0 turns off what breaks brightness constancy,
+    `shake` turns the camera as `camera.drive` says.
     """
     clip, frame = divmod(index, FRAMES_PER_CLIP)
     tick = frame * STRIDE
-    views = [render_frame(domain, seed, clip, tick + step, size, supersample, noise) for step in (0, -1, 1)]
+    views = [render_frame(domain, seed, clip, tick + step, size, supersample, noise, shake) for step in (0, -1, 1)]
     (image, label, depth, camera), *others = views
     return {
         "image": image,

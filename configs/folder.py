@@ -1,0 +1,73 @@
+"""Your own images and videos, with labels for some, all or none of the frames: depth from video, then few labels.
+
+Claim: a folder and this file are all that it takes; no code is written. Layout: docs/data.md.
+Command: python -m sde_seg_jax.cli.train --config=configs/folder.py:quick_depth --config.data.raw_dir=DIR --workdir=DIR
+Rows: depth (needs video, no labels), supervised, semi_supervised (ClassMix: needs no depth), depthmix (after depth):
+the published schedule, for an accelerator; quick_depth: minutes on two CPU cores. Photographs without video: add
+--config.data.video_split=train. An unknown camera: --config.dataset.field_of_view=DEGREES, or
+--config.model.learn_intrinsics=focal.
+Hardware, time and our numbers, on a real video: docs/results.md.
+"""
+
+import base
+from ml_collections import ConfigDict
+
+from sde_seg_jax.cli.config import pick_row
+
+TRANSFER = ("encoder", "segmentation/decoder <- depth_decoder")
+ROWS = {
+    "depth": base.depth,
+    "supervised": base.supervised,
+    "semi_supervised": base.semi_supervised,
+    "depthmix": base.semi_supervised,
+    "quick_depth": base.depth,
+}
+
+
+def get_config(row="depth"):
+    change = pick_row(ROWS, row, __file__)
+    c = base.get_config()
+    c.name = "own folder"
+    c.data.dataset = "folder"
+    c.data.prepared_dir = "prepared/folder"
+    c.data.size = (512, 1024)  # height, width; choose the shape of your images
+    c.data.crop = (512, 512)
+    c.data.labels = 0  # all that there are
+    c.data.video_split = "video"
+    c.dataset = ConfigDict(
+        {
+            "val_clips": (),  # clips (folders, videos) to validate on; () = a part of each
+            "val_fraction": 0.1,  # how large that part is
+            "min_motion": 0.5,  # percent of the image width between frames that are kept; 0 = keep all
+            "max_step": 30,  # neighbors are at most so many frames away; 0 = any
+            "frame_step": 1,  # look at every n-th frame only
+            "intrinsics": None,  # (fx, fy, cx, cy, width, height) in pixels; or camera.json beside the files
+            "field_of_view": None,  # degrees across the width, instead
+        }
+    )
+    c.train.steps = 20000
+    c.schedule = ConfigDict({"name": "step", "milestones": (15000,), "gamma": 0.1})
+    change(c)
+    if row in ("depth", "quick_depth"):
+        c.data.train_split = c.data.video_split  # frames alone are not needed
+    if row == "depth":
+        c.train.steps = 20000
+        c.schedule.milestones = (15000,)
+    if row == "semi_supervised":
+        c.task.mix = "class"
+    if row == "depthmix":
+        c.model.init = c.task.depth_checkpoint = "@depth"
+        c.model.transfer = TRANSFER
+    if row == "quick_depth":
+        _shrink(c)
+    return c
+
+
+def _shrink(c):
+    base.small(c)
+    c.data.prepared_dir = "prepared/folder_quick"
+    c.data.size = c.data.crop = (96, 320)
+    c.optim.learning_rate = 1e-3
+    c.train.steps = 600
+    c.train.collapse_after = 300
+    c.schedule = ConfigDict({"name": "step", "milestones": (450,), "gamma": 0.1})

@@ -1,0 +1,75 @@
+"""Which classes a configuration means: those of its data set, or those that a person's own files bring.
+
+The latter are in the prepared data; cli.train notes them in `config.data.classes`, so that a checkpoint is enough to
+predict, evaluate and report.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml_collections import config_dict
+
+from sde_seg_jax.cli.config import plain
+from sde_seg_jax.data.finished import find_prepared, label_space, metadata
+from sde_seg_jax.data.spec import find
+from sde_seg_jax.label_spaces import LabelSpace
+
+UNKNOWN = 2  # classes of a network that is only looked at, while nothing tells how many there will be
+
+
+def find_space(
+    dataset: str,
+    classes: Sequence[Sequence[Any]] = (),
+    prepared_dir: str = "",
+    raw_dir: str = "",
+    options: Mapping[str, Any] | None = None,
+) -> LabelSpace | None:
+    """The classes of a data set; None if nothing tells them yet.
+
+    Args:
+      dataset: its name.
+      classes: [name, red, green, blue] of each class, for a data set without classes of its own.
+      prepared_dir, raw_dir: where to look, in this order, if there are none.
+      options: of the data set.
+
+    Raises:
+      ValueError: the files there are damaged or inconsistent.
+    """
+    spec = find(dataset)
+    if spec.space is not None:
+        return spec.space
+    if classes:
+        return LabelSpace(spec.name, tuple(name for name, *_ in classes), tuple(tuple(color) for _, *color in classes))
+    folder = find_prepared(spec, prepared_dir) if prepared_dir else None
+    if folder is not None:
+        return label_space(metadata(folder))
+    if raw_dir and pathlib.Path(raw_dir).is_dir():
+        return spec.read_space(pathlib.Path(raw_dir), **(options or {}))
+    return None
+
+
+def space_of(config: Mapping[str, Any]) -> LabelSpace | None:
+    """The classes that a configuration means, see `find_space`; None if nothing tells them yet."""
+    data = config["data"]
+    places = (data.get(key, "") for key in ("classes", "prepared_dir", "raw_dir"))
+    return find_space(data["dataset"], *places, plain(config.get("dataset", {})))
+
+
+def class_count(config: Mapping[str, Any]) -> int:
+    """How many classes a network of the configuration has; UNKNOWN while nothing tells."""
+    space = space_of(config)
+    return UNKNOWN if space is None else space.num_classes
+
+
+def note_classes(config: config_dict.ConfigDict) -> list[list[Any]]:
+    """Writes the classes that the prepared data bring into `config.data.classes` and returns them; else []."""
+    if find(config.data.dataset).space is not None:
+        return []
+    space = space_of(config)
+    found = [[name, *map(int, color)] for name, color in zip(space.classes, space.colors, strict=True)]
+    with config.unlocked(), config.ignore_type():
+        config.data.classes = found
+    return found

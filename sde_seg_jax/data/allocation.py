@@ -1,0 +1,54 @@
+"""Memory of the readers: how freed memory is reused, and how much samples take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from sde_seg_jax.data.spec import NEIGHBORS
+
+KEPT = 31 << 20  # bytes; glibc adapts to blocks up to 32 MiB
+PIXEL = {"label": 1, "neighbors": 3 * NEIGHBORS, "depth": 4, "disparity": 4}  # bytes a pixel, beside 3 of the image
+
+
+def keep_freed_memory() -> None:
+    """Lets the C library reuse freed memory instead of returning it: every image would be mapped page by page anew.
+
+    glibc raises the size from which blocks are mapped alone, and that from which free memory is returned, to once and
+    twice the size of the largest mapped block that was freed (mallopt(3), M_MMAP_THRESHOLD). So one block is taken and
+    freed, untouched. Other C libraries don't mind.
+    """
+    np.empty(KEPT, np.uint8)
+
+
+def decoded_bytes(source, fields: Sequence[str]) -> int:
+    """Bytes of all samples of a `stream.Source`, decoded, with the given optional fields."""
+    height, width = source.size
+    return len(source) * height * width * (3 + sum(PIXEL.get(field, 0) for field in fields))
+
+
+def check_fits(source, fields: Sequence[str], available: int) -> str:
+    """Returns `caching 367 samples: 0.5 GB`; more than the `available` bytes of memory are an error.
+
+    Raises:
+      ValueError: it does not fit, with the remedy.
+    """
+    wanted = decoded_bytes(source, fields)
+    if wanted > available:
+        raise ValueError(
+            f"caching {len(source)} samples of {source.name!r} takes {wanted / 1e9:.1f} GB, "
+            f"{available / 1e9:.1f} GB of memory are free; set data.in_memory=false or prepare a smaller data.size"
+        )
+    return f"caching {len(source)} samples: {wanted / 1e9:.1f} GB"
+
+
+def available_memory() -> int:
+    """Bytes that can be taken without swapping, as Linux estimates; elsewhere the physical memory."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            found = dict(line.split(":", 1) for line in file)
+        return int(found["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

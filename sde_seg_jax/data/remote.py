@@ -1,0 +1,99 @@
+"""Prepared data on any file system that fsspec knows (gs://, s3://, memory://): copied here once, to be read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import fsspec
+
+CACHE = "SDE_SEG_CACHE"  # environment variable: the folder for copies
+DEFAULT_CACHE = "~/.cache/sde_seg_jax/prepared"
+LOCAL = "file://"
+
+
+def is_remote(path: str | os.PathLike) -> bool:
+    """Is this an address like gs://bucket/folder, not a path of this machine?"""
+    text = os.fspath(path)
+    return "://" in text and not text.startswith(LOCAL)
+
+
+def local_path(path: str | os.PathLike) -> pathlib.Path:
+    """A path of this machine, also if given as file:///folder."""
+    return pathlib.Path(os.fspath(path).removeprefix(LOCAL))
+
+
+def open_system(url: str | os.PathLike) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Returns the file system of an address, and the path in it.
+
+    Raises:
+      ValueError: there is none of this kind, or its package is not installed.
+    """
+    text = os.fspath(url)
+    try:
+        return fsspec.core.url_to_fs(text.rstrip("/"), use_listings_cache=False)
+    except ImportError as error:
+        raise ValueError(f"'{text}' cannot be used: {error}; install that package with pip") from None
+    except ValueError as error:
+        known = "for example gs://bucket/folder, s3://bucket/folder, or a local path"
+        raise ValueError(f"'{text}' cannot be used: {error}; expected {known}") from None
+
+
+@contextlib.contextmanager
+def reachable(url: str | os.PathLike) -> Iterator[None]:
+    """Tells what goes wrong on a far file system as ValueError in one line with the address."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:  # every file system has its own errors
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        message = f"'{os.fspath(url)}' cannot be read or written ({reason}); check address, permissions and network"
+        raise ValueError(message) from error
+
+
+def subfolders(url: str) -> list[str]:
+    """Names of the folders in a folder; none if it does not exist."""
+    with reachable(url):
+        system, path = open_system(url)
+        if not system.exists(path):
+            return []
+        return sorted(pathlib.PurePosixPath(entry).name for entry in system.ls(path, detail=False))
+
+
+def read_text(url: str) -> str | None:
+    """Contents of a file, None if there is none."""
+    with reachable(url):
+        system, path = open_system(url)
+        return system.cat_file(path).decode() if system.exists(path) else None
+
+
+def fetch(url: str, key: str) -> pathlib.Path:
+    """Returns a copy of a folder on this machine, made the first time `key` is asked for.
+
+    Raises:
+      ValueError: it can't be copied, naming the address; or the disk is full.
+    """
+    digest = hashlib.sha256(f"{url}\n{key}".encode()).hexdigest()[:16]
+    cache = pathlib.Path(os.environ.get(CACHE) or DEFAULT_CACHE).expanduser() / digest
+    name = pathlib.PurePosixPath(url).name
+    if (cache / name).is_dir():
+        return cache / name
+    with reachable(url):
+        cache.mkdir(parents=True, exist_ok=True)
+        copy = pathlib.Path(tempfile.mkdtemp(prefix="copy-", dir=cache))
+        try:
+            system, path = open_system(url)
+            for entry in system.ls(path, detail=False):
+                if system.isfile(entry):
+                    system.get_file(entry, os.fspath(copy / pathlib.PurePosixPath(entry).name))
+            if not (cache / name).is_dir():  # another process may have been faster
+                copy.rename(cache / name)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+    return cache / name
