@@ -11,6 +11,7 @@ import contextlib
 import functools
 import itertools
 import os
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -97,27 +98,28 @@ def read(frame: Frame) -> np.ndarray:
 
 
 class Reader:
-    """An open video. Goes on from where it is where it can, else from the keyframe."""
+    """An open video, read by one thread at a time. Goes on from where it is where it can, else from the keyframe."""
 
     def __init__(self, path: str):
-        self._path = path
+        self._path, self._lock = path, threading.Lock()
         self._recent: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
         self._container = None
         self._restart()
 
     def read(self, frame: Frame) -> np.ndarray:
         """RGB uint8 [h, w, 3]. Raises ValueError if the file has changed since it was listed."""
-        if frame.index not in self._recent:
-            found = self._count_to(frame.index) if frame.time is None else self._find(frame)
-            if found is None:
-                raise ValueError(
-                    f"cannot read frame {frame.index} of video '{self._path}'; {REMEDY}, then prepare again"
-                )
-            image = np.rot90(found.to_ndarray(format="rgb24"), _quarters(found))
-            self._recent[frame.index] = np.ascontiguousarray(image)
-            while len(self._recent) > RECENT:
-                self._recent.popitem(last=False)
-        return self._recent[frame.index]
+        with self._lock:
+            if frame.index not in self._recent:
+                self._recent[frame.index] = self._fetch(frame)
+                while len(self._recent) > RECENT:
+                    self._recent.popitem(last=False)
+            return self._recent[frame.index]
+
+    def _fetch(self, frame: Frame) -> np.ndarray:
+        found = self._count_to(frame.index) if frame.time is None else self._find(frame)
+        if found is None:
+            raise ValueError(f"cannot read frame {frame.index} of video '{self._path}'; {REMEDY}, then prepare again")
+        return np.ascontiguousarray(np.rot90(found.to_ndarray(format="rgb24"), _quarters(found)))
 
     def _restart(self) -> None:
         if self._container is not None:

@@ -1,3 +1,4 @@
+import concurrent.futures
 import random
 import struct
 
@@ -81,6 +82,12 @@ def test_reading_in_order_neither_seeks_nor_decodes_twice(clip, monkeypatch):
     assert [number_of(reader.read(frame)) for i in range(1, COUNT - 1) for frame in frames[i - 1 : i + 2]] == [
         number for i in range(1, COUNT - 1) for number in (i - 1, i, i + 1)
     ]
+
+
+def test_threads_may_read_one_video_at_once(clip):
+    frames, order = listed(clip), np.random.default_rng(0).integers(0, COUNT, 200).tolist()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert [number_of(image) for image in pool.map(lambda i: video.read(frames[i]), order)] == order
 
 
 def test_pictures_written_by_opencv_are_read(tmp_path):
