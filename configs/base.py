@@ -55,7 +55,7 @@ def get_config():
     c.model.pose_width = 64
     c.model.pose_channels = 256  # of the pose decoder
     c.model.pose_scale = 0.01  # multiplies the pose network's output
-    c.model.pose_start = 1.0  # factor of the pose output's initial weights; 0 = the camera starts at rest
+    c.model.pose_start = 1.0  # factor of the pose output's initial weights; 0 = at rest, and it then never rotates
     c.model.learn_intrinsics = "none"  # of a camera: "focal" (one factor for fx, fy) or "all" (fx, fy, cx, cy)
     c.model.dtype = "float32"  # compute: "float32" or "bfloat16"; parameters, geometry, losses, statistics: float32
     c.model.remat = False  # True: less memory, more time; the backward pass computes blocks and levels again

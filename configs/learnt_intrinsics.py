@@ -1,6 +1,8 @@
 """Street scenes whose camera is hidden: the focal length is learnt together with depth and motion.
 
-Claim: from a nominal focal length 0.6 (row "short") or 1.6 times (row "long") the true one, training comes within 10 %.
+Claim: from a nominal focal length 0.6 (row "short") or 1.6 times (row "long") the true one, training approaches it.
+Measured with 1200 steps and rates x 0.1 from step 1000: short 5.1 % below, long 11.6 % above; up to step 1000 both were
+still closing in, so this schedule is longer. It is not run yet.
 Command: python -m sde_seg_jax.cli.train --config=configs/learnt_intrinsics.py:short --workdir=runs/learnt_short
 Then:    python -m sde_seg_jax.cli.evaluate --checkpoint=runs/learnt_short    (prints the camera, writes camera.json)
 Hardware, time and our numbers: docs/results.md. The camera shakes as if held by hand: without rotation no picture tells
@@ -28,8 +30,8 @@ def get_config(row="short"):
     c.data.field_of_view = 2 * math.degrees(math.atan(0.5 / (factor * TRUE_FOCAL)))  # what training believes
     c.data.batch_size = 8
     c.data.flip = 0.0
-    # A picture turns by several pixels a frame: until that is known, the unwarped frame explains most pixels better, and
-    # the auto-mask would leave nothing to learn from (both tried: with it, motion is not found in 400 steps).
+    # A picture turns by several pixels a frame. Until that is known the unwarped frame explains most pixels better, and
+    # the auto-mask leaves little to learn from (with it, jitter and batches of 4, motion was not found in 400 steps).
     c.task.auto_mask = False
     c.task.jitter = 0.0
     # Few scenes: motion is learnt by heart in some hundred steps, and 128 frame pairs are enough for one number.
@@ -39,8 +41,8 @@ def get_config(row="short"):
     c.model.pose_start = 0.01  # at exactly zero a rotation has no gradient, and would stay there
     c.optim.learning_rate = 1e-3
     c.optim.module_rates = ConfigDict({"intrinsics": 5e-3})
-    c.schedule = ConfigDict({"name": "step", "milestones": (1000,), "gamma": 0.1})
-    c.train.steps = 1200
+    c.schedule = ConfigDict({"name": "step", "milestones": (1600,), "gamma": 0.1})
+    c.train.steps = 2000
     c.train.eval_every = 0
     c.train.collapse_after = 600
     return c

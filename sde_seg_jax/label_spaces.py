@@ -26,7 +26,7 @@ class LabelSpace:
     def colorize(self, label: np.ndarray) -> np.ndarray:
         """Turns ids [..., H, W] into RGB uint8 [..., H, W, 3]; ignored pixels are black."""
         table = np.zeros((256, 3), np.uint8)
-        table[: self.num_classes] = self.colors
+        table[: self.num_classes] = np.reshape(self.colors, (-1, 3))
         return table[label]
 
 

@@ -27,8 +27,8 @@ def check_learnt_camera(learn: str, flip: float) -> None:
     """
     if learn == "all" and flip:
         raise UsageError(
-            f"model.learn_intrinsics=all learns where the centre is, but data.flip={flip} mirrors images: set data.flip=0, "
-            "or learn the focal length alone: model.learn_intrinsics=focal"
+            f"model.learn_intrinsics=all learns where the centre is, but data.flip={flip} mirrors images: set "
+            f"data.flip=0, or learn the focal length alone: model.learn_intrinsics=focal"
         )
 
 
