@@ -45,6 +45,7 @@ def split_lines(split: Split) -> list[str]:
         facts.append(("depth", f"{near:.2f} to {far:.1f} m, in {share:.0%} of the pixels"))
     if split.left_out:
         facts.append(("left out", f"{len(split.left_out)} samples; the first: {split.left_out[0]}"))
+    facts += [("note", note) for note in split.notes]
     return [*lines, *(f"{INDENT}{key:<{KEY}}{text}" for key, text in facts)]
 
 
@@ -122,6 +123,7 @@ def _split_json(split: Split) -> dict[str, Any]:
         "still": split.still,
         "depth": split.depths,
         "left_out": list(split.left_out),
+        "notes": list(split.notes),
         "problems": split.problems,
     }
 

@@ -33,6 +33,7 @@ class Split:
       count: samples that are usable as far as listing them tells.
       listed: problems found while listing.
       left_out: samples known to be unusable, or left out when the data were prepared.
+      notes: what to know, though nothing is wrong.
       samples: those looked at.
       recorded: pixels of each class as preparation counted them in all samples, then those without ground truth.
       judge_cameras: False for photographs without neighbors or depth, whose camera nothing reads.
@@ -45,6 +46,7 @@ class Split:
     count: int = 0
     listed: Sequence[str] = ()
     left_out: Sequence[str] = ()
+    notes: Sequence[str] = ()
     samples: Sequence[Sample] = ()
     recorded: np.ndarray | None = None
     judge_cameras: bool = True

@@ -111,8 +111,9 @@ def _listed(spec, space, split: str, raw_dir, options) -> tuple[Sequence[Any], S
             wrong = [] if len(items) else [f"split {split!r} of {spec.name!r} is empty; leave it out of the splits"]
         except (ValueError, OSError) as error:
             items, wrong = [], [" ".join(str(error).split())]
-    wrong = [*wrong, *problems.left_out, *(str(warning.message) for warning in caught)]
-    found = Split(split, space, len(items), wrong, problems.known, pixel_aspect=spec.pixel_aspect)
+    notes = [str(warning.message) for warning in caught]
+    wrong = [*wrong, *problems.left_out]
+    found = Split(split, space, len(items), wrong, problems.known, notes, pixel_aspect=spec.pixel_aspect)
     found.judge_cameras = cameras_matter(spec)
     return items, found
 
