@@ -144,15 +144,12 @@ def make_network(
     segmentation decoders are alike (channels, ASPP, batch norm, dropout), so that one initialises the other. The
     `head_*` options are those of `SegmentationHead`. `distillation_level` makes the two decoders exchange features at
     that level (published: 2), with `side_output` an intermediate segmentation there; of the head only `head_stride`
-    counts then. `disparity_bias` is the initial bias of the disparity heads, `pose_start` a factor of the pose
-    output's initial weights. With a pose part `learn_intrinsics` "focal" or "all" (focal lengths and centre) learns the
-    camera, too. `dtype` is what convolutions compute in: "float32", "bfloat16", or None for the input's.
-    `remat` computes blocks and decoder levels again in the backward pass. Raises ValueError for options that don't fit.
+    counts then. `disparity_bias` is the initial bias of the disparity heads, `pose_start` a factor of the pose output's
+    initial weights; with a pose part `learn_intrinsics` "focal" or "all" learns the camera. `dtype`: what convolutions
+    compute in (None: the input's). `remat` computes blocks and levels again going back. Raises ValueError for misfits.
     """
     _check_decoders(num_classes, segmentation, decoder_channels, head_layers)
     _check_exchange(distillation_level, depth and segmentation)
-    if learn_intrinsics not in ("none", *CHANGES):
-        raise ValueError(f"unknown model.learn_intrinsics '{learn_intrinsics}'; known: none, {', '.join(CHANGES)}")
     computed = compute_dtype(dtype)
     options = {
         "channels": tuple(decoder_channels),
@@ -171,16 +168,21 @@ def make_network(
         segmentation_decoder = SegmentationBranch(branch, num_classes, head_stride, side_output, computed)
         exchange = Distillation(distillation_level, computed)
     elif segmentation:
-        sizes = (head_channels, head_stride, head_inter_channels, head_dropout)
-        head = SegmentationHead(num_classes, tuple(head_layers), *sizes, computed)
+        sizes = (head_channels, head_stride, head_inter_channels, head_dropout, computed)
+        head = SegmentationHead(num_classes, tuple(head_layers), *sizes)
         segmentation_decoder = SegmentationDecoder(DepthDecoder(**options, scales=()), head)
+    intrinsics = _learnt_intrinsics(learn_intrinsics)
     if pose:
         pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype, remat=remat)
         pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, pose_start, computed, name="pose")
-    learn_camera = pose and learn_intrinsics != "none"
-    intrinsics = LearntIntrinsics(learn_intrinsics) if learn_camera else None
-    maps = make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype, remat=remat)
-    return Network(maps, depth_decoder, segmentation_decoder, pose_network, exchange, intrinsics)
+    parts = (depth_decoder, segmentation_decoder, pose_network, exchange, intrinsics if pose else None)
+    return Network(make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype, remat=remat), *parts)
+
+
+def _learnt_intrinsics(learn: str) -> LearntIntrinsics | None:
+    if learn not in ("none", *CHANGES):
+        raise ValueError(f"unknown model.learn_intrinsics '{learn}'; known: none, {', '.join(CHANGES)}")
+    return None if learn == "none" else LearntIntrinsics(learn)
 
 
 def _check_decoders(

@@ -85,7 +85,8 @@ def test_ids_that_are_no_training_ids_are_ignored_and_reported(raw):
     for number in range(4):
         save(raw / f"GT/LABELS/{number:07d}.png", np.full(SHAPE, 19 + number, np.uint8))
     with pytest.warns(UserWarning, match=rf"'.*{LABEL}' has unknown ids \[19\] \(known: 0..18\): ignored"):
-        synthia.read_label(raw / LABEL, "train_ids")
+        label = synthia.read_label(raw / LABEL, "train_ids")
+    assert (label == IGNORE).all()
 
 
 @pytest.mark.parametrize(
