@@ -3,7 +3,7 @@
 Claim: a folder and this file are all that it takes; no code is written. Layout: docs/data.md.
 Command: python -m sde_seg_jax.cli.train --config=configs/folder.py:quick_depth --config.data.raw_dir=DIR --workdir=DIR
 Rows: depth (needs video, no labels), supervised, semi_supervised (ClassMix: needs no depth), depthmix (after depth):
-the published schedule, for an accelerator; quick_depth: some ten minutes on two CPU cores. Photographs without video: add
+the published schedule, for an accelerator; quick_depth: 600 steps, for two CPU cores. Photographs without video: add
 --config.data.video_split=train. An unknown camera: --config.dataset.field_of_view=DEGREES, or
 --config.model.learn_intrinsics=focal.
 Hardware, time and our numbers, on a real video: docs/results.md.

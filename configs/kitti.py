@@ -5,7 +5,7 @@ Command: python -m sde_seg_jax.cli.train --config=configs/kitti.py --config.data
 Test: python -m sde_seg_jax.cli.evaluate --checkpoint=runs/kitti --config.data.raw_dir=DIR
     --config.data.val_split=test --config.data.prepared_dir=prepared/kitti_test --config.dataset.test_list=FILE
 Rows: depth (the literature's size, batch and schedule: 192x640, 12 images, Adam 1e-4 for 15 and 1e-5 for 5 epochs of
-Zhou's 39810 frames, Godard et al., ICCV 2019; network and losses are ours); quick_depth (minutes on two CPU cores).
+Zhou's 39810 frames, Godard et al., ICCV 2019; network and losses are ours); quick_depth (600 steps, for two CPU cores).
 Data: docs/data.md. Without lists, training takes all frames of the training drives, also those at a standstill.
 Hardware, time: an accelerator, 66350 steps of batch 12; not run. Literature: AbsRel 0.115 on the official 697 frames
 with a ResNet-18 (monodepth2; full-size truth, ours is at the stored size). Ours: not run.
