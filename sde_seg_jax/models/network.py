@@ -139,15 +139,14 @@ def make_network(
 ) -> Network:
     """A network from plain values; the defaults are the published ones.
 
-    `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3, layer4
-    by dilation. `decoder_channels` are per level, fine (0) to coarse (4). Depth and segmentation decoders are alike
+    `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3, layer4 by
+    dilation. `decoder_channels` are per level, fine (0) to coarse (4). Depth and segmentation decoders are alike
     (channels, ASPP, batch norm, dropout), so that one initialises the other. The `head_*` options are those of
-    `SegmentationHead`. `distillation_level` makes the two decoders exchange features at that level (published: 2),
-    with `side_output` an intermediate segmentation there; of the head only `head_stride` counts then.
-    `disparity_bias` is the initial bias of the disparity heads, `pose_start` a factor of the pose output's initial
-    weights; with a pose part `learn_intrinsics` "focal" or "all" learns the camera. `dtype`: what convolutions
-    compute in (None: the input's). `remat` computes blocks and levels again going back. Raises ValueError for
-    misfits.
+    `SegmentationHead`. `distillation_level` makes the two decoders exchange features at that level (published: 2), with
+    `side_output` an intermediate segmentation there; then only `head_stride` of the head counts. `disparity_bias` is
+    the initial bias of the disparity heads, `pose_start` a factor of the pose output's initial weights; with a pose
+    part `learn_intrinsics` "focal" or "all" learns the camera. `dtype`: what convolutions compute in (None: the
+    input's). `remat` computes blocks and levels again going back. Raises ValueError for misfits.
     """
     _check_decoders(num_classes, segmentation, decoder_channels, head_layers)
     _check_exchange(distillation_level, depth and segmentation)
