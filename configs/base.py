@@ -205,6 +205,36 @@ def student_depth(c):
     return c
 
 
+def selection(c):
+    """Adds what cli.select reads to a configuration of what it trains between its steps (METHOD 4).
+
+    That is a depth student (`student_depth`), for the entropy a segmentation network (`supervised`).
+    """
+    # cli.selection_plan.make_plan
+    c.select = ConfigDict()
+    c.select.criterion = "ds_us"  # diversity + uncertainty; or ds, us, entropy, random
+    c.select.steps = (25, 50, 100, 200, 372, 744)  # labels after each step
+    c.select.student_steps = (4000, 8000, 12000, 16000, 20000, 24000)  # training after each step, from scratch
+    c.select.single = False  # True: from the first step straight to the last, with one student
+    c.select.start = ""  # text file of names that are labeled already: the list begins with them
+    c.select.bias = 1000.0  # of the uncertainty beside the feature distance (ds_us)
+    c.select.preselect = 0.0  # ds_us: choose among the so many times more most uncertain; 0 = among all
+    c.select.scale = 1.0  # of disparities before they are compared; 0 = so that the teacher's median becomes 0.2
+    c.select.error = "abs_log"  # between student and teacher: abs, sq, abs_rel, sq_rel, abs_inv, abs_inv_log
+    c.select.far = 0.07  # disparity of the teacher under which pixels do not count: sky and what is far away
+    c.select.grow = 7  # pixels by which that mask grows, odd
+    c.select.bottom = 0.13  # share of the rows at the bottom that does not count: the car itself
+    c.select.level = 3  # decoder level of the features, 4 (coarse) to 0
+    c.select.pool = (4, 8)  # they are pooled to so many cells, height and width
+    c.select.pool_kind = "average"  # or max
+    c.select.standardize = True  # features per channel, by mean and deviation over all samples
+    c.select.p = 2.0  # of the p-norm between features
+    c.select.patchwise = False  # compare every cell with the nearest of the other image instead of the same one
+    c.data.labels = 0  # the list decides
+    c.train.eval_every = 0
+    return c
+
+
 def small(c):
     """Changes a configuration to a network and a rhythm for two CPU cores: from scratch, minutes instead of days."""
     c.data.in_memory = True

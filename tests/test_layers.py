@@ -15,6 +15,7 @@ ALLOWED = {
     "geometry": set(),
     "imaging": set(),
     "training": set(),
+    "selection": set(),
     "report": {"label_spaces"},
     "losses": {"geometry", "imaging"},
     "models": {"imaging"},

@@ -4,7 +4,8 @@ Claim: none; what each published choice is worth. `reference` is DepthMix with t
 without selection.
 Command: python -m sde_seg_jax.cli.table --config=configs/paper/ablations.py --labels=372 --config.data.raw_dir=DIR
     --workdir=DIR
-Options: labels=, seed=, dataset=cityscapes|camvid|mapillary, selection=random|ent|us|ds|ds_us (published.py).
+Options: labels=, seed=, dataset=cityscapes|camvid|mapillary, selection=random|ent|us|ds|ds_us,
+    lists=published|ours (published.py).
 Hardware, time: an accelerator, 40000 steps of 2 + 2 crops a run; not run.
 The paper's numbers: none quoted for these rows. Ours: not run.
 """

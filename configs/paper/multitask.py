@@ -3,7 +3,8 @@
 Claim: every use of self-supervised depth helps (transfer < multi-task < DepthMix), and they add up.
 Command: python -m sde_seg_jax.cli.table --config=configs/paper/multitask.py --config.data.raw_dir=DIR --workdir=DIR
 One run: python -m sde_seg_jax.cli.train --config=configs/paper/multitask.py:mtl,labels=372,seed=42 --workdir=DIR
-Options: labels=, seed=, dataset=cityscapes|camvid|mapillary, selection=random|ent|us|ds|ds_us (published.py).
+Options: labels=, seed=, dataset=cityscapes|camvid|mapillary, selection=random|ent|us|ds|ds_us,
+    lists=published|ours (published.py).
 Hardware, time: an accelerator, 40000 steps of 2 + 2 crops a run; not run.
 The paper's numbers: PAPER, Cityscapes val mIoU [%]. Ours: not run.
 """

@@ -26,6 +26,21 @@ STAGES = {  # one for all rows, labels and seeds; trained on Cityscapes for ever
     "sde_feature_distance": "configs/sde_feature_distance.py",
     "sde_without_feature_distance": "configs/sde_feature_distance.py:without_feature_distance",
 }
+SELECTION_STEPS = {"cityscapes": (25, 50, 100, 200, 372, 744), "camvid": (25, 50, 100)}  # labels after each step
+CRITERIA = {"ent": "entropy", "us": "us", "ds": "ds", "ds_us": "ds_us"}  # as published lists and our rows call them
+
+
+def selection_stage(dataset, selection, seed):
+    """The stage that chooses a list of our own."""
+    return f"select_{'' if dataset == 'cityscapes' else f'{dataset}_'}{CRITERIA[selection]}_s{seed}"
+
+
+STAGES |= {
+    selection_stage(dataset, selection, seed): f"configs/paper/select_images.py:{row},dataset={dataset},seed={seed}"
+    for dataset in SELECTION_STEPS
+    for selection, row in CRITERIA.items()
+    for seed in SEEDS
+}
 IMAGENET = ("encoder from imagenet",)
 TRANSFER = ("encoder", "segmentation/decoder <- depth_decoder")
 MULTITASK_TRANSFER = (*TRANSFER, "depth_decoder", "pose")
@@ -37,13 +52,16 @@ DATASETS = {
 }
 MILESTONES = {"cityscapes": (30000,), "camvid": (15000,), "mapillary": (30000,)}
 DATASET_LABELS = {"cityscapes": LABELS, "camvid": (50, 100, 367), "mapillary": (100, 2250, 18000)}
-SELECTIONS = {"cityscapes": ("ent", "us", "ds", "ds_us"), "camvid": ("ds_us",), "mapillary": ()}
-LISTED = {"cityscapes": 744, "camvid": 100}  # samples in a published selection
+LISTS = {  # by whom, of which data set, chosen by what
+    "published": {"cityscapes": tuple(CRITERIA), "camvid": ("ds_us",), "mapillary": ()},
+    "ours": {"cityscapes": tuple(CRITERIA), "camvid": tuple(CRITERIA), "mapillary": ()},
+}
 OPTIONS = {  # of a row's argument, with defaults; labels and selection depend on data set and row
     "labels": 0,
     "seed": 42,
     "dataset": tuple(DATASETS),
     "selection": ("", "random", "ent", "us", "ds", "ds_us"),
+    "lists": tuple(LISTS),
 }
 FOLDER = pathlib.Path(__file__).resolve().parent / "selections"
 
@@ -52,7 +70,8 @@ def configure(table, arg, file):
     """The configuration of "row,labels=372,seed=42,dataset=cityscapes,selection=random" in a table's ROWS.
 
     labels: default 372 (CamVid 100, Mapillary 2250); all of them means that there is nothing to select. selection: a
-    published list (ent, us, ds, ds_us) or random, by `seed`; default: the row's.
+    list (ent, us, ds, ds_us) or random, by `seed`; default: the row's. lists: the published ones, or ours, which the
+    stages "select_..." choose.
     """
     row, options = rows.parse(arg, table, OPTIONS, file)
     changes = dict(table[row])
@@ -70,7 +89,7 @@ def configure(table, arg, file):
     c.data.dataset = dataset
     c.data.prepared_dir = f"prepared/{dataset}"
     c.data.labels = labels
-    c.data.label_file = _label_file(dataset, selection, labels, seed, file)
+    c.data.label_file = _label_file(dataset, selection, labels, seed, options["lists"], file)
     c.schedule = ConfigDict({"name": "step", "milestones": MILESTONES[dataset], "gamma": 0.1})
     c.model.transfer = IMAGENET
     getattr(base, task)(c)
@@ -79,17 +98,22 @@ def configure(table, arg, file):
     return rows.change(c, DATASETS[dataset] | changes)
 
 
-def _label_file(dataset, selection, labels, seed, file):
+def _label_file(dataset, selection, labels, seed, lists, file):
     every = DATASET_LABELS[dataset][-1]
     if labels > every:
         raise UsageError(f"{file}: labels={labels}: '{dataset}' has {every}")
     if selection == "random" or labels == every:
         return ""
-    if selection not in SELECTIONS[dataset]:
-        known = ", ".join(("random", *SELECTIONS[dataset]))
-        raise UsageError(f"{file}: selection={selection}: not published for '{dataset}'; known: {known}")
-    if labels > LISTED[dataset]:
-        raise UsageError(f"{file}: labels={labels}: the published selections list {LISTED[dataset]} images")
+    known = LISTS[lists][dataset]
+    whose, verb = {"published": ("the published", "published"), "ours": ("our", "made")}[lists]
+    if selection not in known:
+        names = ", ".join(("random", *known))
+        raise UsageError(f"{file}: selection={selection}: not {verb} for '{dataset}'; known: {names}")
+    longest = SELECTION_STEPS[dataset][-1]
+    if labels > longest:
+        raise UsageError(f"{file}: labels={labels}: {whose} selections list {longest} images")
     if seed not in SEEDS:
-        raise UsageError(f"{file}: seed={seed}: selections are published for the seeds {', '.join(map(str, SEEDS))}")
+        raise UsageError(f"{file}: seed={seed}: selections are {verb} for the seeds {', '.join(map(str, SEEDS))}")
+    if lists == "ours":
+        return f"@{selection_stage(dataset, selection, seed)}/labels.txt"
     return str(FOLDER / f"{dataset}_{selection}_{seed}.txt")

@@ -3,7 +3,8 @@
 Claim: on few labels, mixing along depth (DepthMix) beats mixing by classes (ClassMix), which beats pseudo labels.
 Command: python -m sde_seg_jax.cli.table --config=configs/paper/semi.py --config.data.raw_dir=DIR --workdir=DIR
 One run: python -m sde_seg_jax.cli.train --config=configs/paper/semi.py:depthmix,labels=372,seed=42 --workdir=DIR
-Options: labels=, seed=, dataset=cityscapes|camvid|mapillary, selection=random|ent|us|ds|ds_us (published.py).
+Options: labels=, seed=, dataset=cityscapes|camvid|mapillary, selection=random|ent|us|ds|ds_us,
+    lists=published|ours (published.py).
 Hardware, time: an accelerator, 40000 steps of 2 + 2 crops a run; not run.
 The paper's numbers: PAPER, Cityscapes val mIoU [%]. Ours: not run.
 """

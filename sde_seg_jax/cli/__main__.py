@@ -11,6 +11,8 @@ COMMANDS = (
     "prepare",
     "cache_depth",
     "train",
+    "select",
+    "overlap",
     "evaluate",
     "predict",
     "convert",

@@ -80,5 +80,6 @@ def _flat(config: dict) -> Iterator[tuple[str, Any]]:
 
 def _same(now: Any, before: Any) -> bool:
     if isinstance(now, str) and isinstance(before, str) and now.startswith("@"):
-        return pathlib.PurePath(before).name == now[1:]
+        wanted = pathlib.PurePath(now[1:]).parts  # of "@stage/file" both
+        return pathlib.PurePath(before.removeprefix("@")).parts[-len(wanted) :] == wanted
     return now == before

@@ -19,7 +19,7 @@ from sde_seg_jax.training.optimizers import make_optimizer
 
 SECTIONS = (
     *("name", "seed", "pipeline", "data", "dataset", "model", "sources", "task", "losses"),
-    *("optim", "schedule", "train", "eval"),
+    *("optim", "schedule", "train", "eval", "select"),
 )
 EVAL = ("batch_size", "classes", "depth_crop")
 GIVEN_TO_LOOP = (  # arguments of loop.train that cli.train makes

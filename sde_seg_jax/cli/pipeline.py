@@ -17,15 +17,22 @@ from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
 from sde_seg_jax.cli.evaluate import RESULT, evaluate
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.report import write_report
+from sde_seg_jax.cli.select import finished, select
 from sde_seg_jax.cli.train import train
 
 
 def run_stage(config: config_dict.ConfigDict, folder: pathlib.Path, title: str) -> dict:
-    """Trains and evaluates one stage unless that is done; returns its scores.
+    """Trains and evaluates one stage unless that is done; returns its scores. A selection chooses, and has no scores.
 
     Raises UsageError if the folder was begun with another configuration.
     """
     refuse_other_config(as_json(config), folder)
+    if "select" in config:
+        if finished(config, folder):
+            print(f"{title}: {config.select.steps[-1]} samples are chosen in {folder}")
+        else:
+            select(config, folder)
+        return {}
     if steps_done(folder) < config.train.steps:
         train(config, str(folder), title=title)
     else:

@@ -54,18 +54,25 @@ class Predictor:
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """uint8 RGB [H,W,3] of any size -> pictures by suffix, at that size."""
         height, width = image.shape[:2]
-        small = cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_AREA)[None]
         found = {}
         if self._classes is not None:
-            classes = cv2.resize(self._classes(small)[0], (width, height), interpolation=cv2.INTER_NEAREST)
-            found["classes"] = classes
-            found["overlay"] = pictures.overlay(image, classes, self.space)
+            found["classes"] = self.classes(image)
+            found["overlay"] = pictures.overlay(image, found["classes"], self.space)
         if self._disparity is not None:
-            disparity = cv2.resize(self._disparity(small)[0], (width, height), interpolation=cv2.INTER_LINEAR)
+            disparity = self._disparity(self._shrink(image))[0]
+            disparity = cv2.resize(disparity, (width, height), interpolation=cv2.INTER_LINEAR)
             depth = np.asarray(disparity_to_depth(disparity, *self._range))
             found["depth"] = np.clip(depth * DEPTH_UNIT + 0.5, 1, 65535).astype(np.uint16)
             found["depth_color"] = pictures.disparity_picture(disparity)
         return found
+
+    def classes(self, image: np.ndarray) -> np.ndarray:
+        """uint8 RGB [H,W,3] of any size -> class ids uint8 [H,W]; of checkpoints that predict classes."""
+        found = self._classes(self._shrink(image))[0]
+        return cv2.resize(found, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+
+    def _shrink(self, image: np.ndarray) -> np.ndarray:
+        return cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_AREA)[None]
 
 
 def read_frames(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -3,8 +3,9 @@
 --rows=a,b --labels=372 --seeds=42,43 run a part (default: all that the file lists); options of the file stand after a
 colon (configs/paper/semi.py:dataset=camvid). Each run has its folder DIR/<row>_<labels>_s<seed>; stages that runs
 start from ("@stage") are trained first, once, in DIR/<stage>; weights that cli.convert wrote there are used as they
-are. What is finished is skipped, what was interrupted goes on, a folder begun with another configuration is refused.
---dry_run only prints the plan and the table so far.
+are. A stage may also choose the images to label, as cli.select does: "@stage/labels.txt" is its list. What is finished
+is skipped, what was interrupted goes on, a folder begun with another configuration is refused. --dry_run only prints
+the plan and the table so far.
 
 Overrides (--config.section.key=value) reach all runs; those of data, dataset, model, sources, train and eval reach the
 stages, too. DIR/table.md, table.html and table.json hold the table, and are written anew after every run.
@@ -25,14 +26,16 @@ from collections.abc import Iterator
 from absl import flags as absl_flags
 from ml_collections import config_dict
 
-from sde_seg_jax.cli.begun import refuse_other_config, steps_done
+from sde_seg_jax.cli.begun import refuse_other_config
 from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import DONE, Arguments, UsageError, as_json, run
 from sde_seg_jax.cli.pipeline import run_stage
+from sde_seg_jax.cli.select import check_selection
 from sde_seg_jax.cli.table_file import numbers, pick, read_table, references, stages_of
 from sde_seg_jax.cli.table_runs import (
     Item,
     commit,
+    needs_stages,
     note_status,
     result_of,
     scores_of,
@@ -83,13 +86,14 @@ class Plan:
         config = self.arguments.config(self.table.argument(*key))
         for name, stage in stages_of(config, self.table, self.arguments).items():
             if name not in self.stages:
-                self.stages[name] = self._item(name, name, stage)
+                group = f"select {stage.select.criterion}" if "select" in stage else name
+                self.stages[name] = self._item(name, group, stage)
         return self._item(name_of(key), key[0], config)
 
     def _item(self, name: str, group: str, config: config_dict.ConfigDict) -> Item:
         """Raises before any work if the configuration cannot be used, or not in this folder."""
         refuse_other_config(as_json(config), self.workdir / name)
-        check(config)
+        (check_selection if "select" in config else check)(config)
         return Item(name, group, self.workdir / name, config, tuple(dict.fromkeys(references(config))))
 
     def work(self) -> list[Item]:
@@ -98,7 +102,7 @@ class Plan:
 
         def visit(item: Item) -> None:
             for stage in (self.stages[name] for name in item.stages):
-                if steps_done(item.folder) < item.steps and not trained(stage):  # to be evaluated, it needs no stage
+                if needs_stages(item) and not trained(stage):
                     visit(stage)
             found.setdefault(item.name, item)
 

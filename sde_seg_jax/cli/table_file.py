@@ -121,11 +121,11 @@ def _collect(config, table: TableFile, arguments: Arguments, found: dict, path: 
 
 
 def references(config: config_dict.ConfigDict) -> Iterator[str]:
-    """The names of the stages that a configuration refers to as "@name"."""
+    """The names of the stages that a configuration refers to as "@name", or with a file there as "@name/file"."""
     for section in as_json(config).values():
         for value in section.values() if isinstance(section, dict) else ():
             if isinstance(value, str) and value.startswith("@"):
-                yield value[1:]
+                yield value[1:].partition("/")[0]
 
 
 def _load_stage(table: TableFile, name: str, arguments: Arguments) -> config_dict.ConfigDict:

@@ -13,8 +13,12 @@ from ml_collections import config_dict
 
 import sde_seg_jax
 from sde_seg_jax.cli.begun import CONFIG, read_json, steps_done
-from sde_seg_jax.cli.config import UsageError
+from sde_seg_jax.cli.config import UsageError, call
 from sde_seg_jax.cli.evaluate import RESULT
+from sde_seg_jax.cli.select import finished
+from sde_seg_jax.cli.selection_files import LIST, read_chosen
+from sde_seg_jax.cli.selection_plan import make_plan
+from sde_seg_jax.cli.selection_work import STUDENTS
 from sde_seg_jax.report.result_table import Result
 from sde_seg_jax.training.checkpoints import CheckpointError, locate
 from sde_seg_jax.training.log import read_metrics, write_text
@@ -24,7 +28,7 @@ STATUS = "status.json"  # in a run's folder: {"commits": [...], "failed": "why i
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A run or a stage: what is to be trained, where, and which stages it needs first."""
+    """A run or a stage: what is to be trained or selected, where, and which stages it needs first."""
 
     name: str
     group: str  # the row; runs of a row take about the same time for a step
@@ -33,9 +37,24 @@ class Item:
     stages: tuple[str, ...] = ()
 
     @property
+    def selects(self) -> bool:
+        """Whether it chooses images to label (cli.select)."""
+        return "select" in self.config
+
+    @property
     def steps(self) -> int:
-        """Steps that the configuration asks for."""
-        return self.config.train.steps
+        """Training steps that the configuration asks for; of a selection, those of all its students."""
+        if not self.selects:
+            return self.config.train.steps
+        plan = call("select", make_plan, self.config.select)
+        counts = plan.steps[:1] if plan.single else plan.steps[:-1]  # nothing is trained after the last
+        return sum(map(plan.training_steps, counts)) if plan.trains else 0
+
+    @property
+    def trained_in(self) -> list[pathlib.Path]:
+        """The folders with its checkpoints: its own; of a selection those of its students."""
+        students = sorted((self.folder / STUDENTS).glob("*"))
+        return [folder for folder in students if folder.is_dir()] if self.selects else [self.folder]
 
 
 def scores_of(item: Item) -> dict | None:
@@ -46,14 +65,28 @@ def scores_of(item: Item) -> dict | None:
 
 
 def trained(item: Item) -> bool:
-    """Whether other runs can start from it: evaluated, and its last checkpoint is there; or weights brought along."""
-    return brought(item) or (scores_of(item) is not None and steps_done(item.folder) == item.steps)
+    """Whether other runs can start from it: evaluated, and its last checkpoint is there; or weights brought along.
+
+    Of a selection: its list is complete, or brought along.
+    """
+    if brought(item):
+        return True
+    if item.selects:
+        return finished(item.config, item.folder)
+    return scores_of(item) is not None and steps_done(item.folder) == item.steps
+
+
+def needs_stages(item: Item) -> bool:
+    """Whether it reads the stages that it starts from: to be evaluated, it needs none."""
+    return not trained(item) if item.selects else steps_done(item.folder) < item.steps
 
 
 def brought(item: Item) -> bool:
-    """Whether the folder holds a checkpoint that was not trained there, such as what cli.convert writes."""
+    """Whether the folder holds what was not made there: a checkpoint, such as cli.convert writes; or a list."""
     if (item.folder / CONFIG).is_file():
         return False
+    if item.selects:
+        return (item.folder / LIST).is_file()
     try:
         return locate(str(item.folder)).is_dir()
     except CheckpointError:
@@ -61,7 +94,9 @@ def brought(item: Item) -> bool:
 
 
 def state(item: Item) -> str:
-    """For the plan: finished, to evaluate, to resume, failed or missing; brought along: weights without a run."""
+    """For the plan: finished, to evaluate, to resume, failed or missing; brought along: weights or list, no run."""
+    if item.selects:
+        return _state_of_selection(item)
     if scores_of(item) is not None:
         return "finished"
     if brought(item):
@@ -72,6 +107,17 @@ def state(item: Item) -> str:
     if _status(item.folder)["failed"]:
         return f"failed at step {done:,} of {item.steps:,}, to try again"
     return f"to resume at step {done:,} of {item.steps:,}" if done else "missing"
+
+
+def _state_of_selection(item: Item) -> str:
+    if brought(item):
+        return "brought along"
+    if finished(item.config, item.folder):
+        return "finished"
+    chosen = f"{len(read_chosen(item.folder))} of {item.config.select.steps[-1]} labels"
+    if _status(item.folder)["failed"]:
+        return f"failed at {chosen}, to try again"
+    return f"to resume at {chosen}" if (item.folder / CONFIG).is_file() else "missing"
 
 
 def result_of(item: Item, row: str, labels: int, seed: int, metric: str) -> Result:
@@ -132,11 +178,13 @@ def seconds_left(items: Sequence[Item], known: Collection[Item]) -> float | None
     """
     rates: dict[str, list[float]] = {}
     for item in known:
-        records = read_metrics(str(item.folder))
-        if scores_of(item) is not None and records and "seconds" in records[-1]:
-            rates.setdefault(item.group, []).append(records[-1]["seconds"] / item.steps)
+        seconds = [records[-1].get("seconds") for records in map(read_metrics, map(str, item.trained_in)) if records]
+        done = trained(item) if item.selects else scores_of(item) is not None
+        if done and item.steps and seconds and None not in seconds:
+            rates.setdefault(item.group, []).append(sum(seconds) / item.steps)
     if not rates:
         return None
     every = [rate for found in rates.values() for rate in found]
     mean = {group: sum(found) / len(found) for group, found in rates.items()}
-    return sum((item.steps - steps_done(item.folder)) * mean.get(item.group, sum(every) / len(every)) for item in items)
+    left = [item.steps - sum(map(steps_done, item.trained_in)) for item in items]
+    return sum(steps * mean.get(item.group, sum(every) / len(every)) for item, steps in zip(items, left, strict=True))

@@ -110,10 +110,11 @@ def _keep(draw: Callable, workdir: str) -> Callable:
 
 
 def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path) -> config_dict.ConfigDict:
-    """Replaces "@stage" by the folder of that stage, which lies beside this run's workdir."""
-    for key in ("model.init", "task.depth_checkpoint", *(f"sources.{name}" for name in config.sources)):
+    """Replaces "@stage" by the folder of that stage, which lies beside this run's workdir; "@stage/file" likewise."""
+    keys = ("model.init", "task.depth_checkpoint", "data.label_file", "select.start")
+    for key in (*keys, *(f"sources.{name}" for name in config.sources)):
         section, name = key.split(".")
-        value = config[section].get(name) or ""
+        value = config.get(section, {}).get(name) or ""
         if value.startswith("@"):
             config[section][name] = str(siblings / value[1:])
     return config

@@ -6,11 +6,11 @@ import functools
 import os
 import pathlib
 
-from sde_seg_jax.data import clips, palette, raw
-from sde_seg_jax.data.clip_labels import find_labels, labels_of
+from sde_seg_jax.data import clips, label_files, own_labels, raw
+from sde_seg_jax.data.clip_labels import labels_of
 from sde_seg_jax.data.clips import Clip
 
-Labels = dict[str, dict[int, str]]  # clip name -> {index of a frame: path of its label}
+Labels = dict[str, dict[int, str]]  # clip name -> {index of a frame: its label, a path or a reference}
 
 
 def open_folder(root: pathlib.Path, step: int, least: float, problems: raw.Problems) -> tuple[tuple[Clip, ...], Labels]:
@@ -21,10 +21,9 @@ def open_folder(root: pathlib.Path, step: int, least: float, problems: raw.Probl
     """
     found = clips.find(root)
     files = [str(path / image) for _, path, images in found for image in images or ("",)]
-    files += map(str, find_labels(root).values())
     stats = (os.stat(file) for file in files)
     state = hash(tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in zip(files, stats, strict=True)))
-    opened, labels, notes = _open(root, step, least, problems.skip, state)
+    opened, labels, notes = _open(root, step, least, problems.skip, state, label_files.state(root))
     for kind, message in notes:
         getattr(problems, kind)(message)
     if not opened:
@@ -48,7 +47,7 @@ class _Notes(raw.Problems):
 
 
 @functools.lru_cache(maxsize=1)
-def _open(root: pathlib.Path, step: int, least: float, skip: bool, state: int):
+def _open(root: pathlib.Path, step: int, least: float, skip: bool, *state: int):
     del state  # of the files: when they change, they are looked at again
     notes = _Notes(skip=skip)
     found = [clips.open_clip(*clip, step, least, notes) for clip in clips.find(root)]
@@ -56,5 +55,5 @@ def _open(root: pathlib.Path, step: int, least: float, skip: bool, state: int):
     labels = labels_of(root, opened, notes)
     if labels and not skip:
         first = next(iter(labels.values()))
-        palette.read_raw(next(iter(first.values())))  # a wrong kind of label is told before hours of work
+        own_labels.check_kind(next(iter(first.values())))  # a wrong kind of label is told before hours of work
     return opened, labels, tuple(notes.said)

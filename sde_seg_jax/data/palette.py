@@ -33,12 +33,14 @@ class Classes:
       space: the classes to learn, in the file's order.
       table: training id (or IGNORE) of each raw id; -1: no such id.
       colors: training id (or IGNORE) by RGB color; only of the entries that give one.
+      names: training id (or IGNORE) by name.
     """
 
     path: str
     space: LabelSpace
     table: tuple[int, ...]
     colors: dict[colors.Color, int]
+    names: dict[str, int]
 
 
 def read_classes(path: str) -> Classes:
@@ -55,12 +57,12 @@ def read_classes(path: str) -> Classes:
         entries = [{"name": name, "color": color} for name, color in entries.items()]
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"'{path}' lists no classes; {FORM}")
-    table, by_color, named = [-1] * IDS, {}, []
+    table, by_color, by_name, named = [-1] * IDS, {}, {}, []
     for place, entry in enumerate(entries):
         name, color, number = _entry(entry, place, path)
-        if name in (other for other, _ in named) or table[number] >= 0 or color in by_color:
+        if name in by_name or table[number] >= 0 or color in by_color:
             raise ValueError(f"'{path}' gives the name, id or color of {name!r} twice; make them unique")
-        table[number] = IGNORE if entry.get("ignore") else len(named)
+        table[number] = by_name[name] = IGNORE if entry.get("ignore") else len(named)
         if color:
             by_color[color] = table[number]
         if not entry.get("ignore"):
@@ -68,7 +70,7 @@ def read_classes(path: str) -> Classes:
     if not 0 < len(named) <= IGNORE:
         raise ValueError(f"'{path}' has {len(named)} classes that are not ignored; expected 1 to {IGNORE}")
     space = LabelSpace("folder", tuple(name for name, _ in named), tuple(color for _, color in named))
-    return Classes(path, space, tuple(table), by_color)
+    return Classes(path, space, tuple(table), by_color, by_name)
 
 
 def read_label(path: str, classes: Classes) -> np.ndarray:

@@ -72,7 +72,7 @@ def read_list(source, path: pathlib.Path, first: int = 0) -> list[str]:
       ValueError: there is no such file, it lists something twice or less than `first`, or an index is none.
     """
     if not path.is_file():
-        raise ValueError(f"list of labeled names '{path}' does not exist")
+        raise ValueError(f"list of labeled names '{path}' does not exist; cli.select writes one, or correct the path")
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     headers = [match for match in map(INDICES.fullmatch, lines) if match]
     listed = [line for line in lines if not line.startswith("#")]

@@ -10,7 +10,7 @@ import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from string import Template
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -126,19 +126,25 @@ class Facts:
         return (f"<dl>\n{items}</dl>\n" if items else "") + folded
 
 
-Part = Text | Table | Figure | Cards | Facts
+class Part(Protocol):
+    """Anything that can stand in a section: the classes above, and those of pages with a part of their own."""
+
+    def html(self) -> str:
+        """The part, escaped."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A heading with its parts; an empty title has no heading."""
+    """A heading with its parts; an empty title has no heading, `anchor` is what links on the page point to."""
 
     title: str
     parts: Sequence[Part]
+    anchor: str = ""
 
     def html(self) -> str:
         """Heading and parts in order."""
-        heading = f"<h2>{html.escape(self.title)}</h2>\n" if self.title else ""
+        anchor = f' id="{html.escape(self.anchor)}"' if self.anchor else ""
+        heading = f"<h2{anchor}>{html.escape(self.title)}</h2>\n" if self.title else ""
         return f"<section>\n{heading}{''.join(part.html() for part in self.parts)}</section>\n"
 
 

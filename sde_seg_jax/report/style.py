@@ -38,6 +38,13 @@ th { color:var(--soft); font-weight:600; font-size:.84rem; }
 figure { margin:14px 0 22px; } .picture { overflow-x:auto; }
 figure img { display:block; max-width:100%; height:auto; border-radius:8px; }
 figcaption,.caption { color:var(--soft); font-size:.88rem; margin-top:6px; }
+.jumps { display:flex; flex-wrap:wrap; gap:2px 18px; max-width:none; } a { color:var(--accent); }
+.choice { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:10px 12px 12px;
+  margin:12px 0; content-visibility:auto; contain-intrinsic-size:auto 230px; }  /* a thousand stay quick */
+.choice figcaption { display:flex; flex-wrap:wrap; gap:2px 24px; margin:0 0 8px; overflow-wrap:anywhere; }
+.choice .rank { color:var(--accent); font-weight:700; margin-right:.4em; }
+.choice .name { color:var(--ink); font-weight:600; }
+.why { display:flex; flex-wrap:wrap; gap:0 18px; font-variant-numeric:tabular-nums; } .why b { color:var(--ink); }
 details { background:var(--card); border:1px solid var(--line); border-radius:10px; padding:9px 14px;
   margin:8px 0; }
 summary { cursor:pointer; font-weight:600; } pre { overflow-x:auto; font-size:.82rem; line-height:1.45; }

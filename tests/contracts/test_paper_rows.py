@@ -12,7 +12,9 @@ from sde_seg_jax.cli.table_file import references
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STREETS = ROOT / "configs/streets_ablation.py"
-PAPER_FILES = sorted(path for path in (ROOT / "configs/paper").glob("*.py") if path.stem != "published")
+PAPER_FILES = sorted(
+    path for path in (ROOT / "configs/paper").glob("*.py") if path.stem not in ("published", "select_images")
+)
 TABLES = {path: load_module(str(path)) for path in (*PAPER_FILES, STREETS)}
 ALL = [(path, row) for path, table in TABLES.items() for row in table.ROWS]
 PAPER_ROWS = [(path, row) for path, row in ALL if path != STREETS]

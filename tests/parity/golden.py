@@ -21,7 +21,6 @@ COMPACT = HERE / "recordings"
 NOT_COVERED = {
     "g10_onemix": "cross-domain mixing: not built yet",
     "g10_mix_masks_ssda": "cross-domain mixing: not built yet",
-    "g13_": "data selection: not built yet",
     "g14_": "matching geometry sampling: not built yet",
     "g16_step_ssda_": "whole steps of domain adaptation: not built yet",
 }

@@ -15,6 +15,8 @@ ROWS = {
     "semi_supervised": {},
     "multitask": {},
     "student_depth": {},
+    "selection": {},
+    "entropy": {},
     "camvid": {},
     "folder": {},
     "kitti": {},
@@ -59,13 +61,21 @@ def get_config(row="supervised"):
         base.multitask(c)
         c.model.init = "@depth"
         c.model.transfer = ("encoder", "depth_decoder", "segmentation/decoder <- depth_decoder", "pose")
-    if row == "student_depth":
+    if row in ("student_depth", "selection"):
         changed = c.model.encoder
         base.student_depth(c)
         c.model.encoder = changed
         c.model.decoder_channels = (4, 4, 4, 8, 8)
         c.task.depth_checkpoint = "@depth"
         c.train.steps = 4
+    if row in ("selection", "entropy"):
+        base.selection(c)
+        c.select.criterion = "entropy" if row == "entropy" else "ds_us"
+        c.select.steps = (2, 3, 5)  # of 6
+        c.select.student_steps = (2, 4)
+        c.select.scale = 0.0
+        c.select.pool = (1, 2)
+        c.train.save_every = 1
     if row == "kitti":
         c.data.dataset = "kitti"
         c.data.train_split = c.data.video_split = "video"

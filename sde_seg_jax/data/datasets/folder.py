@@ -13,17 +13,17 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from sde_seg_jax.data import clips, palette, raw
+from sde_seg_jax.data import clips, label_files, own_labels, palette, raw
 from sde_seg_jax.data.camera_files import Cameras
-from sde_seg_jax.data.clip_labels import find_labels
+from sde_seg_jax.data.clip_labels import keys
 from sde_seg_jax.data.held_out import hold_out, in_split, in_video
 from sde_seg_jax.data.own_files import open_folder
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import LabelSpace
 
 LAYOUT = (
-    "images in folders (one clip each) or video files, and optionally labels/ with PNGs of the same paths, "
-    "classes.json and camera.json (see docs/data.md)"
+    "images in folders (one clip each) or video files, and optionally labels/ with PNGs of the same paths or exports "
+    "of CVAT or Label Studio, classes.json and camera.json (see docs/data.md)"
 )
 CLASSES = "classes.json"
 VIDEO = "video"  # split of the frames that have both neighbors
@@ -41,9 +41,10 @@ class Item:
     """One sample: where its frames and label are, and all that is known already."""
 
     name: str
+    key: str  # its path below the raw folder without suffix, of a video "<video>/000012": labels are found by it
     image: clips.Frame
     neighbors: tuple[clips.Frame, ...]
-    label: str | None
+    label: str | None  # path of a PNG, or reference of annotation.tools
     classes: str | None  # path of classes.json; None: nothing is labeled
     intrinsics: tuple[float, float, float, float]
 
@@ -81,12 +82,13 @@ def items(
     part = hold_out(opened, labels, tuple(val_clips), val_fraction)
     found, names = [], set()
     for clip in opened:
-        here, camera = labels.get(clip.name, {}), cameras.of(clip.path).at(clip.size, _path(clip.frames[0]))
+        here, names_here = labels.get(clip.name, {}), keys(raw_dir, clip)
+        camera = cameras.of(clip.path).at(clip.size, _path(clip.frames[0]))
         chosen = in_video(clip, part, max_step) if split == VIDEO else in_split(split, clip, here, part)
         for index, near in chosen:
             name = _unique(clips.safe_name(f"{clip.name}/{clip.names[index]}"), names)
             neighbors = tuple(clip.frames[other] for other in near)
-            found.append(Item(name, clip.frames[index], neighbors, here.get(index), classes, camera))
+            found.append(Item(name, names_here[index], clip.frames[index], neighbors, here.get(index), classes, camera))
     if not found:
         raise ValueError(f"split {split!r} of '{raw_dir}' is empty; {EMPTY[split]}")
     return found
@@ -107,7 +109,7 @@ def load(item: Item, size: Size) -> dict[str, Any]:
         example["label"] = (
             None
             if item.label is None
-            else palette.read_label(item.label, _classes(item.classes, os.stat(item.classes).st_mtime_ns))
+            else own_labels.read_label(item.label, _classes(item.classes, os.stat(item.classes).st_mtime_ns))
         )
     return example
 
@@ -120,7 +122,7 @@ def read_space(raw_dir: pathlib.Path, **options: Any) -> LabelSpace:
     """
     del options
     raw_dir = pathlib.Path(raw_dir)
-    labels = find_labels(raw_dir)
+    labels = label_files.look(raw_dir).labels
     path = raw_dir / CLASSES
     if not labels:
         return NO_CLASSES
@@ -128,7 +130,7 @@ def read_space(raw_dir: pathlib.Path, **options: Any) -> LabelSpace:
         first = next(iter(labels.values()))
         raise ValueError(
             f"'{raw_dir}' has labels but no {CLASSES}; write one with your own names (\"ignore\": true leaves "
-            f"one out), for the values in '{first}': {palette.example(str(first))}"
+            f"one out), for the values in '{first}': {own_labels.example(first)}"
         )
     return palette.read_classes(str(path)).space
 

@@ -1,0 +1,115 @@
+"""Which labelling tool wrote a file or a folder, and the labels in it as references, "<path>!<inner>"."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import types
+import zipfile
+import zlib
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+from sde_seg_jax.data import raw
+from sde_seg_jax.data.annotation import cvat, label_studio, plain
+from sde_seg_jax.data.annotation.frames import NamedLabel
+
+TOOLS = (cvat, label_studio, plain)  # each has find, references, read, write
+# Files that labelling tools write, understood or not; any other file beside labels is nobody's label.
+SUFFIXES = (".zip", ".json", ".xml", ".csv", ".tsv", ".npy", ".tar", ".gz", ".tgz", ".7z", ".rar")
+UNDERSTOOD = (
+    'exports of CVAT ("Segmentation mask 1.1" or "CVAT for images 1.1", zipped or unpacked), of Label Studio (JSON) '
+    "and of --export=folder"
+)
+SEPARATOR = "!"
+BROKEN = (*raw.BROKEN, zipfile.BadZipFile, zlib.error, RuntimeError)  # of zips: an encrypted one is a RuntimeError
+
+
+def find(path: pathlib.Path) -> types.ModuleType | None:
+    """The module of the tool whose export this file or folder is; None: no tool knows it.
+
+    Raises:
+      ValueError: it is a broken file, naming it.
+    """
+    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        return None
+    with _named(str(path)):
+        for tool in TOOLS:
+            if tool.find(path):
+                return tool
+        if path.is_file():
+            _open(path)
+        return None
+
+
+def references(path: pathlib.Path) -> dict[str, str]:
+    """Key of a frame -> reference of its label, of an export that `find` knows.
+
+    Raises:
+      ValueError: the export is broken, or has no labels, naming it.
+    """
+    tool = find(path)
+    with _named(str(path)):
+        return dict(tool.references(path))
+
+
+def read(reference: str) -> NamedLabel:
+    """The label of a reference of `references`.
+
+    Raises:
+      ValueError: what it stands for is broken or gone, naming it.
+    """
+    path = split(reference)[0]
+    with _named(reference):
+        stat = os.stat(path)
+        tool = _owner(path, stat.st_mtime_ns, stat.st_size)
+        if tool is None:
+            raise ValueError(f"'{path}' is no longer an export of a labelling tool; prepare again")
+        return tool.read(reference)
+
+
+def is_reference(label: str) -> bool:
+    """Is this a label within an export, not a file of its own (whose path may have a "!", too)?"""
+    return SEPARATOR in label and not os.path.isfile(label)
+
+
+def split(reference: str) -> tuple[str, str]:
+    """(path of the export, which label in it); the longest path that exists counts, as both may have a "!"."""
+    parts = reference.split(SEPARATOR)
+    for count in range(len(parts) - 1, 0, -1):
+        path = SEPARATOR.join(parts[:count])
+        if os.path.exists(path):
+            return path, SEPARATOR.join(parts[count:])
+    return tuple(reference.rsplit(SEPARATOR, 1))
+
+
+@functools.lru_cache(maxsize=64)
+def _owner(path: str, changed: int, size: int) -> types.ModuleType | None:
+    del changed, size  # of the file: when they do, it is looked at again
+    return find(pathlib.Path(path))
+
+
+def _open(path: pathlib.Path) -> None:
+    """Raises an error if this file, which no tool knows, is not even what its suffix says."""
+    kind = path.suffix.lower()
+    if kind == ".zip":
+        zipfile.ZipFile(path).close()
+    elif kind == ".json":
+        json.loads(path.read_bytes())
+    elif kind == ".xml":
+        ElementTree.parse(path)
+
+
+@contextlib.contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Makes every error of a broken file a ValueError on one line that names it."""
+    try:
+        yield
+    except (ValueError, *BROKEN) as error:
+        if isinstance(error, ValueError) and (split(where)[0] if is_reference(where) else where) in str(error):
+            raise
+        message = f"cannot read '{where}' ({' '.join(str(error).split())}); export it again, then prepare again"
+        raise ValueError(message) from error

@@ -1,0 +1,1 @@
+"""Which samples to label: farthest points in feature space, uncertainty of a depth student, and both together."""
