@@ -233,3 +233,15 @@ def test_published_steps_and_students_are_the_defaults():
     assert tuple(base.select.steps) == (25, 50, 100, 200, 372, 744)
     assert tuple(base.select.student_steps)[:5] == (4000, 8000, 12000, 16000, 20000)
     assert (base.select.bias, base.select.far, base.select.bottom, base.select.level) == (1000.0, 0.07, 0.13, 3)
+
+
+def test_cached_disparities_take_the_place_of_the_teachers(chosen, prepared, teacher, command, tmp_path):
+    status, _, err = command("cache_depth", *tiny_flags(prepared), teacher, "--config.data.depth_cache=tiny")
+    assert status == 0, err
+    flags = ("--config.data.depth_cache=tiny", f"--workdir={tmp_path / 'cached'}")
+    status, out, err = command("select", *tiny_flags(prepared), teacher, *flags)
+    assert status == 0, err
+    assert "made from weights" in out
+    errors = [[float(row["depth_error"] or 0) for row in rows(folder)] for folder in (chosen, tmp_path / "cached")]
+    # 16 bit: half of 1/65535 of the disparity's range, times 1000 / 0.2 of scale and more; the students differ by that
+    np.testing.assert_allclose(errors[1][:3], errors[0][:3], rtol=0.05)
