@@ -47,8 +47,8 @@ def get_config(arg="ds_us"):
     c.model.transfer = ("encoder from imagenet",)
     if options["size"] == "quick":
         _shrink(c)
-    c.data.size = SIZES[c.data.dataset, options["size"]]
-    c.data.crop = SIZES[c.data.dataset, options["size"]] if options["size"] == "quick" else (512, 512)
+    c.data.size = height, width = SIZES[c.data.dataset, options["size"]]
+    c.data.crop = (min(height, 512), min(width, 512))
     base.selection(c)
     c.select.scale = 0.0  # your depth network's scale is not the published one's
     c.select.steps = (25, 50, 100)

@@ -97,3 +97,15 @@ def test_more_labels_than_a_list_holds_are_refused_before_any_work():
     with pytest.raises(UsageError, match="labels=41: the selections list 40 scenes; random takes more"):
         config_of(STREETS, "us", "size=cpu", "labels=41")
     assert config_of(STREETS, "random", "size=cpu", "labels=41").data.labels == 41
+
+
+@pytest.mark.parametrize("data", ["folder", "street_scenes", "camvid"])
+@pytest.mark.parametrize("size", ["full", "quick"])
+def test_a_selection_of_ones_own_data_starts_with_nothing_but_a_depth_run(data, size):
+    for row in (*CRITERIA, "random"):
+        config = config_of(ROOT / "configs/selection.py", row, f"data={data}", f"size={size}")
+        if "depth_checkpoint" in config.task:
+            config.task.depth_checkpoint = "runs/depth"
+        if size == "full":
+            config.sources.imagenet = str(pathlib.Path(__file__))  # stands for weights that have been downloaded
+        assert check_selection(config).criterion == row
