@@ -11,6 +11,7 @@ from sde_seg_jax.cli import pipeline, table, table_runs
 from sde_seg_jax.cli.begun import refuse_other_config
 from sde_seg_jax.cli.config import UsageError, as_json, load_config
 from sde_seg_jax.cli.selection_files import Chosen, write_chosen
+from sde_seg_jax.cli.selection_report import PAGE
 from sde_seg_jax.cli.table_file import references
 from sde_seg_jax.cli.train import resolve
 from sde_seg_jax.training.loop import Diverged
@@ -47,6 +48,7 @@ def chosen(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(json.dumps(as_json(load_config(str(TINY), stage))))
         write_chosen(folder, [Chosen(rank, name, count, "us") for rank, name in enumerate(NAMES[:count], start=1)])
+        (folder / PAGE).write_text("what a selection ends with")
         return folder
 
     return write
@@ -188,6 +190,7 @@ def test_a_stage_that_selects_is_selected_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pipeline, "select", lambda config, folder: calls.append(folder))
     assert pipeline.run_stage(config, tmp_path, "select_us") == {}
     write_chosen(tmp_path, [Chosen(rank, name, 4, "us") for rank, name in enumerate(NAMES, start=1)])
+    (tmp_path / PAGE).touch()
     assert pipeline.run_stage(config, tmp_path, "select_us") == {}
     assert calls == [tmp_path]
     assert "select_us: 4 samples are chosen" in capsys.readouterr().out
@@ -205,6 +208,7 @@ def test_a_selection_takes_the_time_of_its_students(tmp_path):
         folder.mkdir(parents=True)
         (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, "seconds": seconds}) + "\n")
     write_chosen(tmp_path, [Chosen(rank, name, 4, "us") for rank, name in enumerate(NAMES, start=1)])
+    (tmp_path / PAGE).touch()
     (tmp_path / "config.json").write_text("{}")
     other = table_runs.Item("select_us_2", "select us", tmp_path / "other", config)
     assert table_runs.seconds_left([other], [item, other]) == 15.0  # 15 s for 30 steps, 30 steps to go
