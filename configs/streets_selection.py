@@ -1,7 +1,8 @@
 """Street scenes: which of them to label, at small scale, from random weights and without downloads.
 
-Claim: with the same number of labels, images that a depth network finds diverse (ds), that a depth student finds hard
-(us), or both (ds_us) teach more than random ones; entropy needs labels to choose by. Every list trains the baseline.
+Claim, which did not hold here (docs/results.md: 1 to 2 points below random): with the same number of labels, images
+that a depth network finds diverse (ds), that a depth student finds hard (us), or both (ds_us) teach more than random
+ones; entropy needs labels to choose by. Every list trains the baseline.
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_selection.py --workdir=runs/streets
 On a CPU: --config=configs/streets_selection.py:size=cpu
 One list: python -m sde_seg_jax.cli.select --config=configs/streets_selection.py:select_ds_us,seed=42,size=cpu
