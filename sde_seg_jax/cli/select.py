@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import tqdm
 from absl import flags as absl_flags
 from ml_collections import config_dict
 
@@ -92,6 +93,9 @@ def _continue(work: Work) -> list[Chosen]:
     rows = read_chosen(work.folder)
     started = work.started()
     counts = work.plan.counts(len(started), len(work.names), work.config.data.train_split)
+    unknown = next((row.name for row in rows if row.name not in number), None)
+    if unknown is not None:
+        raise UsageError(f"{work.folder / TABLE} lists '{unknown}', which the data do not have: delete that file")
     if rows:
         print(f"{len(rows)} samples are chosen in {work.folder / TABLE}")
     for previous, count in itertools.pairwise((0, *counts)):
@@ -149,7 +153,10 @@ def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray 
             wanted = min(int(work.plan.preselect * count), len(left))
             candidates = choose.preselect(np.nan_to_num(errors), wanted, left)
     options = {"bias": bias, "candidates": candidates, **work.plan.distance}
-    picks = farthest_point.sample(work.features, chosen, count, **options)
+    features = work.features
+    with tqdm.tqdm(total=count, desc="farthest points", unit="label", mininterval=0.5, delay=1) as bar:
+        options["progress"] = lambda done: bar.update(done - bar.n)
+        picks = farthest_point.sample(features, chosen, count, **options)
     for index, score in zip(picks.indices.tolist(), picks.distances.tolist(), strict=True):
         distance = score if bias is None else score - float(bias[index])
         yield (

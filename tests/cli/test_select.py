@@ -222,6 +222,11 @@ def test_a_damaged_list_names_the_file(chosen, prepared, teacher, refused, tmp_p
     error = refused("select", *tiny_flags(prepared), teacher, f"--workdir={copy}")
     assert "selection.csv is damaged" in error
     assert "delete it" in error
+    table = (chosen / "selection.csv").read_text()
+    (copy / "selection.csv").write_text(table.replace(rows(chosen)[0]["name"], "elsewhere"))
+    error = refused("select", *tiny_flags(prepared), teacher, f"--workdir={copy}")
+    assert "lists 'elsewhere'" in error
+    assert "delete that file" in error
 
 
 def tiny_flags(prepared):
