@@ -17,10 +17,11 @@ from sde_seg_jax.cli.annotation_classes import class_list
 from sde_seg_jax.cli.annotation_folder import FORMATS, Task, is_finished, write
 from sde_seg_jax.cli.config import Arguments, UsageError, plain
 from sde_seg_jax.cli.predict import Predictor
-from sde_seg_jax.cli.selection_files import STARTED, note, read_chosen
+from sde_seg_jax.cli.selection_files import note, read_chosen
 from sde_seg_jax.data import originals
 from sde_seg_jax.data.source import open_source
 from sde_seg_jax.data.spec import find
+from sde_seg_jax.report.selection_choice import STARTED
 
 FOLDER = "export"  # of the workdir
 OPTIONS = ("export_count", "export_from", "model", "classes", "output")  # of --export

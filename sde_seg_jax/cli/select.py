@@ -28,11 +28,12 @@ from sde_seg_jax.cli.begun import CONFIG, refuse_other_config
 from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
 from sde_seg_jax.cli.prepare import prepare_data
-from sde_seg_jax.cli.selection_files import LIST, STARTED, TABLE, Chosen, read_chosen, write_chosen
+from sde_seg_jax.cli.selection_files import LIST, TABLE, Chosen, read_chosen, write_chosen
 from sde_seg_jax.cli.selection_plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan
 from sde_seg_jax.cli.selection_work import Work, open_work
 from sde_seg_jax.cli.spaces import note_classes
 from sde_seg_jax.cli.train import resolve
+from sde_seg_jax.report.selection_choice import STARTED
 from sde_seg_jax.selection import choose, farthest_point
 from sde_seg_jax.training.log import write_text
 from sde_seg_jax.training.loop import Interrupted

@@ -16,7 +16,6 @@ from sde_seg_jax.training.log import write_text
 
 TABLE, LIST, FACTS = "selection.csv", "labels.txt", "facts.json"
 COLUMNS = ("rank", "name", "step", "criterion", "score", "feature_distance", "depth_error")
-STARTED = "start"  # criterion of samples that were labeled before
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Any
 
 from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.models.depth_decoder import LEVELS
+from sde_seg_jax.selection.features import POOLS
 from sde_seg_jax.selection.uncertainty import ERRORS
 from sde_seg_jax.tasks.parts import choose
 
 RANDOM, ENTROPY, UNCERTAINTY, DIVERSITY, BOTH = "random", "entropy", "us", "ds", "ds_us"
 CRITERIA = {name: name for name in (RANDOM, ENTROPY, UNCERTAINTY, DIVERSITY, BOTH)}
 TASKS = {ENTROPY: "supervised", UNCERTAINTY: "student_depth", BOTH: "student_depth"}  # what is trained between steps
-POOLS = {"average": "average", "max": "max"}
 
 
 @dataclasses.dataclass(frozen=True)

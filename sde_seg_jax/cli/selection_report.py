@@ -12,11 +12,11 @@ import tqdm
 from PIL import Image
 
 from sde_seg_jax.cli import selection_scores
-from sde_seg_jax.cli.selection_files import STARTED, TABLE, Chosen
+from sde_seg_jax.cli.selection_files import TABLE, Chosen
 from sde_seg_jax.cli.selection_plan import ENTROPY, TASKS
 from sde_seg_jax.cli.selection_work import SCORES, Work, step_name
 from sde_seg_jax.report.budget import Budget, write_budget
-from sde_seg_jax.report.selection_choice import Choice, criterion_name
+from sde_seg_jax.report.selection_choice import STARTED, Choice, criterion_name
 from sde_seg_jax.report.selection_page import write_selection_page
 from sde_seg_jax.report.selection_pictures import HEIGHT, strip
 from sde_seg_jax.selection.coverage import coverage

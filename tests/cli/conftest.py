@@ -11,6 +11,7 @@ import jax
 import pytest
 from absl import logging
 
+from sde_seg_jax.cli import table
 from sde_seg_jax.cli.config import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -135,3 +136,21 @@ def data_at(folder):
 def tiny():
     """tiny("row") -> the flag that names the tiny configuration."""
     return lambda row: f"--config={TINY}:{row}"
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Replaces training and selecting: made(name=error) -> the names of what was run, in order; those named raise."""
+
+    def made(**errors):
+        names = []
+
+        def run_stage(config, folder, title):
+            names.append(title)
+            if title in errors:
+                raise errors[title]
+
+        monkeypatch.setattr(table, "run_stage", run_stage)
+        return names
+
+    return made

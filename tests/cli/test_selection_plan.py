@@ -9,6 +9,7 @@ from sde_seg_jax.cli.config import UsageError, load_config
 from sde_seg_jax.cli.scan import scan
 from sde_seg_jax.cli.select import check_selection
 from sde_seg_jax.cli.selection_plan import make_plan
+from sde_seg_jax.cli.selection_scores import teacher_disparity
 from sde_seg_jax.cli.selection_work import Work, student_config
 from sde_seg_jax.data.memory import MemorySource
 from sde_seg_jax.label_spaces import CITYSCAPES
@@ -70,6 +71,12 @@ def test_entropy_asks_for_labels_by_name(config, plan, tmp_path):
     work = Work(config, dataclasses.replace(plan, criterion="entropy"), tmp_path, source, source.names, None)
     with pytest.raises(UsageError, match="2 have none, the first is 's2': label them"):
         work.student([2, 0])
+
+
+def test_a_cached_disparity_is_taken_as_it_is():
+    cached = np.random.default_rng(0).random((1, 2, 2), np.float32)
+    columns = {"image": np.zeros((1, 2, 2, 3), np.uint8), "disparity": cached}
+    np.testing.assert_array_equal(teacher_disparity(None)(None, columns), cached)
 
 
 def test_a_scan_computes_only_the_blocks_that_are_missing(tmp_path):

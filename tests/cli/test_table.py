@@ -190,24 +190,6 @@ def test_a_run_that_diverges_does_not_stop_the_others(copy, call):
     assert "42 failed" in out
 
 
-@pytest.fixture
-def made(monkeypatch):
-    """Replaces training: made(name=error) -> the names of what was run, in order; those named raise."""
-
-    def made(**errors):
-        names = []
-
-        def run_stage(config, folder, title):
-            names.append(title)
-            if title in errors:
-                raise errors[title]
-
-        monkeypatch.setattr(table, "run_stage", run_stage)
-        return names
-
-    return made
-
-
 def test_a_failed_stage_fails_the_runs_that_need_it_and_no_others(call, made, tmp_path):
     names = made(depth=Diverged("depth collapsed: try another seed"))
     status, out, err = call(tmp_path, ROWS)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import pipeline, table, table_runs
+from sde_seg_jax.cli import pipeline, table_runs
 from sde_seg_jax.cli.begun import refuse_other_config
 from sde_seg_jax.cli.config import UsageError, as_json, load_config
 from sde_seg_jax.cli.selection_files import Chosen, write_chosen
@@ -52,24 +52,6 @@ def chosen(tmp_path):
         return folder
 
     return write
-
-
-@pytest.fixture
-def made(monkeypatch):
-    """Replaces training and selecting: made(name=error) -> the names of what was run, in order; those named raise."""
-
-    def made(**errors):
-        names = []
-
-        def run_stage(config, folder, title):
-            names.append(title)
-            if title in errors:
-                raise errors[title]
-
-        monkeypatch.setattr(table, "run_stage", run_stage)
-        return names
-
-    return made
 
 
 # references

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
-from sde_seg_jax.data.annotation import cvat_files, cvat_masks, cvat_xml
+from sde_seg_jax.data.annotation import cvat_files, cvat_masks, cvat_xml, pointer
 from sde_seg_jax.data.annotation.cvat_task import write
 from sde_seg_jax.data.annotation.frames import NamedLabel
 
@@ -59,7 +59,7 @@ def read(reference: str) -> NamedLabel:
     Raises:
       ValueError: it is broken, has colors that are no class, or shapes that are no regions.
     """
-    path, inner = cvat_files.split(reference)
+    path, inner = pointer.split(reference)
     return (cvat_xml if cvat_xml.INNER.fullmatch(inner) else cvat_masks).read(path, inner)
 
 

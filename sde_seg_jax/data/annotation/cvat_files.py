@@ -12,7 +12,6 @@ from typing import IO
 AGAIN = "export it again from CVAT"
 # What zipfile makes of broken, encrypted and exotic archives, besides what any file does.
 BROKEN = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError)
-ESCAPES = {"%": "%25", "!": "%21"}  # "!" ends the path in a reference
 
 
 def names(path: pathlib.Path) -> list[str]:
@@ -47,18 +46,3 @@ def opened(path: pathlib.Path, name: str) -> Iterator[IO[bytes]]:
                 yield stack.enter_context(open(path, "rb"))
         except BROKEN as error:
             raise ValueError(f"cannot read '{name}' of '{path}' ({error}); {AGAIN}") from error
-
-
-def reference(path: pathlib.Path, inner: str) -> str:
-    """ "<path>!<inner>", where `inner` says which label of the export."""
-    for character, escape in ESCAPES.items():
-        inner = inner.replace(character, escape)
-    return f"{path}!{inner}"
-
-
-def split(text: str) -> tuple[pathlib.Path, str]:
-    """The path and `inner` of a reference."""
-    path, _, inner = text.rpartition("!")
-    for character, escape in reversed(ESCAPES.items()):
-        inner = inner.replace(escape, character)
-    return pathlib.Path(path), inner

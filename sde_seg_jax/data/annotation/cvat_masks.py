@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from sde_seg_jax.data import raw
-from sde_seg_jax.data.annotation import cvat_files
+from sde_seg_jax.data.annotation import cvat_files, pointer
 from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel
 
 LABEL_MAP, PICTURES, SUFFIX = "labelmap.txt", "SegmentationClass", ".png"
@@ -44,7 +44,7 @@ def references(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
             )
         if key in found:
             raise ValueError(f"'{path}' has two labels of '{key}', one is '{name}'; remove one of them")
-        found[key] = cvat_files.reference(path, name)
+        found[key] = pointer.make(path, name)
     return found
 
 

@@ -19,7 +19,7 @@ from xml.parsers import expat
 
 import numpy as np
 
-from sde_seg_jax.data.annotation import cvat_files, shapes
+from sde_seg_jax.data.annotation import cvat_files, pointer, shapes
 from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel
 
 NAME = "annotations.xml"
@@ -92,7 +92,7 @@ def references(path: pathlib.Path, name: str) -> dict[str, str]:
         key = pathlib.PurePosixPath(frame).with_suffix("").as_posix()
         if key in found:
             raise ValueError(f"{where} has two labels of '{frame}'; remove one of them in CVAT and export again")
-        found[key] = cvat_files.reference(path, f"{name}:{first}-{end}:{frame}")
+        found[key] = pointer.make(path, f"{name}:{first}-{end}:{frame}")
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from sde_seg_jax.data import palette
-from sde_seg_jax.data.annotation import cvat_files
+from sde_seg_jax.data.annotation import pointer
 from sde_seg_jax.data.annotation.frames import IGNORED, Frame, NamedLabel
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import IGNORE
@@ -77,9 +77,7 @@ def references(path: pathlib.Path) -> dict[str, str]:
     files = (
         file.relative_to(root) for file in root.rglob("*") if file.suffix.lower() == SUFFIX and file.name[0] != "."
     )
-    return {
-        file.with_suffix("").as_posix(): cvat_files.reference(path, f"{LABELS}/{file.as_posix()}") for file in files
-    }
+    return {file.with_suffix("").as_posix(): pointer.make(path, f"{LABELS}/{file.as_posix()}") for file in files}
 
 
 def read(reference: str) -> NamedLabel:
@@ -88,7 +86,7 @@ def read(reference: str) -> NamedLabel:
     Raises:
       ValueError: the label or classes.json is broken.
     """
-    path, inner = cvat_files.split(reference)
+    path, inner = pointer.split(reference)
     classes = palette.read_classes(str(path / CLASSES))
     ids = palette.read_label(str(path / inner), classes).astype(np.int16)
     return NamedLabel(np.where(ids == IGNORE, np.int16(IGNORED), ids), classes.space.classes)
