@@ -102,7 +102,7 @@ def get_config():
     c.eval = ConfigDict()
     c.eval.batch_size = 4
     c.eval.depth_crop = "none"  # "garg": true depth counts in KITTI's usual region only (evaluation.depth.garg_crop)
-    c.eval.classes = 0  # 16 or 13: also the mIoU over that subset of the 19 Cityscapes classes (SYNTHIA); 0 = all only
+    c.eval.classes = 0  # 16, 13 or (16, 13): also the mIoU over such subsets of Cityscapes' 19 (SYNTHIA); 0 = all only
     return c
 
 
@@ -162,9 +162,7 @@ def multitask(c):
     """Changes a configuration to multi-task learning with DepthMix by the student's own depth (METHOD 2 and 3)."""
     semi_supervised(c)
     mixing = c.task
-    depth_options = ("frames", "error", "auto_mask", "tie_break", "min_depth", "max_depth")
-    learnt = depth(get_config()).task
-    c.task = ConfigDict({"name": "multitask"} | {key: learnt[key] for key in depth_options})
+    c.task = ConfigDict({"name": "multitask"} | _sde_options())
     for key, value in mixing.items():
         if key not in ("name", "depth_checkpoint"):  # the student's own depth mixes
             c.task[key] = value
@@ -178,9 +176,70 @@ def multitask(c):
 def multitask_supervised(c):
     """The same without unlabeled images, teacher and mixing."""
     multitask(c)
-    kept = ("frames", "error", "auto_mask", "tie_break", "min_depth", "max_depth")
-    c.task = ConfigDict({"name": "multitask_supervised"} | {key: c.task[key] for key in kept})
+    c.task = ConfigDict({"name": "multitask_supervised"} | _sde_options())
     return c
+
+
+def domain_adaptation(c):
+    """Changes a configuration to domain adaptation: labeled synthetic data joins, Cross-Domain DepthMix (METHOD 5).
+
+    `multitask_adaptation` adds depth.
+    """
+    semi_supervised(c)
+    mixing = {key: value for key, value in c.task.items() if key not in ("name", "consistency", "depth_checkpoint")}
+    c.task = ConfigDict(
+        {
+            "name": "domain_adaptation",
+            "source": 1.0,  # weights: of the terms on the labeled source images,
+            "target": 1.0,  # of those on the labeled target images; 0 = unsupervised: no target label is read,
+            "intra_domain": 1.0,  # of the loss on target images mixed with each other,
+            "cross_domain": 1.0,  # of the loss on source images mixed with target images
+            "cross_mix": "depth",  # how source and target are mixed; or class
+            "margin_sign": "random",  # of mix_margin across domains: + or - for every image; or fixed (+)
+        }
+        | mixing
+        | _sde_options()
+        | {
+            "depth_checkpoint": "",  # workdir of a depth run on the target: disparity for mixing
+            "source_depth_checkpoint": "",  # workdir of a depth run on the source domain: likewise
+        }
+    )
+    # cli.source_data.open_source_data: the labeled source images
+    c.source_data = ConfigDict()
+    c.source_data.dataset = "street_scenes"
+    c.source_data.raw_dir = ""
+    c.source_data.prepared_dir = "prepared_source"
+    c.source_data.size = (512, 1024)  # stored height, width [px]; may differ from data.size, data.crop fits both
+    c.source_data.split = "train"
+    c.source_data.depth_cache = ""  # as data.depth_cache; empty = task.source_depth_checkpoint computes disparities
+    c.source_data.class_map = ()  # where classes differ: ("by_name",) or ("sidewalk -> pavement", "train -> ignore")
+    c.source_dataset = ConfigDict({"domain": "source"})  # options of its description
+
+    # cli.matching.open_matching: which source image is pasted on a target image (Matching Geometry Sampling)
+    c.matching = ConfigDict()
+    c.matching.candidates = 0  # random source crops to choose from, published: 5; 0 = no choice, a random one
+    c.matching.cells = (32, 64)  # of the disparity index in memory, height and width of a whole image
+    c.matching.bidirectional = False  # True: every other pair chooses a target crop for a source crop
+    c.matching.scale = "log1"  # of disparities before they are compared: id, log1, log01, inv, loginv, synthia
+    c.matching.top = 80 / 512  # share of the rows at the top that is not compared
+    c.matching.bottom = 100 / 512  # at the bottom
+    c.matching.bound = None  # largest difference that counts; None = any
+    return c
+
+
+def multitask_adaptation(c):
+    """Domain adaptation with the multi-task network: depth is learnt from the target's sequences, too (METHOD 5)."""
+    domain_adaptation(c)
+    c.model.distillation_level = 2
+    c.losses = ConfigDict({"cross_entropy": 1.0, "photometric": 1.0, "smoothness": 1e-3})
+    c.optim.module_rates = ConfigDict({"encoder": 1e-3, "pose": 1e-6})
+    return c
+
+
+def _sde_options():
+    """The options of the photometric term, as the task depth has them."""
+    learnt = depth(get_config()).task
+    return {key: learnt[key] for key in ("frames", "error", "auto_mask", "tie_break", "min_depth", "max_depth")}
 
 
 def student_depth(c):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -126,6 +127,12 @@ def subset_ids(space: LabelSpace, count: int) -> tuple[int, ...]:
     if count not in SUBSETS:
         raise ValueError(f"there is no subset of {count} classes; known: {', '.join(map(str, SUBSETS))}")
     return SUBSETS[count]
+
+
+def subsets(space: LabelSpace, counts: int | Sequence[int] | None) -> dict[int, tuple[int, ...]]:
+    """Training ids of several subsets by their size: `counts` is one of them or several; 0, () and None are none."""
+    several = (counts,) if isinstance(counts, int) else counts
+    return {count: subset_ids(space, count) for count in several or () if count}
 
 
 def _space(name: str, table: str) -> LabelSpace:

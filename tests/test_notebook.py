@@ -1,23 +1,40 @@
-"""The notebook runs from its first cell to its last, and shows its pictures."""
+"""Every notebook runs from its first cell to its last, and shows its pictures."""
 
 import json
 import math
 import pathlib
 import sys
+from typing import NamedTuple
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-NOTEBOOK = ROOT / "notebooks" / "street_scenes_to_segmentation.ipynb"
-STAGES = ("depth", "baseline", "semi_supervised")
-PICTURES = 9  # scenes and legend, warp, auto-mask, two pairs of curves and predictions, DepthMix
-TIMEOUT = 600  # seconds for one cell: three networks are compiled when the cache is cold
+FOLDER = ROOT / "notebooks"
 
 
-def read_notebook():
-    return nbformat.read(NOTEBOOK, as_version=4)
+class Story(NamedTuple):
+    """What a notebook leaves behind."""
+
+    workdir: str  # in runs/
+    stages: tuple[str, ...]
+    pictures: int
+
+
+STORIES = {
+    # scenes and legend, warp, auto-mask, two pairs of curves and predictions, DepthMix
+    "street_scenes_to_segmentation": Story("notebook", ("depth", "baseline", "semi_supervised"), 9),
+    # scenes and legend, predictions in both domains, curves and depth of both, two mixes, pairs, curves, predictions
+    "synthetic_labels_to_real_streets": Story(
+        "notebook_adaptation", ("source_only", "depth", "depth_source", "joint", "cross_intra_matching"), 12
+    ),
+}
+TIMEOUT = 600  # seconds for one cell: several networks are compiled when the cache is cold
+
+
+def read_notebook(name):
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
 
 
 def pictures(notebook):
@@ -30,18 +47,24 @@ def losses(path):
     return [record["loss"] for record in records if "loss" in record]
 
 
-def test_the_committed_notebook_has_no_outputs():
-    code = [cell for cell in read_notebook().cells if cell.cell_type == "code"]
+def test_every_notebook_is_run_here():
+    assert {path.stem for path in FOLDER.glob("*.ipynb")} == set(STORIES)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_the_committed_notebook_has_no_outputs(name):
+    code = [cell for cell in read_notebook(name).cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_shows_its_pictures(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "story"), STORIES.items(), ids=STORIES)
+def test_the_notebook_runs_and_shows_its_pictures(name, story, tmp_path, monkeypatch):
     monkeypatch.setenv("SDE_SEG_NOTEBOOK_SCALE", "tiny")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".jax_cache"))
     monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))  # nobody's profile or history
-    notebook = read_notebook()
+    notebook = read_notebook(name)
     notebook.cells.append(nbformat.v4.new_code_cell("import sys; sys.executable"))
 
     client = NotebookClient(
@@ -51,8 +74,8 @@ def test_the_notebook_runs_and_shows_its_pictures(tmp_path, monkeypatch):
 
     kernel = notebook.cells[-1].outputs[0].data["text/plain"]
     assert kernel == repr(sys.executable), f"the kernel is another Python: {kernel}"
-    assert len(pictures(notebook)) == PICTURES
-    for stage in STAGES:
-        found = losses(tmp_path / "runs" / "notebook" / "tiny" / stage / "metrics.jsonl")
+    assert len(pictures(notebook)) == story.pictures
+    for stage in story.stages:
+        found = losses(tmp_path / "runs" / story.workdir / "tiny" / stage / "metrics.jsonl")
         assert found, f"{stage} logged no loss"
         assert all(loss is not None and math.isfinite(loss) for loss in found)

@@ -66,20 +66,23 @@ OPTIONS = {  # of a row's argument, with defaults; labels and selection depend o
 FOLDER = pathlib.Path(__file__).resolve().parent / "selections"
 
 
-def configure(table, arg, file):
+def configure(table, arg, file, known=OPTIONS):
     """The configuration of "row,labels=372,seed=42,dataset=cityscapes,selection=random" in a table's ROWS.
 
     labels: default 372 (CamVid 100, Mapillary 2250); all of them means that there is nothing to select. selection: a
     list (ent, us, ds, ds_us) or random, by `seed`; default: the row's. lists: the published ones, or ours, which the
-    stages "select_..." choose.
+    stages "select_..." choose. `known`: other options and defaults; without dataset it is Cityscapes.
+
+    A row may name what its configuration begins with, "base": a function of base.py; default: the one of its task.
     """
-    row, options = rows.parse(arg, table, OPTIONS, file)
+    row, options = rows.parse(arg, table, known, file)
     changes = dict(table[row])
-    dataset, seed = options["dataset"], options["seed"]
+    dataset, seed = options.get("dataset", "cityscapes"), options["seed"]
     selection = options["selection"] or changes.pop("selection", "random")
     changes.pop("selection", None)
     labels = options["labels"] or DATASET_LABELS[dataset][1]
     task = changes["task.name"]
+    begin = getattr(base, changes.pop("base", task))
     if dataset != "cityscapes" and (task.startswith("multitask") or "data.unlabeled_split" in changes):
         raise UsageError(f"{file}: row '{row}' needs video of the training streets, which '{dataset}' does not have")
 
@@ -92,7 +95,7 @@ def configure(table, arg, file):
     c.data.label_file = _label_file(dataset, selection, labels, seed, options["lists"], file)
     c.schedule = ConfigDict({"name": "step", "milestones": MILESTONES[dataset], "gamma": 0.1})
     c.model.transfer = IMAGENET
-    getattr(base, task)(c)
+    begin(c)
     if "per_batch" in c.task:
         c.task.per_batch = True
     return rows.change(c, DATASETS[dataset] | changes)

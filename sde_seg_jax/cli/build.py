@@ -18,7 +18,7 @@ from sde_seg_jax.cli.streams import Data
 from sde_seg_jax.cli.transfer import transfer
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
-from sde_seg_jax.tasks.parts import choose, find_task, parts_of
+from sde_seg_jax.tasks.parts import choose, find_task, has_teacher, parts_of
 from sde_seg_jax.training import checkpoints, ema
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
 from sde_seg_jax.training.schedules import SCHEDULES, Schedule
@@ -27,7 +27,10 @@ from sde_seg_jax.types import TrainState, Variables
 
 PARTS = ("depth", "segmentation", "pose")
 NOT_NETWORK = ("init", "transfer")  # keys of the model section that are not make_network's
-NOT_LOSS = ("name", "depth_checkpoint", "reference_encoder")  # keys of the task section that are not make_loss's
+# keys of the task section that are not make_loss's
+NOT_LOSS = ("name", "depth_checkpoint", "source_depth_checkpoint", "reference_encoder")
+# frozen network -> the section whose images it sees, which may have cached disparities instead
+DEPTH_NETWORKS = {"depth": "data", "source_depth": "source_data"}
 NOT_LOOP = ("micro_batches",)  # keys of the train section that are not loop.train's but make_step's
 
 
@@ -116,9 +119,9 @@ def build_training(
     loss, mixer, depth = _loss(config, network, task)
     frozen |= depth
     optimizer = call("optim", make_optimizer, config.optim, variables.params, schedule=make_factor(config))
-    has_teacher = getattr(task, "TEACHER", False)
-    update = ema.update_rule(config.task.teacher) if has_teacher else None
-    state = init_state(variables, optimizer.transform, seed=config.seed, teacher=has_teacher, frozen=frozen)
+    teaches = has_teacher(task, config.task)
+    update = ema.update_rule(config.task.teacher) if teaches else None
+    state = init_state(variables, optimizer.transform, seed=config.seed, teacher=teaches, frozen=frozen)
     step = make_step(loss, optimizer.transform, update, config.train.micro_batches, config.optim.frozen)
     return Training(network, state, step, optimizer, task, mixer), rows
 
@@ -152,20 +155,19 @@ def reference_encoder(
 
 
 def _loss(config, network: Network, task) -> tuple[Loss, Any, dict[str, Variables]]:
-    """The task's loss, its mixer if it mixes, and the frozen depth network that its state carries, if any."""
-    section = task_section(config)
-    fixed: dict[str, Any] = {}
+    """The task's loss, its mixer if it mixes, and the frozen depth networks that its state carries, if any."""
+    options = task_section(config)
     frozen = {}
-    if config.task.get("depth_checkpoint") and not reads_cache(config):
-        depth = load_trained(config.task.depth_checkpoint)
-        if depth.network.depth_decoder is None:
-            raise UsageError(f"task.depth_checkpoint={config.task.depth_checkpoint} holds no depth network")
-        fixed["depth_network"] = depth.network
-        frozen["depth"] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
-    loss = call("task", task.make_loss, section, network, losses=dict(config.losses), **fixed)
-    mixer = None
-    if hasattr(task, "make_mixer"):
-        mixer = task.make_mixer(network, **{k: section[k] for k in ("mix", "mix_margin", "teacher")}, **fixed)
+    for name, domain in DEPTH_NETWORKS.items():
+        key = f"{name}_checkpoint"
+        if config.task.get(key) and not reads_cache(config, domain):
+            depth = load_trained(config.task[key])
+            if depth.network.depth_decoder is None:
+                raise UsageError(f"task.{key}={config.task[key]} holds no depth network")
+            options[f"{name}_network"] = depth.network
+            frozen[name] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
+    loss = call("task", task.make_loss, options, network, losses=dict(config.losses))
+    mixer = task.make_mixer(network, **options) if hasattr(task, "make_mixer") else None
     return loss, mixer, frozen
 
 

@@ -2,8 +2,9 @@
 
 DIR is the workdir of a depth run. Writes the disparity of every stored image (whole, 16 bit) beside the prepared data,
 under the name config.data.depth_cache (default: that of DIR); training with that key set reads them instead of running
-the depth network. A second call finds it done. Exit status: 0 done, 2 bad input, 130 interrupted (finished files stay;
-the same command continues).
+the depth network. With --source they are those of the images in config.source_data (GTA5, by a depth run on VIPER), and
+the key is config.source_data.depth_cache. A second call finds it done. Exit status: 0 done, 2 bad input, 130 stopped
+(finished files stay; the same command continues).
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from absl import flags as absl_flags
 from ml_collections import config_dict
 
 from sde_seg_jax.cli import build, predictors
-from sde_seg_jax.cli.cached_depth import depth_fingerprint
+from sde_seg_jax.cli.cached_depth import SOURCE, depth_fingerprint
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
 from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.source_data import source_config
 from sde_seg_jax.data.depth_cache import Place, encode
 from sde_seg_jax.data.depth_cache_writer import SHARD_SIZE, CacheWriter
 from sde_seg_jax.training import sharding
@@ -37,6 +39,7 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_list("splits", [], "default: the configuration's train and unlabeled", flag_values=values)
     absl_flags.DEFINE_integer("batch_size", 8, "images at a time, over all devices", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_integer("shard_size", SHARD_SIZE, "samples a file", lower_bound=1, flag_values=values)
+    absl_flags.DEFINE_bool("source", False, "of the source domain, config.source_data", flag_values=values)
     absl_flags.DEFINE_bool("replace", False, "make a cache of other weights or samples again", flag_values=values)
 
 
@@ -163,8 +166,11 @@ def main(arguments: Arguments) -> None:
     if not arguments.path or not arguments.checkpoint:
         raise UsageError("cli.cache_depth needs --config=FILE (which data) and --checkpoint=DIR (a depth run)")
     options = {key: getattr(arguments, key) for key in ("splits", "batch_size", "shard_size", "replace")}
-    name = cache_depth(arguments.config(), arguments.checkpoint, **options)
-    print(f"train with --config.data.depth_cache={name}")
+    config, section = arguments.config(), "data"
+    if arguments.source:
+        config, section = source_config(config), SOURCE
+    name = cache_depth(config, arguments.checkpoint, **options)
+    print(f"train with --config.{section}.depth_cache={name}")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from __future__ import annotations
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.build import build_network, loop_section, make_factor, task_section
+from sde_seg_jax.cli.cached_depth import streams_read
 from sde_seg_jax.cli.config import call, check_keys
 from sde_seg_jax.cli.learnt_camera import check_learnt_camera
-from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.cli.matching import check_matching
+from sde_seg_jax.cli.source_data import check_source_domain, open_streams
 from sde_seg_jax.cli.transfer import check_transfer
-from sde_seg_jax.data.augment import check_crop
 from sde_seg_jax.evaluation.depth import CROPS
-from sde_seg_jax.label_spaces import subset_ids
+from sde_seg_jax.label_spaces import subsets
 from sde_seg_jax.tasks.parts import choose, find_loss, find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.micro_batches import part_size
@@ -19,7 +20,7 @@ from sde_seg_jax.training.optimizers import make_optimizer
 
 SECTIONS = (
     *("name", "seed", "pipeline", "data", "dataset", "model", "sources", "task", "losses"),
-    *("optim", "schedule", "train", "eval", "select"),
+    *("optim", "schedule", "train", "eval", "select", "source_data", "source_dataset", "matching"),
 )
 EVAL = ("batch_size", "classes", "depth_crop")
 GIVEN_TO_LOOP = (  # arguments of loop.train that cli.train makes
@@ -36,10 +37,8 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_keys("", SECTIONS, config)
     check_keys("eval", EVAL, config.eval)
     choose(CROPS, config.eval.get("depth_crop", "none"), "eval.depth_crop")
-    data = call("data", open_data, config.data)
-    check_crop(data.crop, data.size, data.dataset)
-    if config.eval.get("classes", 0):
-        subset_ids(data.space, config.eval.classes)
+    data = open_streams(config)
+    subsets(data.space, config.eval.get("classes", 0))
     network = build_network(config)
     if network.intrinsics is not None:
         check_learnt_camera(config.model.learn_intrinsics, data.flip)
@@ -47,6 +46,8 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
         find_loss(name)
     task = find_task(config.task.name)
     call("task", task.make_loss, task_section(config), network, losses=dict(config.losses))
+    check_source_domain(config)
+    check_matching(config, streams_read(config))
     make_factor(config)
     check_keys("optim", make_optimizer, config.optim, fixed=("schedule",))
     check_keys("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)

@@ -29,6 +29,7 @@ from sde_seg_jax.training.loop import Interrupted
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 CACHE = pathlib.Path("~/.cache/sde_seg_jax/compiled").expanduser()
 REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; your quota is used up: free disk space"}
+ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
 TRACEBACK = "SDE_SEG_TRACEBACK"  # set to 1 to see where an error comes from
 
 
@@ -235,6 +236,10 @@ def parse_value(text: str, current: Any, key: str) -> Any:
         return float(value)
     if isinstance(current, (tuple, list)) and isinstance(value, (tuple, list)):
         return tuple(value)
+    if key in ONE_OR_SEVERAL and isinstance(value, (tuple, list)) and all(type(one) is int for one in value):
+        return tuple(value)
+    if key in ONE_OR_SEVERAL and type(value) is int:
+        return value
     if isinstance(current, config_dict.ConfigDict) or (current is not None and type(value) is not type(current)):
         raise UsageError(f"config.{key}={text}: expected something like {plain(current)!r}")
     return value

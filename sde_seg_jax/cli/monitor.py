@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.cli import predictors
+from sde_seg_jax.cli.matched_pairs import Pairs, pairs_picture
 from sde_seg_jax.cli.streams import Data
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.evaluation.evaluate import depth_scores, segmentation_scores
@@ -18,8 +19,8 @@ from sde_seg_jax.models.network import Network
 from sde_seg_jax.report import pictures
 from sde_seg_jax.report.sheets import grid, rgb
 from sde_seg_jax.tasks import depth as depth_task
-from sde_seg_jax.tasks.parts import choose
-from sde_seg_jax.types import Batch, Streams, TrainState, Variables
+from sde_seg_jax.tasks.parts import Mix, choose
+from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
 
 SHOWN = 4  # samples in a picture
 
@@ -59,7 +60,11 @@ def make_evaluate(config: config_dict.ConfigDict, data: Data, network: Network) 
 
 
 def make_pictures(
-    config: config_dict.ConfigDict, data: Data, network: Network, mixer: Callable | None = None
+    config: config_dict.ConfigDict,
+    data: Data,
+    network: Network,
+    mixer: Callable | None = None,
+    pairs: Pairs | None = None,
 ) -> Callable[[TrainState, Streams], dict[str, np.ndarray]]:
     """Pictures of the current batch for the training loop, by what the network and the task have."""
     classes = predictors.class_predictor(network) if network.segmentation is not None else None
@@ -70,13 +75,15 @@ def make_pictures(
     def draw(state: TrainState, streams: Streams) -> dict[str, np.ndarray]:
         found = {}
         if mix is not None:
-            pieces = jax.device_get(mix(state, streams.unlabeled, jax.random.fold_in(state.key, state.step))[:3])
-            found["mixing"] = mixing_picture(*pieces, data.space)
+            mixes = jax.device_get(mix(state, streams, jax.random.fold_in(state.key, state.step)))
+            found |= {name: mixing_picture(pieces, data.space) for name, pieces in mixes.items()}
+        if pairs is not None:
+            found["matching"] = pairs_picture(pairs)
         if view is not None:
-            batch = streams.labeled if streams.unlabeled is None else streams.unlabeled
+            batch = next(b for b in (streams.unlabeled, streams.labeled) if b is not None and b.neighbors is not None)
             found["depth"] = depth_picture(*jax.device_get(view(state.student, batch)))
         if classes is not None:
-            batch = streams.labeled
+            batch = streams.source if streams.labeled is None else streams.labeled
             ids = classes(state.student, batch.image)
             found["prediction"] = label_rows(batch, np.asarray(ids), data.space)
         return found
@@ -105,25 +112,21 @@ def depth_picture(image, disparity, warped, counts) -> np.ndarray:
     return grid(rows, captions=["image", "disparity", "previous, warped", "next, warped", "auto-mask"])
 
 
-def mixing_picture(pseudo, mixed, mask, space: LabelSpace) -> np.ndarray:
-    """Rows of samples: image, the one it is pasted on, disparity (where depth decides), mask, mixed image and label."""
-    titles = ["image", "pasted on", "disparity", "mask", "mixed image", "mixed label"]
+def mixing_picture(mix: Mix, space: LabelSpace) -> np.ndarray:
+    """Rows of samples: the image pasted, the one below, their disparities (where depth decides), mask, mix, its label.
+
+    A pixel without a class, IGNORE, is shown as one.
+    """
+    titles = ["image", "pasted on", "disparity", "of the other", "mask", "mixed image", "mixed label"]
     rows = []
-    for i in range(min(SHOWN, len(mask))):
-        known = mixed.probability[i].max(-1) > 0
-        label = np.where(known, mixed.probability[i].argmax(-1), space.ignore)
-        disparity = None if pseudo.disparity is None else pictures.disparity_picture(pseudo.disparity[i])
-        following = pseudo.image[(i + 1) % len(mask)]
-        rows.append(
-            [
-                rgb(pseudo.image[i]),
-                rgb(following),
-                disparity,
-                pictures.mask_picture(mask[i]),
-                rgb(mixed.image[i]),
-                pictures.label_picture(label, space),
-            ]
-        )
+    for i in range(min(SHOWN, len(mix.mask))):
+        near = [
+            None if d is None else pictures.disparity_picture(d[i]) for d in (mix.kept_disparity, mix.under_disparity)
+        ]
+        label = np.where(mix.label[i] == IGNORE, space.ignore, mix.label[i])
+        images = [rgb(mix.kept[i]), rgb(mix.under[i])]
+        mask, label = pictures.mask_picture(mix.mask[i]), pictures.label_picture(label, space)
+        rows.append([*images, *near, mask, rgb(mix.image[i]), label])
     return grid(rows, captions=titles)
 
 

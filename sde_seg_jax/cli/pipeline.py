@@ -15,7 +15,7 @@ from ml_collections import config_dict
 from sde_seg_jax.cli.begun import keep_places, read_json, refuse_other_config, steps_done
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
 from sde_seg_jax.cli.evaluate import RESULT, evaluate
-from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.prepare import prepare_domains
 from sde_seg_jax.cli.report import write_report
 from sde_seg_jax.cli.select import finished, select
 from sde_seg_jax.cli.train import train
@@ -71,7 +71,8 @@ def main(arguments: Arguments) -> None:
         raise UsageError(f"{arguments.path} has no pipeline section; use cli.train")
     started = time.monotonic()
     folder = pathlib.Path(arguments.workdir).expanduser()
-    print(f"prepared: {prepare_data(config)}")
+    for prepared in prepare_domains(config):
+        print(f"prepared: {prepared}")
     scores = {stage: run_stage(arguments.config(stage), folder / stage, stage) for stage in config.pipeline.stages}
     minutes = (time.monotonic() - started) / 60
     page = write_report(str(folder), title=config.name, summary={"wall clock of this call": f"{minutes:.1f} min"})

@@ -1,8 +1,9 @@
 """Prepares a data set once: python -m sde_seg_jax.cli.prepare --config=configs/camvid.py --config.data.raw_dir=DIR
 
 Writes it downsized and with random access to data.prepared_dir, a folder or an address like gs://bucket/folder; tells
-first how much room it needs. A second call finds it done, one after an interruption goes on where that stopped.
-Training prepares by itself what is not prepared yet. Exit status: 0 done, 2 bad input, 130 interrupted.
+first how much room it needs. With a source domain (config.source_data) both data sets are prepared. A second call finds
+it done, one after an interruption goes on where that stopped. Training prepares by itself what is not prepared yet.
+Exit status: 0 done, 2 bad input, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from absl import flags as absl_flags
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.config import Arguments, UsageError, plain, run
+from sde_seg_jax.cli.source_data import domains
 from sde_seg_jax.data import prepare as preparation
 from sde_seg_jax.data.codec import CODECS
 from sde_seg_jax.training.loop import Interrupted
@@ -56,8 +58,23 @@ def prepare_data(config: config_dict.ConfigDict, splits: Sequence[str] = (), **o
     return str(folder)
 
 
+def prepare_domains(config: config_dict.ConfigDict, splits: Sequence[str] = (), **options: Any) -> list[str]:
+    """`prepare_data` of the configuration's data and, if it has one, of its source domain; returns their folders.
+
+    `splits` are the former's: of the source domain the one that it names is prepared.
+    """
+    target, *source = domains(config)
+    folders = [prepare_data(target, splits, **options)]
+    for one in source:
+        try:
+            folders.append(prepare_data(one, **options))
+        except ValueError as error:
+            raise UsageError(f"source domain (config.source_data): {error}") from error
+    return folders
+
+
 def main(arguments: Arguments) -> None:
-    """Prepares the data set of the command line's configuration."""
+    """Prepares the data sets of the command line's configuration."""
     if not arguments.path:
         raise UsageError("cli.prepare needs --config=FILE")
     config = arguments.config()
@@ -65,12 +82,15 @@ def main(arguments: Arguments) -> None:
     if arguments.image_format:
         options["image_format"] = arguments.image_format
     if arguments.estimate_only:
-        preparation.estimate(**_arguments(config, arguments.splits), tell=tell, **options)
+        target, *source = domains(config)
+        preparation.estimate(**_arguments(target, arguments.splits), tell=tell, **options)
+        for one in source:
+            preparation.estimate(**_arguments(one, ()), tell=tell, **options)
         return
-    folder = prepare_data(config, arguments.splits, **options)
-    for line in describe(folder):
-        tell(line)
-    tell(f"prepared: {folder}")
+    for folder in prepare_domains(config, arguments.splits, **options):
+        for line in describe(folder):
+            tell(line)
+        tell(f"prepared: {folder}")
 
 
 def describe(folder: str | os.PathLike) -> Iterator[str]:

@@ -33,6 +33,8 @@ CAPTIONS = {
     "depth": "Validation images, learnt disparity (near is bright) and true inverse depth",
     "training_depth": "The last training batch: disparity, warped neighbors, and where the warp counts (white)",
     "training_mixing": "The last training batch: each image is pasted on the next where the mask is white",
+    "training_cross_mixing": "The last training batch: each source image is pasted on a target image, mask white",
+    "training_matching": "Target crops, the source crops that were chosen for them, and random ones (near is bright)",
     "training_prediction": "The last training batch: ground truth and prediction",
 }
 

@@ -52,10 +52,25 @@ def find_space(
 
 
 def space_of(config: Mapping[str, Any]) -> LabelSpace | None:
-    """The classes that a configuration means, see `find_space`; None if nothing tells them yet."""
-    data = config["data"]
+    """The classes that a configuration means, see `find_space`; None if nothing tells them yet.
+
+    Images without classes of their own take those of the source domain, if there is one.
+    """
+    found = _space_in(config, "data", "dataset")
+    if "source_data" in config and (found is None or not found.num_classes):
+        return source_space(config) or found
+    return found
+
+
+def source_space(config: Mapping[str, Any]) -> LabelSpace | None:
+    """The classes of the source domain; None if there is none, or if nothing tells them yet."""
+    return _space_in(config, "source_data", "source_dataset") if "source_data" in config else None
+
+
+def _space_in(config: Mapping[str, Any], section: str, options: str) -> LabelSpace | None:
+    data = config[section]
     places = (data.get(key, "") for key in ("classes", "prepared_dir", "raw_dir"))
-    return find_space(data["dataset"], *places, plain(config.get("dataset", {})))
+    return find_space(data["dataset"], *places, plain(config.get(options, {})))
 
 
 def class_count(config: Mapping[str, Any]) -> int:

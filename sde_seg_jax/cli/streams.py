@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -13,8 +13,9 @@ from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.spaces import find_space
 from sde_seg_jax.data import allocation, memory
 from sde_seg_jax.data.nominal import NominalCamera
+from sde_seg_jax.data.picks import Pick
 from sde_seg_jax.data.spec import find
-from sde_seg_jax.data.stream import collate
+from sde_seg_jax.data.stream import Source, collate
 from sde_seg_jax.data.subset import check_draw, indices_of, subset
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Batch, Streams
@@ -41,6 +42,8 @@ class Data:
     field_of_view: float = 0.0  # degrees across that are pretended; 0: the stored camera
     depth_cache: str = ""  # which disparities the field disparity has
     classes: Sequence[Sequence] = ()  # [name, red, green, blue], where the data set has none of its own
+    source_domain: Data | None = None  # the labeled images of another domain, which the stream "source" reads
+    wrap: Callable[[Source], Source] | None = None  # changes every split as it is opened
     opened: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -61,13 +64,15 @@ class Data:
                     f"'{self.prepared_dir}' holds {self.dataset} at {tuple(source.size)}, config.data.size is "
                     f"{tuple(self.size)}; prepare into another data.prepared_dir or change data.size"
                 )
-            if self.classes and source.space != self.space:
+            if self.classes and source.space.classes and source.space != self.space:
                 raise UsageError(
                     f"'{self.prepared_dir}' has the classes {', '.join(source.space.classes) or 'none'}, the network "
                     f"{', '.join(self.space.classes)}; give the prepared_dir that it was trained with"
                 )
             if self.field_of_view:
                 source = NominalCamera(source, self.field_of_view)
+            if self.wrap:
+                source = self.wrap(source)
             if self.in_memory:
                 print(allocation.check_fits(source, fields, allocation.available_memory()), flush=True)
             self.opened[key] = memory.load_into_memory(source, fields) if self.in_memory else source
@@ -76,15 +81,52 @@ class Data:
     def labeled_names(self, fields: Sequence[str] = ("label",)) -> list[str]:
         """The chosen training samples, whose labels may be used; without the field label none need have one."""
         source = self.source("train", fields)
+        if "label" in fields and not source.labeled.any():
+            raise UsageError(
+                f"'{self.dataset}' has no labeled images in '{self.prepared_dir}'; label some (cli.select says which), "
+                "or adapt without them: config.task.target=0"
+            )
         if self.label_file:
             return subset(source, pathlib.Path(self.label_file), first=self.labels)
         return subset(source, self.labels or int(source.labeled.sum()), self.label_seed, draw=self.label_draw)
 
-    def training(self, streams: Mapping[str, Sequence[str]], seed: int, start: int) -> Iterator[Streams]:
-        """Endless host batches from batch number `start` on; `streams` maps a stream to the fields it reads."""
-        return _zip({name: self._stream(name, fields, seed, start) for name, fields in streams.items()})
+    def training(
+        self,
+        streams: Mapping[str, Sequence[str]],
+        seed: int,
+        start: int,
+        picks: Mapping[str, Callable[[int], Pick]] | None = None,
+    ) -> Iterator[Streams]:
+        """Endless host batches from batch number `start` on; `streams` maps a stream to the fields it reads.
 
-    def _stream(self, name: str, fields: Sequence[str], seed: int, start: int) -> Iterator[Batch]:
+        `picks` says, for some streams, which crop stands at a position.
+        """
+        options = self.stream_options(streams, seed)
+        return _zip(
+            {
+                name: self._reader()(
+                    **options[name],
+                    batch_size=self.batch_size,
+                    start=start,
+                    host_index=jax.process_index(),
+                    host_count=jax.process_count(),
+                    pick=(picks or {}).get(name),
+                )
+                for name in streams
+            }
+        )
+
+    def stream_options(self, streams: Mapping[str, Sequence[str]], seed: int) -> dict[str, dict]:
+        """What decides the order of each stream and its crops, as `data.stream.Stream` takes it."""
+        return {name: self._options(name, fields, seed) for name, fields in streams.items()}
+
+    def of(self, stream: str) -> Data:
+        """The data set that a stream reads: this one, or that of the source domain."""
+        return self.source_domain if stream == "source" and self.source_domain is not None else self
+
+    def _options(self, name: str, fields: Sequence[str], seed: int) -> dict:
+        if self.of(name) is not self:
+            return self.of(name)._options(name, fields, seed)
         use = _use(name, fields, bool(self.splits["unlabeled"]))
         if use == "unlabeled":
             fields = tuple(field for field in fields if field != "label")
@@ -94,20 +136,16 @@ class Data:
             names = self.labeled_names(fields)
             if "label" in fields:
                 options["labeled_names"] = names
-            if name == "labeled":
+            if name != "unlabeled":
                 options["indices"] = indices_of(source, names)
-        return self._reader()(
-            source,
-            seed=seed + SEED_STRIDE * sorted(Streams.__dataclass_fields__).index(name),
-            batch_size=self.batch_size,
-            crop=self.crop,
-            flip=self.flip,
-            start=start,
-            host_index=jax.process_index(),
-            host_count=jax.process_count(),
-            fields=fields,
+        return {
+            "source": source,
+            "seed": seed + SEED_STRIDE * sorted(Streams.__dataclass_fields__).index(name),
+            "crop": self.crop,
+            "flip": self.flip,
+            "fields": fields,
             **options,
-        )
+        }
 
     def split_of(self, name: str, fields: Sequence[str]) -> str:
         """The split that a training stream reads."""

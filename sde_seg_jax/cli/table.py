@@ -5,7 +5,7 @@ colon (configs/paper/semi.py:dataset=camvid). Each run has its folder DIR/<row>_
 start from ("@stage") are trained first, once, in DIR/<stage>; weights that cli.convert wrote there are used as they
 are. A stage may also choose the images to label, as cli.select does: "@stage/labels.txt" is its list. What is finished
 is skipped, what was interrupted goes on, a folder begun with another configuration is refused. --dry_run only prints
-the plan and the table so far.
+the plan and the table so far; --metric=miou_16 shows another score of the same runs.
 
 Overrides (--config.section.key=value) reach all runs; those of data, dataset, model, sources, train and eval reach the
 stages, too. DIR/table.md, table.html and table.json hold the table, and are written anew after every run.
@@ -59,6 +59,7 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string("rows", "", "rows to run, such as a,b; default: all", flag_values=values)
     absl_flags.DEFINE_string("labels", "", "label counts to run, such as 100,372", flag_values=values)
     absl_flags.DEFINE_string("seeds", "", "seeds to run, such as 42,43", flag_values=values)
+    absl_flags.DEFINE_string("metric", "", "score to show, such as miou_16; default: the file's", flag_values=values)
     absl_flags.DEFINE_bool("dry_run", False, "only print the plan and the table so far", flag_values=values)
 
 

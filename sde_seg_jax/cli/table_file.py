@@ -53,6 +53,8 @@ def read_table(arguments: Arguments) -> TableFile:
         kind = str if name == "ROWS" else int
         if not values or len(set(values)) < len(values) or not all(isinstance(value, kind) for value in values):
             raise UsageError(f"{path}: {name} must hold different {kind.__name__}, at least one; got {values}")
+    usual = getattr(module, "METRIC", "miou")
+    metric = arguments.metric or usual
     paper, source = dict(getattr(module, "PAPER", {})), getattr(module, "SOURCE", "")
     unknown = [key for key in paper if key[0] not in rows]
     if unknown:
@@ -62,11 +64,11 @@ def read_table(arguments: Arguments) -> TableFile:
     return TableFile(
         path=path,
         title=module.TITLE + (f" ({arguments.row})" if arguments.row else ""),
-        metric=getattr(module, "METRIC", "miou"),
+        metric=metric,
         rows=rows,
         labels=labels,
         seeds=seeds,
-        paper={} if arguments.row else paper,  # quoted for the file's own data set and selection
+        paper={} if arguments.row or metric != usual else paper,  # quoted for the file's own data set and selection
         source=source,
         stages=dict(getattr(module, "STAGES", {})),
         options=arguments.row,

@@ -15,15 +15,15 @@ import jax
 from ml_collections import config_dict
 from PIL import Image
 
-from sde_seg_jax.cli import cached_depth, monitor, transfer
+from sde_seg_jax.cli import cached_depth, matching, monitor, transfer
 from sde_seg_jax.cli.begun import CONFIG, EXTENDABLE, refuse_other_config, steps_done
 from sde_seg_jax.cli.build import Training, build_training, loop_section
 from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
 from sde_seg_jax.cli.memory import compile_and_tell
-from sde_seg_jax.cli.prepare import prepare_data
+from sde_seg_jax.cli.prepare import prepare_domains
+from sde_seg_jax.cli.source_data import check_target_labels, class_lines, open_streams
 from sde_seg_jax.cli.spaces import note_classes
-from sde_seg_jax.cli.streams import open_data
 from sde_seg_jax.training import loop, sharding
 from sde_seg_jax.training.checkpoints import Checkpoints
 from sde_seg_jax.training.log import Log, write_text
@@ -55,22 +55,26 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
         print(f"{title}: {start} steps are done in {workdir}")
         checkpoints.close()
         return
-    prepare_data(config)
+    prepare_domains(config)
     asked["data"]["classes"] = config_json["data"]["classes"] = note_classes(config)
     if start:
         refuse_other_config(asked, workdir, EXTENDABLE)
-    data = call("data", open_data, config.data)
-    disparities = list(cached_depth.origins(config, data))
+    data = open_streams(config)
+    check_target_labels(config, data)
+    told = [*class_lines(config), *cached_depth.origins(config, data)]
     training, table = build_training(config, data, read_sources=not start)
     state = training.state
     mesh = sharding.make_mesh([part_size(config.data.batch_size, config.train.micro_batches)])
-    _announce(title, training, [*disparities, *transfer.table(table)], mesh, start)
+    _announce(title, training, [*told, *transfer.table(table)], mesh, start)
     state = sharding.replicate(state, mesh)
     if start:
         state = checkpoints.restore(jax.tree.map(_abstract, state))
     _write_config(workdir, config_json)
     streams = cached_depth.streams_read(config)
-    batches = data.training(streams, config.seed, start)
+    pairs = matching.open_matching(config, data, streams)
+    if pairs is not None:
+        print(pairs.line(), flush=True)
+    batches = data.training(streams, config.seed, start, pairs and pairs.picks())
     log = Log(workdir, start)
     try:
         step, batches = compile_and_tell(training.step, mesh, state, sharding.to_devices(batches, mesh))
@@ -87,7 +91,7 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") ->
             log=log,
             rates=lambda n: {f"learning_rate/{k}": v for k, v in training.optimizer.learning_rates(n).items()},
             evaluate=monitor.make_evaluate(config, data, training.network),
-            pictures=_keep(monitor.make_pictures(config, data, training.network, training.mixer), workdir),
+            pictures=_keep(monitor.make_pictures(config, data, training.network, training.mixer, pairs), workdir),
             title=title,
         )
     finally:
@@ -111,7 +115,7 @@ def _keep(draw: Callable, workdir: str) -> Callable:
 
 def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path) -> config_dict.ConfigDict:
     """Replaces "@stage" by the folder of that stage, which lies beside this run's workdir; "@stage/file" likewise."""
-    keys = ("model.init", "task.depth_checkpoint", "data.label_file", "select.start")
+    keys = ("model.init", "task.depth_checkpoint", "task.source_depth_checkpoint", "data.label_file", "select.start")
     for key in (*keys, *(f"sources.{name}" for name in config.sources)):
         section, name = key.split(".")
         value = config.get(section, {}).get(name) or ""

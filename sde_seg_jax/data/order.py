@@ -6,8 +6,8 @@ import functools
 
 import numpy as np
 
-# first word of every seed sequence: shuffling, augmentation and choosing labels never share random numbers
-SHUFFLE, AUGMENT, CHOOSE = 0, 1, 2
+# first word of every seed sequence: shuffling, augmentation, choosing labels and matching never share random numbers
+SHUFFLE, AUGMENT, CHOOSE, MATCH = 0, 1, 2, 3
 
 
 def sample_at(position: int, count: int, seed: int, shuffle: bool = True) -> tuple[int, int]:
@@ -26,9 +26,9 @@ def permutation(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng((SHUFFLE, seed, epoch)).permutation(count)
 
 
-def rng_at(seed: int, position: int) -> np.random.Generator:
+def rng_at(seed: int, position: int, purpose: int = AUGMENT) -> np.random.Generator:
     """The random numbers of the sample at `position`, the same whoever reads it and whenever."""
-    return np.random.default_rng((AUGMENT, seed, position))
+    return np.random.default_rng((purpose, seed, position))
 
 
 def host_slice(batch_size: int, host_index: int, host_count: int) -> tuple[int, int]:

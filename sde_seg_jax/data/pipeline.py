@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from sde_seg_jax.data.allocation import keep_freed_memory
+from sde_seg_jax.data.picks import Pick
 from sde_seg_jax.data.spec import OPTIONAL_FIELDS, Size
 from sde_seg_jax.data.stream import Source, Stream, choose_fields, to_batch
 from sde_seg_jax.types import Batch
@@ -51,6 +52,7 @@ def batches(
     shuffle: bool = True,
     labeled_names: Collection[str] | None = None,
     fields: Sequence[str] | None = None,
+    pick: Callable[[int], Pick] | None = None,
     prefetch: int = 2,
     threads: int | None = None,
 ) -> Iterator[Batch]:
@@ -68,6 +70,8 @@ def batches(
       shuffle: a new order every epoch; otherwise by index.
       labeled_names: labels of other samples are withheld: all IGNORE, labeled False. None keeps all labels.
       fields: optional fields to read; None reads all that the source has.
+      pick: position in the global order -> sample and crop (such as `Matching.source`), instead of what seed, flip,
+        indices and shuffle say; must be a function of the position alone, and safe to call from many threads.
       prefetch: batches read ahead.
       threads: that read and decode; None: one a core.
 
@@ -88,6 +92,7 @@ def batches(
         shuffle=shuffle,
         labeled_names=labeled_names,
         fields=fields,
+        pick=pick,
     )
     slots = tf.data.Dataset.range(start * stream.share, ENDLESS)
     return _run(slots, stream.example, stream.fields, stream.share, prefetch, threads)

@@ -1,20 +1,21 @@
 """What batch t holds, as a function of (seed, t): what the reader with and the one without TensorFlow share.
 
 Global batch t covers the positions [t*B, (t+1)*B); every host reads its own contiguous share of them. A
-reader asks for this host's slots 0, 1, 2, ...: `share` slots make a batch. A position fixes the sample
-(`order.sample_at`) and its augmentation (`order.rng_at`), so reading can start anywhere, and any number of
-threads may run ahead.
+reader asks for this host's slots 0, 1, 2, ...: `share` slots make a batch. A position fixes the sample and its
+augmentation (`picks.PlainPicks`, or another function of the position), so reading can start anywhere, and any number
+of threads may run ahead.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from sde_seg_jax.data import augment, order
+from sde_seg_jax.data.picks import Pick, PlainPicks
 from sde_seg_jax.data.spec import OPTIONAL_FIELDS, Size
 from sde_seg_jax.data.subset import indices_of
 from sde_seg_jax.label_spaces import LabelSpace
@@ -54,6 +55,7 @@ class Stream:
     shuffle: bool = True
     labeled_names: Collection[str] | None = None
     fields: Sequence[str] | None = None
+    pick: Callable[[int], Pick] | None = None
 
     def __post_init__(self):
         source = self.source
@@ -67,7 +69,8 @@ class Stream:
         if self.labeled_names is not None:
             chosen = indices_of(source, sorted(self.labeled_names))
             known &= np.isin(np.arange(len(source)), chosen)
-        for name, value in {"indices": keep, "crop": crop, "known": known}.items():
+        pick = self.pick or PlainPicks(self.seed, keep, source.size, crop, self.flip, self.shuffle)
+        for name, value in {"indices": keep, "crop": crop, "known": known, "pick": pick}.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "fields", choose_fields(source, self.fields))
 
@@ -80,14 +83,12 @@ class Stream:
         """Returns the augmented example of this host's slot, counted from batch 0."""
         batch, place = divmod(slot, self.share)
         position = batch * self.batch_size + self.host_index * self.share + place
-        _, place = order.sample_at(position, len(self.indices), self.seed, self.shuffle)
-        index = int(self.indices[place])
-        augmentation = augment.draw(order.rng_at(self.seed, position), self.source.size, self.crop, self.flip)
-        example = self.source.read(index, self.fields, augmentation.window)
-        example["labeled"] = self.known[index]
-        if "label" in example and not self.known[index]:
+        pick = self.pick(position)
+        example = self.source.read(pick.index, self.fields, pick.augmentation.window)
+        example["labeled"] = self.known[pick.index]
+        if "label" in example and not self.known[pick.index]:
             example["label"] = np.full_like(example["label"], self.source.space.ignore)
-        return augment.adjust(example, augmentation)
+        return augment.adjust(example, pick.augmentation)
 
 
 def choose_fields(source: Source, wanted: Sequence[str] | None) -> tuple[str, ...]:

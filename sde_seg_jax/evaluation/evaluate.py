@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tqdm
@@ -15,7 +15,7 @@ from sde_seg_jax.evaluation.depth import (
     whole_image,
 )
 from sde_seg_jax.evaluation.segmentation import confusion_matrix, mean_over, scores
-from sde_seg_jax.label_spaces import LabelSpace, subset_ids
+from sde_seg_jax.label_spaces import LabelSpace, subsets
 from sde_seg_jax.types import Batch
 
 
@@ -24,23 +24,22 @@ def segmentation_scores(
     batches: Iterable[Batch],
     space: LabelSpace,
     quiet: bool = False,
-    classes: int = 0,
+    classes: int | Sequence[int] = 0,
 ) -> dict[str, float]:
     """{"miou", "pixel_accuracy", "mean_accuracy", "iou/<class>"...}, all in [0,1].
 
     predict: uint8 images [B,H,W,3] -> class ids [B,H,W]. A class that neither occurs nor is predicted has no IoU (NaN).
     classes: 16 or 13 also reports "miou_16" or "miou_13", the mean over that subset of Cityscapes' classes
-    (`label_spaces.SUBSETS`); 0 only the mean over all.
+    (`label_spaces.SUBSETS`), (16, 13) both; 0 or () only the mean over all.
     """
-    chosen = subset_ids(space, classes) if classes else ()
+    chosen = subsets(space, classes)
     confusion = np.zeros((space.num_classes, space.num_classes), np.int64)
     for batch in tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet):
         confusion += np.asarray(confusion_matrix(batch.label, predict(batch.image), space.num_classes), np.int64)
     found = scores(confusion)
     per_class = dict(zip(space.classes, np.asarray(found["iou"]), strict=True))
     summary = {key: found[key] for key in ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")}
-    if classes:
-        summary[f"miou_{classes}"] = mean_over(found["iou"], chosen)
+    summary |= {f"miou_{count}": mean_over(found["iou"], ids) for count, ids in chosen.items()}
     return {"miou": found["mean_iou"], **summary, **{f"iou/{name}": float(value) for name, value in per_class.items()}}
 
 

@@ -8,6 +8,8 @@ from sde_seg_jax.imaging.resize import resize_bilinear
 from sde_seg_jax.losses.absolute import absolute
 from sde_seg_jax.types import View
 
+NEEDS_REFERENCE = True  # so that it is left out where there is no disparity to imitate
+
 
 def berhu(
     prediction: Float[Array, "B H W 1"],

@@ -12,7 +12,11 @@ from sde_seg_jax.report import tables
 from sde_seg_jax.report.page import Facts, Figure, Section, Table, Text, write_page
 from sde_seg_jax.report.result_plot import Points, plot
 
-METRICS = {"miou": "mIoU"}  # how a score is called in print
+METRICS = {
+    "miou": "mIoU",
+    "miou_16": "mIoU (16 classes)",
+    "miou_13": "mIoU (13 classes)",
+}  # how a score is called in print
 NOT_QUOTED = "not quoted"
 NOT_RECORDED = "not recorded"  # it ran, but without validations on the way
 DIGITS = 2

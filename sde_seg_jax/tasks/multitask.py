@@ -12,15 +12,15 @@ import jax.numpy as jnp
 
 from sde_seg_jax.tasks import semi_supervised
 from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe, term_options
-from sde_seg_jax.tasks.parts import find_loss, forward, predict, source_poses, terms, to_float, triplet
+from sde_seg_jax.tasks.parts import Mix, find_loss, forward, predict, source_poses, terms, to_float, triplet
 from sde_seg_jax.training.step import Aux, split_named
-from sde_seg_jax.types import Batch, Streams, TrainState
+from sde_seg_jax.types import Streams, TrainState
 
 FIELDS = ("label", "neighbors")
 STREAMS = {"labeled": FIELDS, "unlabeled": FIELDS}  # stream -> optional fields it reads
-CACHED = ("unlabeled",)  # streams that may carry cached disparities: they mix then, as METHOD 5 has it
 NEEDS = ("depth", "segmentation", "pose")
 TEACHER = True
+cached = semi_supervised.cached  # disparities that a batch carries mix then, as METHOD 5 has it
 
 
 def make_loss(
@@ -60,7 +60,7 @@ def make_loss(
         max_depth=max_depth,
     )
     without_label = {name: w for name, w in losses.items() if not getattr(find_loss(name), "NEEDS_LABEL", False)}
-    mixer = semi_supervised.make_mixer(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
+    mixing = semi_supervised.make_mixing(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
     augment = semi_supervised.make_augmentation(jitter_probability, jitter_strength, blur_probability, per_batch)
 
     def loss(params, state: TrainState, streams: Streams, rng):
@@ -76,7 +76,7 @@ def make_loss(
         logs |= {f"unlabeled/{name}": value for name, value in found.items()}
 
         own = view.outputs.disparity[0] if batch.disparity is None else None
-        _, mixed, mask, teacher_stats = mixer(state, batch, r["mix"], own)
+        _, mixed, mask, teacher_stats = mixing(state, batch, r["mix"], own)
         image = augment(mixed.image, r["strong"])
         outputs, stats = forward(network, params, stats, image, r["mixed"])
         if pose_on_mixed:
@@ -88,14 +88,14 @@ def make_loss(
     return loss
 
 
-def make_mixer(network, *, mix: str, mix_margin: float, teacher: str) -> Callable:
-    """As `semi_supervised.make_mixer`, with the disparity that the student predicts (for pictures)."""
-    mixer = semi_supervised.make_mixer(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
+def make_mixer(network, *, mix: str, mix_margin: float, teacher: str, **_) -> Callable:
+    """As `semi_supervised.make_mixer`, with the disparity that the student predicts."""
+    mixing = semi_supervised.make_mixing(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
 
-    def mix_by_own_depth(state: TrainState, batch: Batch, rng: jax.Array):
-        own = None
+    def mixer(state: TrainState, streams: Streams, rng: jax.Array) -> dict[str, Mix]:
+        batch, own = streams.unlabeled, None
         if batch.disparity is None:
             own = predict(network, state.student, to_float(batch.image)).disparity[0]
-        return mixer(state, batch, rng, own)
+        return {"mixing": semi_supervised.as_mix(*mixing(state, batch, rng, own)[:3])}
 
-    return mix_by_own_depth
+    return mixer

@@ -5,15 +5,30 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from types import ModuleType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int
 
 from sde_seg_jax.geometry import camera, se3
 from sde_seg_jax.types import Batch, Intrinsics, Outputs, Params, TrainState, Variables, View
+
+
+@struct.dataclass
+class Mix:
+    """A mixed batch and what it was made of, for pictures; a task's `make_mixer` returns such by name."""
+
+    kept: Float[Array, "B H W 3"]  # shown where the mask is true, in [0,1]
+    under: Float[Array, "B H W 3"]  # shown elsewhere
+    kept_disparity: Float[Array, "B H W 1"] | None  # normalized per image to [0,1]; None if depth does not decide
+    under_disparity: Float[Array, "B H W 1"] | None
+    mask: Bool[Array, "B H W 1"]
+    image: Float[Array, "B H W 3"]  # mixed, not augmented
+    label: Int[Array, "B H W"]  # what the student learns there, IGNORE where nothing
 
 
 def find_module(package: str, name: str, attribute: str, kind: str) -> ModuleType:
@@ -77,24 +92,47 @@ def predict(network: Any, variables: Variables, image: jax.Array) -> Outputs:
     return network.apply({"params": variables.params, "batch_stats": variables.batch_stats}, image, train=False)
 
 
-def known_disparity(depth_network: Any, state: TrainState, batch: Batch) -> jax.Array:
-    """Disparity [B,h,w,1] of a trained network: cached in the batch, else from state.frozen["depth"].
+# frozen network -> how to do with or without it
+DISPARITY_REMEDIES = {
+    "depth": (
+        "the task needs a depth network: set task.depth_checkpoint, or mix without: task.mix=class (and "
+        "task.cross_mix=class, if it has one), or name its cached disparities: data.depth_cache"
+    ),
+    "source_depth": (
+        "the task needs a depth network of the source domain: set task.source_depth_checkpoint, or mix the domains "
+        "without: task.cross_mix=class (and no losses.berhu), or name its cached disparities: source_data.depth_cache"
+    ),
+}
 
-    Raises ValueError that names the remedy if there is neither.
+
+def known_disparity(depth_network: Any, state: TrainState, batch: Batch, name: str = "depth") -> jax.Array:
+    """Disparity [B,h,w,1] of a trained network: cached in the batch, else from state.frozen[name].
+
+    name: one of DISPARITY_REMEDIES. Raises ValueError that names the remedy if there is neither.
     """
     if batch.disparity is not None:
         return batch.disparity[..., None]
-    if depth_network is None or "depth" not in state.frozen:
-        raise ValueError(
-            "the task needs a depth network: set task.depth_checkpoint, or mix without: task.mix=class, or name its "
-            "cached disparities: data.depth_cache"
-        )
-    return predict(depth_network, state.frozen["depth"], to_float(batch.image)).disparity[0]
+    if depth_network is None or name not in state.frozen:
+        raise ValueError(DISPARITY_REMEDIES[name])
+    return predict(depth_network, state.frozen[name], to_float(batch.image)).disparity[0]
 
 
-def streams_of(task: ModuleType, losses: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Stream -> optional fields that a task reads: its constant STREAMS, or its function of the losses."""
-    return task.streams(losses) if hasattr(task, "streams") else task.STREAMS
+def streams_of(task: ModuleType, losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Stream -> optional fields that a task reads: its constant STREAMS, or its function of losses and options.
+
+    options: the section task of a configuration.
+    """
+    return task.streams(losses, options) if hasattr(task, "streams") else task.STREAMS
+
+
+def cached_of(task: ModuleType, losses: Collection[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Streams whose disparity a task reads, which may be cached: its constant CACHED, or its function."""
+    return task.cached(losses, options) if hasattr(task, "cached") else getattr(task, "CACHED", ())
+
+
+def has_teacher(task: ModuleType, options: Mapping[str, Any]) -> bool:
+    """Does a task learn from an EMA teacher? Its constant TEACHER, or its function of the options."""
+    return task.has_teacher(options) if hasattr(task, "has_teacher") else getattr(task, "TEACHER", False)
 
 
 def parts_of(task: ModuleType, losses: Collection[str]) -> tuple[str, ...]:

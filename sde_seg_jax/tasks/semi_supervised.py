@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import struct
-from jaxtyping import Array, Float
 
-from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
-from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label_loss
+from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label, pseudo_label_loss
 from sde_seg_jax.mixing import masks
 from sde_seg_jax.mixing.apply import next_in_batch, paste
 from sde_seg_jax.mixing.strong import strong_augment
-from sde_seg_jax.tasks.parts import choose, forward, known_disparity, predict, to_float
+from sde_seg_jax.tasks.parts import Mix, choose, forward
 from sde_seg_jax.tasks.supervised import supervised_terms
+from sde_seg_jax.tasks.teacher import Pseudo, make_pseudo
 from sde_seg_jax.training.step import Aux, split_named
-from sde_seg_jax.types import IGNORE, Batch, Outputs, Streams, TrainState, Variables
+from sde_seg_jax.types import IGNORE, Batch, Outputs, Streams, TrainState
 
 STREAMS = {"labeled": ("label",), "unlabeled": ("label",)}  # stream -> optional fields it reads
-CACHED = ("unlabeled",)  # streams that may carry cached disparities, which take the place of the depth network's
 NEEDS = ("segmentation",)
 TEACHER = True
-
-
-@struct.dataclass
-class Pseudo:
-    """An unlabeled batch with the teacher's opinion; what is mixed."""
-
-    image: Float[Array, "B H W 3"]
-    probability: Float[Array, "B H W C"]  # ground truth one-hot where known, zero where it is ignored
-    disparity: Float[Array, "B H W 1"] | None  # normalised per image to [0,1]
 
 
 def _depth(pseudo: Pseudo, rng, margin):
@@ -66,6 +55,11 @@ MIXES = {
 NEEDS_DISPARITY = ("depth", "depth_threshold", "depth_histogram")
 
 
+def cached(losses: Collection[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Streams that may carry cached disparities, which take the place of the depth network's."""
+    return ("unlabeled",) if options.get("mix", "depth") in NEEDS_DISPARITY else ()
+
+
 def make_loss(
     network,
     *,
@@ -89,14 +83,14 @@ def make_loss(
     depth_network: gives the disparity for mixing with the variables in state.frozen["depth"]; not needed where the
     batch carries cached disparities or the mix does not use depth.
     """
-    mixer = make_mixer(network, mix=mix, mix_margin=mix_margin, teacher=teacher, depth_network=depth_network)
+    mixing = make_mixing(network, mix=mix, mix_margin=mix_margin, teacher=teacher, depth_network=depth_network)
     augment = make_augmentation(jitter_probability, jitter_strength, blur_probability, per_batch)
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "dropout", "terms", "mix", "strong", "mixed")
         total, stats, logs = supervised_terms(network, losses, params, state.student.batch_stats, streams.labeled, r)
 
-        _, mixed, mask, teacher_stats = mixer(state, streams.unlabeled, r["mix"])
+        _, mixed, mask, teacher_stats = mixing(state, streams.unlabeled, r["mix"])
         outputs, stats = forward(network, params, stats, augment(mixed.image, r["strong"]), r["mixed"])
         agreement, found = agree(outputs, mixed, mask, confidence)
         return total + consistency * agreement, Aux(stats, logs | found, teacher_stats)
@@ -127,59 +121,43 @@ def agree(outputs: Outputs, mixed: Pseudo, mask: jax.Array, confidence: float) -
     return agreement, {"agreement": agreement, "confident": sure, "pasted": jnp.mean(mask.astype(jnp.float32))}
 
 
-def make_mixer(network, *, mix: str, mix_margin: float, teacher: str, depth_network=None) -> Callable:
-    """(state, batch, rng) -> (what is mixed, mixed, mask [B,H,W,1], the teacher's new running statistics or None).
+def make_mixing(network, *, mix: str, mix_margin: float, teacher: str, depth_network=None) -> Callable:
+    """(state, batch, rng, disparity=None) -> (what is mixed, mixed, mask [B,H,W,1], the teacher's new statistics).
 
-    Each sample is pasted onto the next one of the batch where the mask is true. A disparity [B,h,w,1] given as
-    fourth argument takes the place of the depth network's. Raises ValueError for unknown names.
+    Each sample is pasted onto the next one of the batch where the mask is true. As in `make_pseudo` a disparity may
+    be given, and without a teacher on batch statistics the last is None. Raises ValueError for unknown names.
     """
     make_mask = choose(MIXES, mix, "task.mix")
-    ask_teacher = choose(TEACHER_MODES, teacher, "task.teacher")(network)
+    reads_depth = mix in NEEDS_DISPARITY
+    pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=reads_depth, depth_network=depth_network)
 
-    def mixer(state: TrainState, batch: Batch, rng, disparity=None):
-        probability, teacher_stats = ask_teacher(state.teacher, batch)
-        if mix not in NEEDS_DISPARITY:
-            disparity = None
-        elif disparity is None:
-            disparity = known_disparity(depth_network, state, batch)
-        if disparity is not None:
-            disparity = resize_bilinear(jax.lax.stop_gradient(disparity), batch.image.shape[1:3])
-            disparity = masks.normalize_disparity(disparity)
-        pseudo = Pseudo(to_float(batch.image), probability, disparity)
+    def mixing(state: TrainState, batch: Batch, rng, disparity=None):
+        pseudo, teacher_stats = pseudo_of(state, batch, disparity)
         mask = make_mask(pseudo, rng, mix_margin)
         return pseudo, paste(pseudo, next_in_batch(pseudo), mask), mask, teacher_stats
+
+    return mixing
+
+
+def make_mixer(network, *, mix: str, mix_margin: float, teacher: str, depth_network=None, **_) -> Callable:
+    """(state, streams, rng) -> {"mixing": Mix}, for pictures: as the loss of the same options mixes."""
+    mixing = make_mixing(network, mix=mix, mix_margin=mix_margin, teacher=teacher, depth_network=depth_network)
+
+    def mixer(state: TrainState, streams: Streams, rng) -> dict[str, Mix]:
+        return {"mixing": as_mix(*mixing(state, streams.unlabeled, rng)[:3])}
 
     return mixer
 
 
-def _on_batch_statistics(network) -> Callable:
-    """The published teacher: batch statistics; no dropout (ours). Its own running statistics advance."""
-
-    def ask(teacher: Variables, batch: Batch):
-        outputs, stats = forward(network, teacher.params, teacher.batch_stats, to_float(batch.image), None)
-        return jax.lax.stop_gradient((_probability(outputs.logits, batch), stats))
-
-    return ask
-
-
-def _on_running_statistics(network) -> Callable:
-    def ask(teacher: Variables, batch: Batch):
-        logits = predict(network, teacher, to_float(batch.image)).logits
-        return jax.lax.stop_gradient(_probability(logits, batch)), None
-
-    return ask
-
-
-TEACHER_MODES = {"batch_stats": _on_batch_statistics, "ema_stats": _on_running_statistics}
-
-
-def _probability(logits: jax.Array, batch: Batch) -> jax.Array:
-    """Softmax at full resolution; the ground truth replaces it where a sample has one."""
-    size = batch.image.shape[1:3]
-    if logits.shape[1:3] != size:
-        logits = resize_bilinear_corners(logits, size)
-    predicted = jax.nn.softmax(logits, axis=-1)
-    if batch.label is None:
-        return predicted
-    truth = jax.nn.one_hot(batch.label, logits.shape[-1], dtype=predicted.dtype)  # an ignored pixel is all zero
-    return jnp.where(batch.labeled[:, None, None, None], truth, predicted)
+def as_mix(pseudo: Pseudo, mixed: Pseudo, mask: jax.Array) -> Mix:
+    """Each sample pasted onto the next, for pictures."""
+    under = next_in_batch(pseudo)
+    return Mix(
+        kept=pseudo.image,
+        under=under.image,
+        kept_disparity=pseudo.disparity,
+        under_disparity=under.disparity,
+        mask=mask,
+        image=mixed.image,
+        label=pseudo_label(mixed.probability),
+    )

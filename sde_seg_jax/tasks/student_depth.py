@@ -5,7 +5,8 @@ With `cross_entropy` among the losses it learns to segment the same images, too.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from sde_seg_jax.types import Streams, TrainState, View
 CACHED = ("labeled",)  # streams that may carry cached disparities, which take the place of the depth network's
 
 
-def streams(losses: Collection[str]) -> dict[str, tuple[str, ...]]:
+def streams(losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Stream -> optional fields it reads: the chosen images, with labels only if a loss needs them."""
     return {"labeled": ("label",) if _segments(losses) else ()}
 

@@ -93,3 +93,10 @@ def test_the_command_explains_itself(command):
     assert status == 0
     assert "python -m sde_seg_jax.cli.table" in out
     assert "--dry_run" in out.replace("--[no]", "--")
+
+
+def test_another_score_can_be_shown_beside_which_nothing_is_quoted(plan):
+    assert "paper, mIoU %" in plan()[1]
+    _, out, _ = plan("--metric=miou_16")
+    assert "ours, final mIoU (16 classes) %" in out
+    assert "paper" not in out

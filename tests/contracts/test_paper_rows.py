@@ -12,6 +12,7 @@ from sde_seg_jax.cli.table_file import references
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STREETS = ROOT / "configs/streets_ablation.py"
+ADAPTATION = ROOT / "configs/paper/ssda.py"
 PAPER_FILES = sorted(
     path for path in (ROOT / "configs/paper").glob("*.py") if path.stem not in ("published", "select_images")
 )
@@ -75,7 +76,7 @@ def test_published_rows_train_as_published():
         assert config.data.crop == (512, 512)
         if "per_batch" in config.task:
             assert config.task.per_batch == (row != "augmentation_per_image")
-        if config.task.name.startswith("multitask"):
+        if config.model.distillation_level is not None:
             assert config.optim.module_rates.pose == 1e-6
 
 
@@ -83,7 +84,7 @@ def test_published_rows_train_as_published():
     ("dataset", "size", "steps"), [("camvid", (512, 672), 20000), ("mapillary", (512, 704), 40000)]
 )
 def test_rows_without_video_build_on_the_other_data_sets(dataset, size, steps):
-    for path in PAPER_FILES:
+    for path in set(PAPER_FILES) - {ADAPTATION}:  # whose target is Cityscapes
         for row, changes in TABLES[path].ROWS.items():
             if changes["task.name"].startswith("multitask") or "data.unlabeled_split" in changes:
                 with pytest.raises(UsageError, match=f"needs video of the training streets, which '{dataset}'"):
@@ -100,6 +101,43 @@ def test_streets_build_at_every_size(size):
         config = config_of(STREETS, row, "labels=3", f"size={size}")
         check(config)
         assert config.data.prepared_dir == f"prepared/streets_{size}"
+
+
+# domain adaptation
+
+
+@pytest.mark.parametrize(
+    ("source", "stage", "subsets"), [("gta5", "sde_source_gta", 0), ("synthia", "sde_source_synthia", (16, 13))]
+)
+def test_either_source_domain_has_its_rows_depth_and_classes(source, stage, subsets):
+    for row in TABLES[ADAPTATION].ROWS:
+        config = config_of(ADAPTATION, row, f"source={source}", "labels=500", "seed=44")
+        check(config)
+        assert config.eval.classes == subsets
+        assert config.model.init == "@sde_feature_distance"
+        if row == "target_only":
+            assert "source_data" not in config
+            continue
+        assert (config.source_data.dataset, config.source_data.size) == (source, config.data.size)
+        across_by_depth = "cross" in row
+        assert config.task.source_depth_checkpoint == (f"@{stage}" if across_by_depth else "")
+        assert bool(config.task.depth_checkpoint) == (across_by_depth or "intra" in row)
+    depth = load_config(str(ROOT / "configs/sde_source.py"), TABLES[ADAPTATION].STAGES[stage].partition(":")[2])
+    assert depth.data.dataset == {"gta5": "viper", "synthia": "synthia_video"}[source]
+    assert (depth.model.aspp_rates, depth.model.decoder_channels) == ((3, 6, 9), (16, 32, 64, 128, 256))
+    assert depth.optim.module_rates.to_dict() == {"encoder": 1e-5}
+
+
+def test_rows_of_domain_adaptation_do_what_their_names_say():
+    for row in set(TABLES[ADAPTATION].ROWS) - {"target_only"}:
+        config, words = config_of(ADAPTATION, row), row.split("_")
+        assert config.task.intra_domain == ("intra" in words)
+        assert config.task.cross_domain == ("cross" in words or row == "classmix")
+        assert config.task.cross_mix == ("class" if row == "classmix" else "depth")
+        assert config.task.target == (row != "source_only")
+        assert config.matching.candidates == (5 if "matching" in words else 0)
+        assert bool(config.data.label_file) == ("selection" in words)
+        assert ("photometric" in config.losses) == (config.model.distillation_level == 2) == ("mtl" in words)
 
 
 # published selections

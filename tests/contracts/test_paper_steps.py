@@ -9,10 +9,12 @@ import pytest
 from ml_collections import ConfigDict
 
 from sde_seg_jax.cli.build import build_training
+from sde_seg_jax.cli.cached_depth import streams_read
 from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import as_json, call, load_config, load_module
+from sde_seg_jax.cli.config import as_json, load_config, load_module
+from sde_seg_jax.cli.matching import open_matching
 from sde_seg_jax.cli.prepare import prepare_data
-from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.cli.source_data import domains, open_streams
 from sde_seg_jax.cli.train import resolve
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import Checkpoints
@@ -21,7 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NO_TABLES = ("published", "select_images")
 FILES = sorted(path for path in (ROOT / "configs/paper").glob("*.py") if path.stem not in NO_TABLES)
 ROWS = [(path, row) for path in FILES for row in load_module(str(path)).ROWS]
-STAGES = load_module(str(ROOT / "configs/paper/multitask.py")).STAGES
+ADAPTATION = ROOT / "configs/paper/ssda.py"
+STAGES = load_module(str(ADAPTATION)).STAGES  # those of all tables, and of the source domains
+WEIGHTS = ("source", "target", "intra_domain", "cross_domain")  # of the task: what has none is not computed
+COUNTS = {"train": 6, "val": 3}
 
 
 def name_of(x):
@@ -32,9 +37,13 @@ def shrink(config, folder):
     """The row on street scenes of 64x64, with networks of a few thousand parameters and no downloads."""
     config.unlock()
     config.data.update(dataset="street_scenes", prepared_dir=str(folder / "prepared"), in_memory=True, batch_size=2)
-    config.data.update(size=(64, 64), crop=(64, 64), labels=3, label_file="", video_split="train")
+    config.data.update(size=(64, 64), crop=(64, 64), labels=3, label_file="")
+    config.data.update(train_split="train", video_split="train", val_split="val")
     config.data.unlabeled_split = "val" if config.data.unlabeled_split else ""
-    config.dataset = ConfigDict({"counts": {"train": 6, "val": 3}})
+    config.dataset = ConfigDict({"counts": COUNTS})
+    if "source_data" in config:
+        config.source_data.update(dataset="street_scenes", prepared_dir=str(folder / "prepared_source"), size=(64, 64))
+        config.source_dataset = ConfigDict({"domain": "source", "counts": COUNTS})
     config.model.update(encoder="resnet18", width=8, dilate=(False, False, False), decoder_channels=(4, 4, 4, 8, 8))
     config.model.update(aspp_rates=(1, 2), pose_width=8, pose_channels=8)
     config.sources = ConfigDict(dict.fromkeys(config.sources, str(folder / "imagenet")))
@@ -45,8 +54,10 @@ def kind(path, row):
     """What the compiled code of a row depends on, beside numbers: rows of one kind share a test."""
     config = as_json(load_config(str(path), row))
     task = {key: value for key, value in config["task"].items() if not isinstance(value, float)}
+    parts = {key: bool(config["task"].get(key)) for key in WEIGHTS}
     heads = {key: value for key, value in config["model"].items() if key.startswith(("head", "side", "distillation"))}
-    return json.dumps([task, heads, sorted(config["losses"]), config["data"]["unlabeled_split"]], sort_keys=True)
+    unlabeled = config["data"]["unlabeled_split"]
+    return json.dumps([task, parts, heads, sorted(config["losses"]), unlabeled], sort_keys=True)
 
 
 def start(path, row):
@@ -76,6 +87,7 @@ def folder(tmp_path_factory, fast_kernels):
     source = shrink(load_config(str(ROOT / "configs/sde_source.py")), folder)
     source.model.transfer = ()
     prepare_data(source)
+    prepare_data(domains(shrink(load_config(str(ADAPTATION)), folder))[1])
     keep(source, folder / "imagenet")
     for name, stage in STAGES.items():
         path, _, row = stage.partition(":")
@@ -87,14 +99,16 @@ def folder(tmp_path_factory, fast_kernels):
 
 def begin(config):
     check(config)
-    data = call("data", open_data, config.data)
+    data = open_streams(config)
     return data, *build_training(config, data)
 
 
 def one_step(config):
     """One optimisation step, operation by operation: rows share the compiled operations."""
     data, training, _ = begin(config)
-    batch = next(data.training(training.task.STREAMS, config.seed, 0))
+    streams = streams_read(config)
+    pairs = open_matching(config, data, streams)
+    batch = next(data.training(streams, config.seed, 0, pairs and pairs.picks()))
     before = training.state
     state, logs = training.step(before, sharding.put(batch, sharding.make_mesh([1])))
     assert all(np.isfinite(value).all() for value in jax.tree.leaves((logs, state.student)))

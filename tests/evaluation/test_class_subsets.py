@@ -3,7 +3,7 @@ import pytest
 
 from sde_seg_jax.evaluation.evaluate import segmentation_scores
 from sde_seg_jax.evaluation.segmentation import mean_over
-from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES, SUBSETS, subset_ids
+from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES, SUBSETS, subset_ids, subsets
 from sde_seg_jax.types import IGNORE, Batch, Intrinsics
 
 
@@ -24,6 +24,12 @@ def test_another_subset_or_space_is_refused():
         subset_ids(CAMVID, 16)
 
 
+def test_several_subsets_are_asked_for_at_once_or_none():
+    assert list(subsets(CITYSCAPES, (16, 13))) == [16, 13]
+    assert subsets(CITYSCAPES, 13) == {13: SUBSETS[13]}
+    assert subsets(CAMVID, 0) == subsets(CAMVID, ()) == subsets(CAMVID, None) == {}
+
+
 def test_classes_without_an_iou_do_not_count_in_a_subset():
     assert mean_over(np.array([0.5, np.nan, 0.25, 1.0]), (0, 1, 2)) == 0.375
     assert np.isnan(mean_over(np.array([np.nan, 1.0]), (0,)))
@@ -34,7 +40,7 @@ TRUE = np.array([[[ROAD] * 6 + [WALL] * 2 + [TERRAIN] * 4 + [CAR] * 3 + [IGNORE]
 FOUND = np.array([[[ROAD] * 5 + [TERRAIN] + [WALL] * 2 + [TERRAIN] * 2 + [ROAD] + [CAR] + [CAR] * 3 + [ROAD]]])
 
 
-@pytest.mark.parametrize("classes", [0, 16, 13])
+@pytest.mark.parametrize("classes", [0, 16, 13, (), [13], (16, 13)])
 def test_the_scores_of_a_picture_done_by_hand(classes):
     """Terrain predicted on road, and terrain taken for road or car, count against road and car in every subset."""
     image = np.zeros((*TRUE.shape, 3), np.uint8)
@@ -44,5 +50,7 @@ def test_the_scores_of_a_picture_done_by_hand(classes):
     road, wall, terrain, car = 5 / 7, 1.0, 2 / 5, 3 / 4
     assert found["iou/road"] == pytest.approx(road)
     assert found["miou"] == pytest.approx((road + wall + terrain + car) / 4)
-    by_hand = {0: {}, 16: {"miou_16": (road + wall + car) / 3}, 13: {"miou_13": (road + car) / 2}}
-    assert {key: value for key, value in found.items() if key.startswith("miou_")} == pytest.approx(by_hand[classes])
+    by_hand = {16: (road + wall + car) / 3, 13: (road + car) / 2}
+    asked = [count for count in by_hand if count in np.atleast_1d(classes)]
+    expected = {f"miou_{count}": by_hand[count] for count in asked}
+    assert {key: value for key, value in found.items() if key.startswith("miou_")} == pytest.approx(expected)

@@ -119,17 +119,20 @@ def sample(tensor: np.ndarray) -> np.ndarray:
     return flat[np.arange(SAMPLES) * (flat.size - 1) // (SAMPLES - 1)]
 
 
-def assert_mixed_alike(run: Published, number: int, mask, label, confident) -> bool:
-    """Mix mask [B,H,W], pseudo label and confident fraction of an update; returns whether every pixel is as recorded.
+def assert_mixed_alike(run: Published, number: int, mask, label, confident, mix: int = 0) -> bool:
+    """Mix mask [B,H,W], pseudo label and pixel weights of an update; returns whether every pixel is as recorded.
 
-    In float64 each is. In float32 two classes, or a confidence and its threshold, may be equal up to rounding.
+    confident: mean, least and largest weight, or the one of all. mix: which of an update's mixes; mask: None of one
+    whose mask is not recorded. In float64 every pixel is as recorded. In float32 two classes, or a confidence and its
+    threshold, may be equal up to rounding.
     """
     alike = True
-    for name, actual in {"intra_mix_mask": mask, "pseudo_target_0": label}.items():
+    recorded = {f"pseudo_target_{mix}": label} | ({} if mask is None else {"intra_mix_mask": mask})
+    for name, actual in recorded.items():
         equal = np.asarray(actual) == run.rec[f"out.s{number}.{name}"]
         assert equal.mean() >= (1 if run.dtype == np.float64 else 0.999), name
         alike = alike and bool(equal.all())
-    weight = run.rec[f"out64.s{number}.pixel_weight_mean_min_max_0"]
+    weight = run.rec[f"out64.s{number}.pixel_weight_mean_min_max_{mix}"]
     np.testing.assert_allclose(weight, confident, rtol=0, atol=1e-10 if run.dtype == np.float64 else 1e-3)
     return alike and bool(np.abs(weight - confident).max() < 1e-6)
 

@@ -63,7 +63,7 @@ def test_two_updates(rec, monkeypatch):
         return loss, streams, update_rule("batch_stats")
 
     def check(run, updates):
-        mixer = semi_supervised.make_mixer(run.network, **mix)
+        mixer = semi_supervised.make_mixing(run.network, **mix)
         look = jax.jit(lambda *now: pieces(run, mixer, *now), compiler_options=FAST_TO_COMPILE)
         seen = [look(done.before, done.streams) for done in updates]
         alike = [

@@ -10,7 +10,7 @@ from sde_seg_jax.data.depth_cache import dequantize, quantize
 from sde_seg_jax.mixing.masks import normalize_disparity
 from sde_seg_jax.tasks import multitask, semi_supervised, student_depth
 from sde_seg_jax.tasks.parts import predict, to_float
-from sde_seg_jax.types import Variables
+from sde_seg_jax.types import Streams, Variables
 
 MARGIN = 0.03
 LEVEL = 1 / 65535
@@ -35,8 +35,8 @@ def states():
 def mixers(mix):
     options = {"mix": mix, "mix_margin": MARGIN, "teacher": "ema_stats"}
     return (
-        semi_supervised.make_mixer(Toy(), **options, depth_network=Toy()),
-        semi_supervised.make_mixer(Toy(), **options),
+        semi_supervised.make_mixing(Toy(), **options, depth_network=Toy()),
+        semi_supervised.make_mixing(Toy(), **options),
     )
 
 
@@ -84,10 +84,10 @@ def test_multitask_mixes_by_the_cache_where_there_is_one():
     state, batch = state_of(Toy(), optax.sgd(0.1), teacher=True), streams(2).unlabeled
     stored, _ = cached(batch)
     mixer = multitask.make_mixer(Toy(), mix="depth", mix_margin=MARGIN, teacher="ema_stats")
-    pseudo, *_ = mixer(state, stored, jax.random.key(0))
-    np.testing.assert_array_equal(pseudo.disparity, normalize_disparity(stored.disparity[..., None]))
-    by_own, *_ = mixer(state, batch, jax.random.key(0))
-    assert np.abs(np.asarray(by_own.disparity - pseudo.disparity)).max() > 0.01
+    read = mixer(state, Streams(unlabeled=stored), jax.random.key(0))["mixing"].kept_disparity
+    np.testing.assert_array_equal(read, normalize_disparity(stored.disparity[..., None]))
+    own = mixer(state, Streams(unlabeled=batch), jax.random.key(0))["mixing"].kept_disparity
+    assert np.abs(np.asarray(own - read)).max() > 0.01
 
 
 def test_the_multitask_step_mixes_by_the_cache():

@@ -57,9 +57,9 @@ def test_depth_gets_a_gradient_from_the_labeled_stream_alone_too():
 
 
 def test_pictures_mix_by_the_disparity_of_the_student():
-    made, batch = state(), streams(2).unlabeled
+    made, data = state(), streams(2)
     mixer = multitask.make_mixer(Toy(), mix="depth", mix_margin=0.03, teacher="batch_stats")
-    pseudo, *_ = mixer(made, batch, jax.random.key(0))
-    own = predict(Toy(), made.student, to_float(batch.image)).disparity[0]
+    mix = mixer(made, data, jax.random.key(0))["mixing"]
+    own = predict(Toy(), made.student, to_float(data.unlabeled.image)).disparity[0]
     low, high = (reduce(own, axis=(1, 2, 3), keepdims=True) for reduce in (np.min, np.max))
-    np.testing.assert_allclose(pseudo.disparity, (own - low) / (high - low), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(mix.kept_disparity, (own - low) / (high - low), rtol=1e-5, atol=1e-6)

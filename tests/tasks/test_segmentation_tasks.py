@@ -5,7 +5,7 @@ import optax
 import pytest
 from toy import CLASSES, Toy, assert_finite, batch, dtypes, fast_jit, state_of, streams, variables
 
-from sde_seg_jax.tasks import semi_supervised, supervised
+from sde_seg_jax.tasks import semi_supervised, supervised, teacher
 from sde_seg_jax.training import ema
 from sde_seg_jax.training.step import make_step
 from sde_seg_jax.types import IGNORE
@@ -49,7 +49,7 @@ def test_bfloat16_computes_a_finite_loss_with_float32_parameters_and_statistics(
 
 
 def mixer(mix, teacher="ema_stats"):
-    return semi_supervised.make_mixer(Toy(), mix=mix, mix_margin=0.03, teacher=teacher, depth_network=Toy())
+    return semi_supervised.make_mixing(Toy(), mix=mix, mix_margin=0.03, teacher=teacher, depth_network=Toy())
 
 
 @pytest.mark.parametrize("mix", sorted(semi_supervised.MIXES))
@@ -77,7 +77,7 @@ def test_the_teacher_and_the_depth_network_get_no_gradient():
 def test_ground_truth_replaces_the_teacher_only_where_a_sample_is_labeled():
     data = batch(2, labeled=[True, False])
     logits = jax.random.normal(jax.random.key(0), (*data.label.shape, CLASSES))
-    found = np.asarray(semi_supervised._probability(logits, data))
+    found = np.asarray(teacher._probability(logits, data))
     known = data.label[0] != IGNORE
     assert (found[0][~known] == 0).all()  # no opinion where the truth has none
     assert (found[0][known].argmax(-1) == data.label[0][known]).all()
@@ -88,7 +88,7 @@ def test_ground_truth_replaces_the_teacher_only_where_a_sample_is_labeled():
 def test_without_labels_in_the_stream_the_teacher_decides_alone():
     data = batch(2).replace(label=None)
     logits = jnp.ones((*data.image.shape[:3], CLASSES))
-    np.testing.assert_allclose(semi_supervised._probability(logits, data), 1 / CLASSES, rtol=1e-6)
+    np.testing.assert_allclose(teacher._probability(logits, data), 1 / CLASSES, rtol=1e-6)
 
 
 def test_depth_mix_keeps_what_is_nearer_with_its_label():
@@ -96,7 +96,7 @@ def test_depth_mix_keeps_what_is_nearer_with_its_label():
     near[0, :, :12], near[1, :, 12:] = 1, 1
     data = batch(2).replace(disparity=near)  # cached: needs no depth network
     options = {"mix": "depth", "mix_margin": 0.03, "teacher": "ema_stats"}
-    pseudo, mixed, mask, _ = semi_supervised.make_mixer(Toy(), **options)(make_state(Toy()), data, jax.random.key(0))
+    pseudo, mixed, mask, _ = semi_supervised.make_mixing(Toy(), **options)(make_state(Toy()), data, jax.random.key(0))
     np.testing.assert_array_equal(mask[0, ..., 0], near[0] == 1)
     np.testing.assert_array_equal(mixed.image[0, :, :12], pseudo.image[0, :, :12])
     np.testing.assert_array_equal(mixed.image[0, :, 12:], pseudo.image[1, :, 12:])

@@ -14,6 +14,8 @@ ROWS = {
     "supervised": {},
     "semi_supervised": {},
     "multitask": {},
+    "domain_adaptation": {},
+    "source_depth": {},
     "student_depth": {},
     "selection": {},
     "entropy": {},
@@ -61,6 +63,21 @@ def get_config(row="supervised"):
         base.multitask(c)
         c.model.init = "@depth"
         c.model.transfer = ("encoder", "depth_decoder", "segmentation/decoder <- depth_decoder", "pose")
+    if row == "source_depth":
+        base.depth(c)
+        c.data.batch_size = 2
+        c.data.prepared_dir = "prepared_source_video"
+        c.dataset = ConfigDict({"domain": "source", "counts": {"train": 6, "val": 3}})
+        c.schedule = ConfigDict({"name": "constant"})
+        c.train.steps = 4
+    if row == "domain_adaptation":
+        base.domain_adaptation(c)
+        c.task.depth_checkpoint = "@depth"
+        c.task.source_depth_checkpoint = "@source_depth"
+        c.source_data.size = (64, 96)
+        c.source_dataset = ConfigDict({"domain": "source", "counts": {"train": 6, "val": 3}})
+        c.matching.candidates = 3
+        c.matching.cells = (8, 12)
     if row in ("student_depth", "selection"):
         changed = c.model.encoder
         base.student_depth(c)

@@ -1,0 +1,42 @@
+"""Mixing across domains: which pixels of source image i are pasted on target image i, and how much each pixel counts.
+
+METHOD section 5. Masks are bool [B,H,W,1]; True shows the source (`mixing.apply.paste(source, target, mask)`).
+ClassMix across domains is `masks.class_mix_mask` of the source's labels: floor(n/2) classes, ignored pixels never drawn
+(the published code takes ceil(n/2) of the ids, the ignored one among them, Q20).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+
+def signed_margins(draws: Float[Array, " B"], margin: float) -> Float[Array, " B"]:
+    """-margin where the draw from [0,1) is above 1/2, else +margin (Q21)."""
+    return jnp.where(draws > 0.5, -margin, margin).astype(draws.dtype)
+
+
+def random_margins(key: jax.Array, disparity: Float[Array, "B H W 1"], margin: float) -> Float[Array, " B"]:
+    """+margin or -margin for each image, equally likely: source wins a near tie as often as target does."""
+    return signed_margins(jax.random.uniform(key, disparity.shape[:1], disparity.dtype), margin)
+
+
+def fixed_margins(key: jax.Array, disparity: Float[Array, "B H W 1"], margin: float) -> Float[Array, " B"]:
+    """+margin for every image: source wins every near tie, as in DepthMix within a domain. `key` is not used."""
+    return jnp.full(disparity.shape[:1], margin, disparity.dtype)
+
+
+def cross_depth_mask(
+    source: Float[Array, "B H W 1"], target: Float[Array, "B H W 1"], margins: Float[Array, " B"]
+) -> Bool[Array, "B H W 1"]:
+    """Cross-Domain DepthMix: M_i = [d_source_i >= d_target_i - m_i].
+
+    Disparities of both are normalised to [0,1] per image (`masks.normalize_disparity`, Q23).
+    """
+    return source >= target - margins[:, None, None, None]
+
+
+def pixel_weights(mask: Bool[Array, "B H W 1"], confident: Float[Array, ""]) -> Float[Array, "B H W"]:
+    """1 where the source with its true label is pasted, else the share of confident target pixels."""
+    return jnp.where(mask[..., 0], jnp.ones_like(confident), confident)

@@ -1,0 +1,224 @@
+"""Semi-supervised and unsupervised domain adaptation: labeled synthetic images join few or no target labels (METHOD 5).
+
+Streams: `labeled` (target, few labels), `unlabeled` (target, all images), `source` (labeled synthetic images).
+Source image i is pasted on unlabeled target image i.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from sde_seg_jax.tasks import domain_mixing, semi_supervised
+from sde_seg_jax.tasks.depth import focal_lengths, monitors, term_options
+from sde_seg_jax.tasks.parts import (
+    default_float,
+    find_loss,
+    forward,
+    known_disparity,
+    poses_and_intrinsics,
+    terms,
+    to_float,
+    triplet,
+)
+from sde_seg_jax.training.step import Aux, split_named
+from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState, View
+
+make_mixer = domain_mixing.make_mixer  # for pictures
+
+
+def sorted_terms(losses: Collection[str]) -> tuple[set[str], set[str], set[str]]:
+    """Names of the terms that read labels, of those that imitate a disparity, of all others (target sequences).
+
+    Raises ValueError without a term of the first kind, and for `feature_distance`.
+    """
+    if "feature_distance" in losses:
+        raise ValueError("task 'domain_adaptation' has no ImageNet reference encoder; remove losses.feature_distance")
+    modules = {name: find_loss(name) for name in losses}
+    label = {name for name, module in modules.items() if getattr(module, "NEEDS_LABEL", False)}
+    reference = {name for name, module in modules.items() if getattr(module, "NEEDS_REFERENCE", False)} - label
+    if not label:
+        raise ValueError("task 'domain_adaptation' learns from labels; add losses.cross_entropy")
+    return label, reference, set(losses) - label - reference
+
+
+def streams(losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Stream -> optional fields it reads; a part of weight 0 reads nothing.
+
+    With task.target=0 no target label is read at all: what learns from sequences reads the unlabeled ones then.
+    Raises ValueError that names the keys if nothing labeled is left, or nothing that a term could learn from.
+    """
+    _, reference, sequence = sorted_terms(losses)
+    labeled, source = bool(options["target"]), bool(options["source"])
+    if not labeled and not source:
+        raise ValueError("task.source and task.target are both 0, so that no label is learnt; set one of them above 0")
+    if reference and not source:
+        raise ValueError(
+            f"losses.{min(reference)} imitates the source's disparity; set task.source above 0 or remove it"
+        )
+    frames = ("neighbors",) if "photometric" in losses else ()
+    found: dict[str, tuple[str, ...]] = {}
+    if labeled:
+        found["labeled"] = ("label", *frames)
+    if options["intra_domain"] or options["cross_domain"] or (sequence and not labeled):
+        found["unlabeled"] = ("label",) if labeled else frames
+    if source or options["cross_domain"]:
+        found["source"] = ("label",)
+    return found
+
+
+def cached(losses: Collection[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Streams that may carry cached disparities, which replace the depth networks'."""
+    _, reference, _ = sorted_terms(losses)
+    across = options["cross_domain"] and options["cross_mix"] == "depth"
+    within = options["intra_domain"] and options["mix"] in semi_supervised.NEEDS_DISPARITY
+    return (*(("unlabeled",) if across or within else ()), *(("source",) if across or reference else ()))
+
+
+def has_teacher(options: Mapping[str, Any]) -> bool:
+    """Only mixes ask a teacher."""
+    return bool(options["intra_domain"] or options["cross_domain"])
+
+
+def needs(losses: Collection[str]) -> tuple[str, ...]:
+    """Parts of the network."""
+    _, reference, sequence = sorted_terms(losses)
+    depth = ("depth",) if reference or sequence else ()
+    return (*depth, "segmentation", *(("pose",) if "photometric" in losses else ()))
+
+
+def make_loss(
+    network,
+    *,
+    losses: dict[str, float],
+    source: float = 1.0,
+    target: float = 1.0,
+    intra_domain: float = 1.0,
+    cross_domain: float = 1.0,
+    mix: str = "depth",
+    cross_mix: str = "depth",
+    mix_margin: float = 0.03,
+    margin_sign: str = "random",
+    confidence: float = 0.968,
+    teacher: str = "batch_stats",
+    jitter_probability: float = 0.8,
+    jitter_strength: float = 0.25,
+    blur_probability: float = 0.5,
+    per_batch: bool = False,
+    frames: str = "minimum",
+    error: str = "ssim_l1",
+    auto_mask: bool = True,
+    tie_break: float = 1e-5,
+    min_depth: float = 0.1,
+    max_depth: float = 100.0,
+    depth_network=None,
+    source_depth_network=None,
+):
+    """source x terms on source + target x terms on labeled target + intra_domain, cross_domain x losses on mixes.
+
+    A weight of 0 removes its part and what only that part computes. Terms that read labels act on the source and on the
+    labeled target images, terms that imitate a disparity (`berhu`) on the source images, all others (`photometric`,
+    `smoothness`) on the sequences of the labeled target images, or, with target=0, with weight 1 on those of the
+    unlabeled ones. mix: how target images are mixed with each other, one of semi_supervised.MIXES. cross_mix: how the
+    domains are, "depth" or "class". margin_sign: of mix_margin across domains, "random" (each image draws + or -) or
+    "fixed" (+). The other options of mixing are those of `semi_supervised`, those of depth those of `depth`. The
+    disparities are the batches' cached ones, or those of depth_network with state.frozen["depth"] and of
+    source_depth_network with state.frozen["source_depth"].
+    The pose network sees the un-mixed sequences alone; the published one also runs on a mix, to no effect (Q7).
+    """
+    weights = {"source": source, "target": target, "intra_domain": intra_domain, "cross_domain": cross_domain}
+    streams(losses, weights)  # refuses what cannot be learnt
+    label, reference, sequence = sorted_terms(losses)
+    on_source = {name: weight for name, weight in losses.items() if name in label | reference}
+    home, home_weight = ("labeled", target) if target else ("unlabeled", 1.0)
+    at_home = {name: weight for name, weight in losses.items() if name in sequence or (target and name in label)}
+    options = term_options(
+        frames=frames,
+        error=error,
+        auto_mask=auto_mask,
+        tie_break=tie_break,
+        min_depth=min_depth,
+        max_depth=max_depth,
+    )
+    mixing = domain_mixing.make_mixing(
+        network,
+        intra_domain=intra_domain,
+        cross_domain=cross_domain,
+        mix=mix,
+        cross_mix=cross_mix,
+        mix_margin=mix_margin,
+        margin_sign=margin_sign,
+        confidence=confidence,
+        teacher=teacher,
+        depth_network=depth_network,
+        source_depth_network=source_depth_network,
+    )
+    augment = semi_supervised.make_augmentation(jitter_probability, jitter_strength, blur_probability, per_batch)
+
+    def loss(params, state: TrainState, streams: Streams, rng):
+        r = split_named(rng, "mix", "strong", "cross_strong", "dropout", "terms", "source_terms")
+        mixed, images = mixing(state, streams, r["mix"]), {}
+        if at_home:
+            images["home"] = to_float(getattr(streams, home).image)
+        if source:
+            images["source"] = to_float(streams.source.image)
+        if cross_domain:
+            images["across"] = augment(mixed.across.image, r["cross_strong"])
+        if intra_domain:
+            images["within"] = augment(mixed.within.image, r["strong"])
+        outputs, stats = _forward_each(network, params, state.student.batch_stats, images, r["dropout"])
+
+        total, logs = jnp.zeros((), default_float()), {}
+        if at_home:
+            batch, needs_poses = getattr(streams, home), "photometric" in at_home
+            view, stats = _target_view(network, params, stats, batch, outputs["home"], needs_poses)
+            value, found = terms(at_home, view, r["terms"], options)
+            total, logs = total + home_weight * value, logs | found
+            if needs_poses:
+                logs |= monitors(view) | focal_lengths(network, view)
+        if source:
+            view = _view(streams.source, outputs["source"])
+            if reference:
+                disparity = known_disparity(source_depth_network, state, streams.source, "source_depth")
+                view = view.replace(reference_disparity=jax.lax.stop_gradient(disparity))
+            value, found = terms(on_source, view, r["source_terms"])
+            total, logs = total + source * value, logs | {f"source/{name}": term for name, term in found.items()}
+        if cross_domain:
+            value, found = domain_mixing.agree(outputs["across"], mixed.across)
+            total, logs = total + cross_domain * value, logs | found
+        if intra_domain:
+            value, found = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, confidence)
+            total, logs = total + intra_domain * value, logs | found
+        return total, Aux(stats, logs, mixed.teacher_stats)
+
+    return loss
+
+
+def _forward_each(network, params, stats, images: dict[str, jax.Array], dropout) -> tuple[dict[str, Outputs], Params]:
+    """`forward` on one group of images after the other: (outputs by name, running statistics after all of them).
+
+    Each group is normalized by its own statistics. In the published order (target, source, across, within), so that
+    the running statistics are the published ones. Mapped over the groups (jax.vmap) the same numbers come slower.
+    """
+    outputs = {}
+    for (name, image), key in zip(images.items(), jax.random.split(dropout, len(images)), strict=True):
+        outputs[name], stats = forward(network, params, stats, image, key)
+    return outputs, stats
+
+
+def _target_view(network, params, stats, batch: Batch, outputs: Outputs, needs_poses: bool) -> tuple[View, Params]:
+    """(what the terms on a target batch see, new running statistics)."""
+    view = _view(batch, outputs)
+    if needs_poses:
+        clean = triplet(batch)
+        poses, intrinsics, stats = poses_and_intrinsics(network, params, stats, clean, batch.intrinsics)
+        view = view.replace(sources=clean[:, 1:], source_from_target=poses, intrinsics=intrinsics)
+    return view, stats
+
+
+def _view(batch: Batch, outputs: Outputs) -> View:
+    label = None if batch.label is None else batch.label.astype(jnp.int32)
+    return View(image=to_float(batch.image), outputs=outputs, label=label)

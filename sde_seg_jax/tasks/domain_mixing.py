@@ -1,0 +1,166 @@
+"""What domain adaptation mixes: target images with each other, and source images with target images (METHOD 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int
+
+from sde_seg_jax.losses.cross_entropy import cross_entropy
+from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
+from sde_seg_jax.mixing import masks
+from sde_seg_jax.mixing.apply import next_in_batch, paste
+from sde_seg_jax.mixing.cross_domain import cross_depth_mask, fixed_margins, pixel_weights, random_margins
+from sde_seg_jax.tasks import semi_supervised
+from sde_seg_jax.tasks.parts import Mix, choose, known_disparity, to_float
+from sde_seg_jax.tasks.teacher import Pseudo, comparable, make_pseudo
+from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState
+
+CROSS_MIXES = ("depth", "class")
+MARGINS = {"random": random_margins, "fixed": fixed_margins}
+
+
+@struct.dataclass
+class Across:
+    """Source images pasted on target images."""
+
+    source: Float[Array, "B H W 3"]
+    source_disparity: Float[Array, "B H W 1"] | None  # comparable with the target's
+    mask: Bool[Array, "B H W 1"]  # true where the source is shown
+    image: Float[Array, "B H W 3"]
+    label: Int[Array, "B H W"]  # source's ground truth where pasted, else the target's or the teacher's opinion
+    weight: Float[Array, "B H W"]
+    confident: Float[Array, ""]  # share of the unmixed target's pixels
+
+
+@struct.dataclass
+class Mixed:
+    """All mixes of one step; None for one that is switched off."""
+
+    target: Pseudo | None = None
+    within: Pseudo | None = None  # target images mixed with each other,
+    within_mask: Bool[Array, "B H W 1"] | None = None
+    across: Across | None = None
+    teacher_stats: Params | None = None  # if it ran on batch statistics
+
+
+def make_mixing(
+    network,
+    *,
+    intra_domain: float,
+    cross_domain: float,
+    mix: str,
+    cross_mix: str,
+    mix_margin: float,
+    margin_sign: str,
+    confidence: float,
+    teacher: str,
+    depth_network=None,
+    source_depth_network=None,
+    **_,
+) -> Callable:
+    """(state, streams, rng) -> `Mixed`. The teacher runs once, on the unlabeled target images, for both mixes.
+
+    Options as in `domain_adaptation.make_loss`, of which others are ignored; a weight of 0 leaves that mix out. The
+    disparities of both domains are normalized alike, per image (Q23). Raises ValueError for unknown names.
+    """
+    within, across = bool(intra_domain), bool(cross_domain)
+    make_mask = choose(semi_supervised.MIXES, mix, "task.mix")
+    choose(dict.fromkeys(CROSS_MIXES), cross_mix, "task.cross_mix")
+    margins = choose(MARGINS, margin_sign, "task.margin_sign")
+    across_by_depth = across and cross_mix == "depth"
+    reads_depth = across_by_depth or (within and mix in semi_supervised.NEEDS_DISPARITY)
+    pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=reads_depth, depth_network=depth_network)
+
+    def cross_mask(source: Batch, disparity, target: Pseudo, rng):
+        if not across_by_depth:
+            return masks.class_mix_mask(source.label, rng, target.probability.shape[-1])
+        chosen = margins(rng, disparity, mix_margin)
+        return cross_depth_mask(disparity, target.disparity, chosen)
+
+    def mix_across(state: TrainState, streams: Streams, target: Pseudo, rng) -> Across:
+        source, image, disparity = streams.source, to_float(streams.source.image), None
+        require_same_shape(source, streams.unlabeled)
+        if across_by_depth:
+            found = known_disparity(source_depth_network, state, source, "source_depth")
+            disparity = comparable(found, source.image.shape[1:3])
+        mask = cross_mask(source, disparity, target, rng)
+        confident = confident_share(target, streams.unlabeled, confidence)
+        truth = source.label.astype(jnp.int32)
+        mixed, label = paste((image, truth), (target.image, pseudo_label(target.probability)), mask)
+        weight = pixel_weights(mask, confident)
+        return Across(image, disparity, mask, mixed, label, weight, confident)
+
+    def mixing(state: TrainState, streams: Streams, rng) -> Mixed:
+        if not (within or across):
+            return Mixed()
+        rng_within, rng_across = jax.random.split(rng)
+        target, teacher_stats = pseudo_of(state, streams.unlabeled)
+        mixed = mask = None
+        if within:
+            mask = make_mask(target, rng_within, mix_margin)
+            mixed = paste(target, next_in_batch(target), mask)
+        pasted = mix_across(state, streams, target, rng_across) if across else None
+        return Mixed(target, mixed, mask, pasted, teacher_stats)
+
+    return mixing
+
+
+def make_mixer(network, **options) -> Callable:
+    """(state, streams, rng) -> {"mixing": Mix, "cross_mixing": Mix}, those that are switched on, for pictures."""
+    mixing = make_mixing(network, **options)
+
+    def mixer(state: TrainState, streams: Streams, rng) -> dict[str, Mix]:
+        mixed, found = mixing(state, streams, rng), {}
+        if mixed.within is not None:
+            found["mixing"] = semi_supervised.as_mix(mixed.target, mixed.within, mixed.within_mask)
+        if mixed.across is not None:
+            found["cross_mixing"] = as_mix(mixed.target, mixed.across)
+        return found
+
+    return mixer
+
+
+def as_mix(target: Pseudo, across: Across) -> Mix:
+    """Source pasted on target, for pictures."""
+    by_depth = across.source_disparity is not None
+    return Mix(
+        kept=across.source,
+        under=target.image,
+        kept_disparity=across.source_disparity,
+        under_disparity=target.disparity if by_depth else None,
+        mask=across.mask,
+        image=across.image,
+        label=across.label,
+    )
+
+
+def agree(outputs: Outputs, across: Across) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """(loss of the final logits against the labels of the mix, mean over all pixels; logs)."""
+    value = cross_entropy(outputs.logits, across.label, across.weight)
+    pasted = jnp.mean(across.mask.astype(jnp.float32))
+    return value, {"cross/agreement": value, "cross/confident": across.confident, "cross/pasted": pasted}
+
+
+def confident_share(target: Pseudo, batch: Batch, confidence: float) -> jax.Array:
+    """Share of confident pixels in the unmixed target (Q18).
+
+    As published every pixel of a sample with ground truth counts here, ignored ones too; those of a mix within the
+    target do not (`losses.pseudo_label.confident_fraction`).
+    """
+    probability = target.probability
+    if batch.label is not None:
+        probability = jnp.where(batch.labeled[:, None, None, None], jnp.ones_like(probability), probability)
+    return confident_fraction(probability, confidence)
+
+
+def require_same_shape(source: Batch, target: Batch) -> None:
+    """Raises ValueError that names the remedy unless images of both domains have one shape."""
+    if source.image.shape != target.image.shape:
+        raise ValueError(
+            f"source images are {source.image.shape}, target images {target.image.shape}, but pixel is pasted on "
+            "pixel: give both streams one batch size and the same data.crop"
+        )
