@@ -15,7 +15,6 @@ import jax.numpy as jnp
 from sde_seg_jax.tasks import domain_mixing, semi_supervised
 from sde_seg_jax.tasks.depth import focal_lengths, monitors, term_options
 from sde_seg_jax.tasks.parts import (
-    default_float,
     find_loss,
     forward,
     known_disparity,
@@ -132,9 +131,8 @@ def make_loss(
     weights = {"source": source, "target": target, "intra_domain": intra_domain, "cross_domain": cross_domain}
     streams(losses, weights)  # refuses what cannot be learnt
     label, reference, sequence = sorted_terms(losses)
-    on_source = {name: weight for name, weight in losses.items() if name in label | reference}
-    home, home_weight = ("labeled", target) if target else ("unlabeled", 1.0)
-    at_home = {name: weight for name, weight in losses.items() if name in sequence or (target and name in label)}
+    source_terms = {name: weight for name, weight in losses.items() if name in label | reference}
+    target_terms = {name: weight for name, weight in losses.items() if name in sequence or (target and name in label)}
     options = term_options(
         frames=frames,
         error=error,
@@ -160,9 +158,10 @@ def make_loss(
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "mix", "strong", "cross_strong", "dropout", "terms", "source_terms")
+        batch = streams.labeled if target else streams.unlabeled
         mixed, images = mixing(state, streams, r["mix"]), {}
-        if at_home:
-            images["home"] = to_float(getattr(streams, home).image)
+        if target_terms:
+            images["target"] = to_float(batch.image)
         if source:
             images["source"] = to_float(streams.source.image)
         if cross_domain:
@@ -171,27 +170,23 @@ def make_loss(
             images["within"] = augment(mixed.within.image, r["strong"])
         outputs, stats = _forward_each(network, params, state.student.batch_stats, images, r["dropout"])
 
-        total, logs = jnp.zeros((), default_float()), {}
-        if at_home:
-            batch, needs_poses = getattr(streams, home), "photometric" in at_home
-            view, stats = _target_view(network, params, stats, batch, outputs["home"], needs_poses)
-            value, found = terms(at_home, view, r["terms"], options)
-            total, logs = total + home_weight * value, logs | found
-            if needs_poses:
-                logs |= monitors(view) | focal_lengths(network, view)
+        learnt = []  # (weight, loss, logs) of each part
+        if target_terms:
+            view, found, stats = _target_view(network, params, stats, batch, outputs["target"], target_terms)
+            value, logs = terms(target_terms, view, r["terms"], options)
+            learnt.append((target or 1.0, value, logs | found))
         if source:
-            view = _view(streams.source, outputs["source"])
-            if reference:
-                disparity = known_disparity(source_depth_network, state, streams.source, "source_depth")
-                view = view.replace(reference_disparity=jax.lax.stop_gradient(disparity))
-            value, found = terms(on_source, view, r["source_terms"])
-            total, logs = total + source * value, logs | {f"source/{name}": term for name, term in found.items()}
+            known = known_disparity(source_depth_network, state, streams.source, "source_depth") if reference else None
+            view = _view(streams.source, outputs["source"], known)
+            value, logs = terms(source_terms, view, r["source_terms"])
+            learnt.append((source, value, {f"source/{name}": term for name, term in logs.items()}))
         if cross_domain:
-            value, found = domain_mixing.agree(outputs["across"], mixed.across)
-            total, logs = total + cross_domain * value, logs | found
+            learnt.append((cross_domain, *domain_mixing.agree(outputs["across"], mixed.across)))
         if intra_domain:
-            value, found = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, confidence)
-            total, logs = total + intra_domain * value, logs | found
+            agreed = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, confidence)
+            learnt.append((intra_domain, *agreed))
+        total = sum(weight * value for weight, value, _ in learnt)
+        logs = {name: value for *_, found in learnt for name, value in found.items()}
         return total, Aux(stats, logs, mixed.teacher_stats)
 
     return loss
@@ -209,16 +204,20 @@ def _forward_each(network, params, stats, images: dict[str, jax.Array], dropout)
     return outputs, stats
 
 
-def _target_view(network, params, stats, batch: Batch, outputs: Outputs, needs_poses: bool) -> tuple[View, Params]:
-    """(what the terms on a target batch see, new running statistics)."""
+def _target_view(
+    network, params, stats, batch: Batch, outputs: Outputs, losses: Collection[str]
+) -> tuple[View, dict[str, jax.Array], Params]:
+    """(what the terms on a target batch see, logs of its geometry, new running statistics)."""
     view = _view(batch, outputs)
-    if needs_poses:
-        clean = triplet(batch)
-        poses, intrinsics, stats = poses_and_intrinsics(network, params, stats, clean, batch.intrinsics)
-        view = view.replace(sources=clean[:, 1:], source_from_target=poses, intrinsics=intrinsics)
-    return view, stats
+    if "photometric" not in losses:
+        return view, {}, stats
+    clean = triplet(batch)
+    poses, intrinsics, stats = poses_and_intrinsics(network, params, stats, clean, batch.intrinsics)
+    view = view.replace(sources=clean[:, 1:], source_from_target=poses, intrinsics=intrinsics)
+    return view, monitors(view) | focal_lengths(network, view), stats
 
 
-def _view(batch: Batch, outputs: Outputs) -> View:
+def _view(batch: Batch, outputs: Outputs, disparity: jax.Array | None = None) -> View:
     label = None if batch.label is None else batch.label.astype(jnp.int32)
-    return View(image=to_float(batch.image), outputs=outputs, label=label)
+    known = None if disparity is None else jax.lax.stop_gradient(disparity)
+    return View(image=to_float(batch.image), outputs=outputs, label=label, reference_disparity=known)
