@@ -60,7 +60,8 @@ def origins(config: config_dict.ConfigDict, data: Data) -> Iterator[str]:
     task.source_depth_checkpoint has.
     """
     for domain in (SOURCE, "data"):
-        if _cache(config, domain) and not reads_cache(config, domain):
+        matched = config.get("matching", {}).get("candidates", 0)  # cli.matching reads it, too
+        if _cache(config, domain) and not reads_cache(config, domain) and not matched:
             name = f"{domain}.depth_cache='{_cache(config, domain)}'"
             yield f"{name} is not read: this task mixes and learns without it"
     for name, fields in streams_read(config).items():

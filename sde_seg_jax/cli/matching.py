@@ -131,7 +131,10 @@ def _geometry(config, data: Data, stream: str, fields, names: Sequence[str], sec
             index = geometry_index.build_in_threads(cache.read, facts, names, progress)
         else:
             index = geometry_index.build(_maps(trained, where, split), facts, names, progress)
-    geometry_index.save(index, file)
+    try:
+        geometry_index.save(index, file)
+    except OSError as error:  # prepared data may be there to read only
+        print(f"the geometry cannot be kept in '{file}' ({error}): it is made again next time", flush=True)
     return index
 
 

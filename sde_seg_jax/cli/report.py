@@ -27,7 +27,7 @@ from sde_seg_jax.report.training_page import training_page
 from sde_seg_jax.training.log import METRICS, read_metrics
 
 PAGE = "report.html"
-ROLES = {"depth": "depth", "supervised": "baseline", "semi_supervised": "ours"}
+ROLES = {"depth": "depth", "supervised": "baseline", "semi_supervised": "ours", "domain_adaptation": "ours"}
 CAPTIONS = {
     "segmentation": "Validation images, ground truth and prediction",
     "depth": "Validation images, learnt disparity (near is bright) and true inverse depth",

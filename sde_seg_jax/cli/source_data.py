@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from sde_seg_jax.cli.cached_depth import SOURCE, depth_run, reads_cache, streams_read
+from sde_seg_jax.cli.cached_depth import SOURCE, reads_cache, streams_read
 from sde_seg_jax.cli.config import UsageError, call
 from sde_seg_jax.cli.spaces import source_space, space_of
 from sde_seg_jax.cli.streams import Data, open_data
@@ -108,8 +108,9 @@ def check_source_domain(config: config_dict.ConfigDict) -> None:
         )
     for stream in cached_of(find_task(config.task.name), config.losses, config.task):
         domain = SOURCE if stream == "source" else "data"
-        if not reads_cache(config, domain) and not depth_run(config, domain)[1]:
-            raise UsageError(DISPARITY_REMEDIES["source_depth" if domain == SOURCE else "depth"])
+        network = "source_depth" if domain == SOURCE else "depth"
+        if not reads_cache(config, domain) and not config.task.get(f"{network}_checkpoint"):
+            raise UsageError(DISPARITY_REMEDIES[network])
     class_lines(config)
 
 

@@ -83,8 +83,7 @@ class Data:
         source = self.source("train", fields)
         if "label" in fields and not source.labeled.any():
             raise UsageError(
-                f"'{self.dataset}' has no labeled images in '{self.prepared_dir}'; label some (cli.select says which), "
-                "or adapt without them: config.task.target=0"
+                f"'{self.dataset}' has no labeled images in '{self.prepared_dir}'; label some (see cli.select)"
             )
         if self.label_file:
             return subset(source, pathlib.Path(self.label_file), first=self.labels)
@@ -101,20 +100,10 @@ class Data:
 
         `picks` says, for some streams, which crop stands at a position.
         """
-        options = self.stream_options(streams, seed)
-        return _zip(
-            {
-                name: self._reader()(
-                    **options[name],
-                    batch_size=self.batch_size,
-                    start=start,
-                    host_index=jax.process_index(),
-                    host_count=jax.process_count(),
-                    pick=(picks or {}).get(name),
-                )
-                for name in streams
-            }
-        )
+        hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
+        shared, picks = {"batch_size": self.batch_size, "start": start, **hosts}, picks or {}
+        options, reader = self.stream_options(streams, seed), self._reader()
+        return _zip({name: reader(**own, **shared, pick=picks.get(name)) for name, own in options.items()})
 
     def stream_options(self, streams: Mapping[str, Sequence[str]], seed: int) -> dict[str, dict]:
         """What decides the order of each stream and its crops, as `data.stream.Stream` takes it."""
@@ -174,10 +163,11 @@ class Data:
         return collate([source.read(int(i), fields) for i in places])
 
     def has(self, use: str, field: str) -> bool:
-        """Does every sample of a use carry an optional field?"""
+        """Does every sample of a use carry an optional field? Of labels: and has any sample one?"""
         from sde_seg_jax.data.source import open_source
 
-        return field in open_source(self.dataset, self.prepared_dir, self.splits[use]).fields
+        source = open_source(self.dataset, self.prepared_dir, self.splits[use])
+        return field in source.fields and (field != "label" or bool(source.labeled.any()))
 
 
 def _use(name: str, fields: Sequence[str], unlabeled_split: bool) -> str:

@@ -12,8 +12,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tasks"))
 import toy
 
-from sde_seg_jax.tasks import supervised
-from sde_seg_jax.training import sharding
+from sde_seg_jax.tasks import domain_adaptation, supervised
+from sde_seg_jax.training import ema, sharding
 from sde_seg_jax.training.step import make_step
 from sde_seg_jax.types import Batch, Intrinsics, Streams
 
@@ -31,21 +31,38 @@ class WithoutDropout(toy.Toy):
         return super().__call__(image, train=train, dropout=False)
 
 
-def after_two_steps(devices):
-    network, optimizer = WithoutDropout(), optax.adam(1e-2)
+def supervised_task(network, optimizer):
+    """(starting state, loss, streams of a seed, update of the teacher)."""
+    state = toy.state_of(network, optimizer)
     loss = supervised.make_loss(network, losses={"cross_entropy": 1.0})
+    return state, loss, lambda seed: Streams(labeled=toy.batch(4, seed)), None
+
+
+def adaptation_task(network, optimizer):
+    """All three streams, both mixes by depth, strong augmentation, a teacher."""
+    frozen = {name: toy.variables(network, seed) for name, seed in (("depth", 5), ("source_depth", 6))}
+    state = toy.state_of(network, optimizer, teacher=True, frozen=frozen)
+    networks = {"depth_network": network, "source_depth_network": network}
+    loss = domain_adaptation.make_loss(network, losses={"cross_entropy": 1.0}, **networks)
+    streams = lambda seed: toy.streams(4, seed, [True, False] * 2).replace(source=toy.batch(4, seed + 7))  # noqa: E731
+    return state, loss, streams, ema.update_rule("batch_stats")
+
+
+def after_two_steps(task, devices):
+    optimizer = optax.sgd(1e-2, momentum=0.9)
+    state, loss, streams, update_teacher = task(WithoutDropout(), optimizer)
     mesh = sharding.make_mesh([4]) if devices == 2 else sharding.make_mesh([1])
     assert mesh.size == devices
-    state = sharding.replicate(toy.state_of(network, optax.sgd(1e-2, momentum=0.9)), mesh)
-    optimizer = optax.sgd(1e-2, momentum=0.9)
-    step = sharding.compile_step(make_step(loss, optimizer), mesh)
+    state = sharding.replicate(state, mesh)
+    step = sharding.compile_step(make_step(loss, optimizer, update_teacher), mesh)
     for seed in (0, 1):
-        state, logs = step(state, sharding.put(Streams(labeled=toy.batch(4, seed)), mesh))
-    return jax.device_get((state.student, logs))
+        state, logs = step(state, sharding.put(streams(seed), mesh))
+    return jax.device_get((state.student, state.teacher, logs))
 
 
-def test_two_devices_give_the_loss_parameters_and_statistics_of_one():
-    one, two = after_two_steps(1), after_two_steps(2)
+@pytest.mark.parametrize("task", [supervised_task, adaptation_task])
+def test_two_devices_give_the_loss_parameters_and_statistics_of_one(task):
+    one, two = after_two_steps(task, 1), after_two_steps(task, 2)
     # The same sums over pixels in another order: relative rounding 2^-24 times the square root of about 1e3 terms,
     # carried through two updates.
     for a, b in zip(*map(jax.tree.leaves, (one, two)), strict=True):
