@@ -33,9 +33,10 @@ DEPTHS = {"task.depth_checkpoint": "@depth", "task.source_depth_checkpoint": "@d
 CROSS = DEPTHS | {"task.cross_domain": 1.0}
 INTRA = {"task.depth_checkpoint": "@depth", "task.intra_domain": 1.0}
 MATCHING = {"matching.candidates": 64}
+TRANSFER = {"model.init": "@depth", "model.transfer": ("encoder", "segmentation/decoder <- depth_decoder")}
 MTL = {
     "model.init": "@depth",
-    "model.transfer": ("encoder", "segmentation/decoder <- depth_decoder", "depth_decoder", "pose"),
+    "model.transfer": (*TRANSFER["model.transfer"], "depth_decoder", "pose"),
     "model.distillation_level": 2,
     "losses.photometric": 1.0,
     "losses.smoothness": 1e-3,
@@ -51,6 +52,7 @@ ROWS = {
     "intra": ADAPT | INTRA,
     "cross_intra": ADAPT | INTRA | CROSS,
     "cross_intra_matching": ADAPT | INTRA | CROSS | MATCHING,
+    "transfer": ADAPT | TRANSFER,  # what the next row starts from
     "mtl": ADAPT | MTL,
     "cross_intra_matching_mtl": ADAPT | INTRA | CROSS | MATCHING | MTL,
     "unsupervised": ADAPT | INTRA | CROSS | MATCHING | {"task.target": 0.0},  # no label of the target at all
