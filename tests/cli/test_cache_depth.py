@@ -123,7 +123,6 @@ def test_disparity_of_crops_is_not_the_crop_of_the_disparity(depth):
 # The command, which stops itself by a signal when it codes its fifth sample.
 STOPPED = """
 import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background has it ignored
 from sde_seg_jax.cli import cache_depth
 from sde_seg_jax.cli.config import run
 count, encode = 0, cache_depth.encode
