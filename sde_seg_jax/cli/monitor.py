@@ -71,14 +71,13 @@ def make_pictures(
     view = jax.jit(lambda variables, batch: _depth_pieces(network, variables, batch)) if network.pose_network else None
 
     mix = jax.jit(mixer) if mixer is not None else None
+    matched = {} if pairs is None else {"matching": pairs_picture(pairs)}  # the same all through a run
 
     def draw(state: TrainState, streams: Streams) -> dict[str, np.ndarray]:
-        found = {}
+        found = dict(matched)
         if mix is not None:
             mixes = jax.device_get(mix(state, streams, jax.random.fold_in(state.key, state.step)))
             found |= {name: mixing_picture(pieces, data.space) for name, pieces in mixes.items()}
-        if pairs is not None:
-            found["matching"] = pairs_picture(pairs)
         if view is not None:
             batch = next(b for b in (streams.unlabeled, streams.labeled) if b is not None and b.neighbors is not None)
             found["depth"] = depth_picture(*jax.device_get(view(state.student, batch)))

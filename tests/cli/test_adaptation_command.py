@@ -91,7 +91,7 @@ def test_a_run_logs_every_part_and_keeps_its_pictures(trained):
             assert picture.size[1] > 64
 
 
-def test_the_geometry_of_both_domains_is_kept_and_read_again(trained, shared):
+def test_the_geometry_of_both_domains_is_kept_beside_their_data(trained, shared):
     kept = [path for path in shared.glob("prepared*/street_scenes/*/geometry/train/log1-8x12-*.npz")]
     assert {path.parts[-6] for path in kept} == {"prepared", "prepared_source"}
 
