@@ -1,10 +1,12 @@
-# make quickstart: see the method work. make test: run all tests. Both set up everything themselves.
+# make quickstart: see the method work. make test: run all tests. make bench: time it. All set up everything themselves.
+# make bench-gpu: time the published networks with the jax and PyTorch of BENCH_PYTHON.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 WORKDIR ?= runs/quickstart
+BENCH_PYTHON ?= python3
 
-.PHONY: quickstart test install lint format clean
+.PHONY: quickstart test bench bench-gpu install lint format clean
 
 install: $(READY)
 
@@ -21,6 +23,12 @@ quickstart: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+bench: $(READY)
+	$(BIN)/python benchmarks/bench.py
+
+bench-gpu:
+	$(BENCH_PYTHON) benchmarks/bench.py --gpu
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -3,31 +3,31 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax
 from jaxtyping import Array, Float
 
 from sde_seg_jax.models.batch_norm import BatchNorm
+from sde_seg_jax.models.convolution import convolve, reflect, zeros
 from sde_seg_jax.models.init import Initial, torch_default
 
 
-def zeros(x: Float[Array, "B H W C"], margin: int) -> Float[Array, "B H+2m W+2m C"]:
-    """Pads height and width with zeros on both sides."""
-    return jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
+@jax.custom_vjp
+def elu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """x where positive, else e^x - 1; its gradient keeps `x` alone (differentiated as it stands, e^x as well)."""
+    return jnp.where(x > 0, x, jnp.expm1(jnp.minimum(x, 0)))
 
 
-def reflect(x: Float[Array, "B H W C"], margin: int) -> Float[Array, "B H+2m W+2m C"]:
-    """Pads height and width by reflection without repeating the border; needs more than `margin` pixels."""
-    return jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="reflect")
+def _elu_backward(x, dy):
+    return (jnp.where(x > 0, dy, dy * jnp.exp(jnp.minimum(x, 0))),)
+
+
+elu.defvjp(lambda x: (elu(x), x), _elu_backward)
 
 
 class Conv(nn.Module):
-    """A square convolution that keeps the size (divided by `stride`), padded alike on all sides.
-
-    SAME padding would not do: for stride 2 it pads only the far sides, which shifts the features by half a
-    pixel against weights trained in PyTorch.
-    """
+    """A square convolution that keeps the size (divided by `stride`), padded alike on all sides: `convolve`."""
 
     features: int
     kernel: int = 3
@@ -53,16 +53,7 @@ class Conv(nn.Module):
         initial = self.initial(x.shape[-1])
         kernel = self.param("kernel", initial["kernel"], self._kernel_shape(x.shape[-1]))
         dtype = self.dtype or x.dtype
-        margin = self.dilation * (self.kernel // 2)
-        explicit = margin and self.pad is not zeros
-        y = lax.conv_general_dilated(
-            self.pad(x, margin).astype(dtype) if explicit else x.astype(dtype),
-            kernel.astype(dtype),
-            window_strides=(self.stride, self.stride),
-            padding=[(0, 0)] * 2 if explicit else [(margin, margin)] * 2,
-            rhs_dilation=(self.dilation, self.dilation),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        y = convolve(x.astype(dtype), kernel.astype(dtype), stride=self.stride, dilation=self.dilation, pad=self.pad)
         if not self.use_bias:
             return y
         bias = self.param("bias", initial["bias"], (self.features,))
@@ -81,7 +72,7 @@ class ConvBlock(nn.Module):
         x = Conv(self.features, pad=reflect, dtype=self.dtype, name="conv")(x)
         if self.batch_norm:
             x = BatchNorm(name="norm")(x, train=train)
-        return nn.elu(x)
+        return elu(x)
 
 
 class ConvNormRelu(nn.Module):

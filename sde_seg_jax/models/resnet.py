@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax
 from jaxtyping import Array, Float
 
 from sde_seg_jax.models.batch_norm import BatchNorm
 from sde_seg_jax.models.init import he_normal_fan_out
 from sde_seg_jax.models.layers import Conv
+from sde_seg_jax.models.max_pool import max_pool
 from sde_seg_jax.models.precision import compute_dtype
 from sde_seg_jax.models.remat import run
 
@@ -125,12 +124,6 @@ class ResNet(nn.Module):
                 dilation = dilation * 2 if dilated and index == 0 else dilation
             maps.append(x)
         return tuple(maps)
-
-
-def max_pool(x: Float[Array, "B H W C"]) -> Float[Array, "B H/2 W/2 C"]:
-    """3x3 maximum with stride 2; outside the image is minus infinity."""
-    window, stride = (1, 3, 3, 1), (1, 2, 2, 1)
-    return lax.reduce_window(x, -jnp.inf, lax.max, window, stride, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
 def make_encoder(

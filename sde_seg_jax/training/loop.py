@@ -5,15 +5,17 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 import tqdm
 
-from sde_seg_jax.training.checkpoints import Checkpoints
-from sde_seg_jax.training.log import Log
 from sde_seg_jax.types import Streams, TrainState
+
+if TYPE_CHECKING:  # what they write with may be missing where only steps are timed
+    from sde_seg_jax.training.checkpoints import Checkpoints
+    from sde_seg_jax.training.log import Log
 
 
 class Interrupted(Exception):
@@ -49,7 +51,7 @@ def train(
     `batches` yields device arrays and starts at the state's step. Logs are fetched every `log_every` steps only, so
     that the device never waits for the host. `*_every=0` switches a thing off. Raises Interrupted, Diverged.
     """
-    start = int(state.step)
+    start = int(jax.device_get(state.step))
     pending: list[dict] = []
     clock = time.perf_counter()
     with _Stop() as stop, tqdm.tqdm(total=steps, initial=start, desc=title, unit="step", mininterval=1.0) as bar:

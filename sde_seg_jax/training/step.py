@@ -12,7 +12,7 @@ from flax import struct
 
 from sde_seg_jax.training.ema import initial_teacher
 from sde_seg_jax.training.micro_batches import accumulate
-from sde_seg_jax.training.optimizers import hold
+from sde_seg_jax.training.optimizers import hold, joint_norm
 from sde_seg_jax.types import Params, Streams, TrainState, Variables
 
 
@@ -80,7 +80,7 @@ def make_step(
         if teacher is not None and update_teacher is not None:
             stats = teacher.batch_stats if aux.teacher_stats is None else aux.teacher_stats
             teacher = update_teacher(Variables(teacher.params, stats), student, number)
-        logs = {"loss": value, "gradient_norm": optax.tree.norm(grads), **aux.logs}
+        logs = {"loss": value, "gradient_norm": joint_norm(grads), **aux.logs}
         return state.replace(step=number, student=student, opt_state=opt_state, teacher=teacher), logs
 
     return step

@@ -83,3 +83,46 @@ def test_statistics_of_a_sharded_batch_are_global():
         strict=True,
     ):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("values", [8, 4096], ids=["few", "many"])
+@pytest.mark.parametrize("mean", [0.0, 3.0, 100.0])
+def test_statistics_are_exact_to_rounding_wherever_the_running_mean_is(values, mean):
+    """Of unit deviation around a mean that the running one (0) does not know: 1 + mean^2 times float32's rounding.
+
+    Few values are read twice, so they keep their digits.
+    """
+    x = np.random.default_rng(1).normal(mean, 1.0, (values, 3)).astype(np.float32)
+    _, running = train(variables(3, mean=0.0, var=0.0), x.reshape(values, 1, 1, 3))
+    exact = x.astype(np.float64)
+    amplified = 1.0 if values == 8 else 1.0 + mean**2
+    np.testing.assert_allclose(running["mean"], 0.1 * exact.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(running["var"], 0.1 * exact.var(0, ddof=1), rtol=1e-6 * amplified)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+def test_the_gradient_is_that_of_the_definition(dtype):
+    def defined(x, scale, bias):
+        wide = x.astype(jnp.float32)
+        mean, var = wide.mean((0, 1, 2), keepdims=True), wide.var((0, 1, 2), keepdims=True)
+        return (wide - mean) / jnp.sqrt(var + 1e-5) * scale[None, None, None] + bias[None, None, None]
+
+    def ours(x, scale, bias):
+        state = variables(4)
+        state["params"] = {"scale": scale, "bias": bias}
+        return train(state, x)[0].astype(jnp.float32)
+
+    x, cotangent = jnp.asarray(random((3, 8, 16, 4)), dtype), np.random.default_rng(2).normal(size=(3, 8, 16, 4))
+    arguments = (x, jnp.array([0.5, 1.0, 2.0, -1.0]), jnp.arange(4.0))
+    gradients = [jax.vjp(f, *arguments)[1](jnp.asarray(cotangent, jnp.float32)) for f in (ours, defined)]
+    # bfloat16: the result is rounded, so is the cotangent on its way back (2^-9 of it)
+    tolerance = 1e-5 if dtype == np.float32 else 2**-7
+    for got, expected in zip(*gradients, strict=True):
+        got, expected = np.asarray(got, np.float64), np.asarray(expected, np.float64)
+        assert np.linalg.norm(got - expected) <= tolerance * np.linalg.norm(expected)
+
+
+def test_the_backward_pass_keeps_no_float32_copy_of_a_bfloat16_map():
+    x = jnp.asarray(random((2, 8, 16, 4)), jnp.bfloat16)
+    _, pull = jax.vjp(lambda x: train(variables(4), x)[0], x)
+    assert not [kept for kept in jax.tree.leaves(pull) if kept.size == x.size and kept.dtype == jnp.float32]

@@ -1,11 +1,14 @@
 """Convolution and pooling borders, computed by hand."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
-from sde_seg_jax.models.layers import Conv, reflect, zeros
-from sde_seg_jax.models.resnet import max_pool
+from sde_seg_jax.models.convolution import convolve, reflect, zeros
+from sde_seg_jax.models.layers import Conv
+from sde_seg_jax.models.max_pool import max_pool
 
 IMAGE = np.arange(1.0, 31.0, dtype=np.float32).reshape(1, 5, 6, 1)
 
@@ -54,3 +57,41 @@ def test_bfloat16_convolution_keeps_float32_parameters():
     y, made = conv.init_with_output(jax.random.key(0), IMAGE)
     assert y.dtype == jax.numpy.bfloat16
     assert {leaf.dtype.name for leaf in jax.tree.leaves(made)} == {"float32"}
+
+
+FORMS = {  # name -> (height, width, channels, taps, stride, dilation): every form that `convolve` may take
+    "a few pixels": (2, 4, 5, 3, 1, 1),
+    "a few pixels, strided": (4, 7, 5, 3, 2, 1),
+    "a few pixels, dilated beyond the map": (2, 4, 5, 3, 1, 6),
+    "a few pixels, pointwise": (2, 3, 5, 1, 1, 1),
+    "an image": (16, 18, 3, 7, 2, 1),
+    "dilated": (8, 9, 5, 3, 1, 2),
+    "plain": (8, 9, 5, 3, 2, 1),
+}
+
+
+@pytest.mark.parametrize("pad", [zeros, reflect])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_the_same_convolution(form, pad):
+    height, width, channels, taps, stride, dilation = FORMS[form]
+    margin = dilation * (taps // 2)
+    if pad is reflect and margin >= min(height, width):
+        pytest.skip("a map cannot be mirrored further than its size")
+    with jax.enable_x64(True):
+        random = np.random.default_rng(0)
+        x = jnp.asarray(random.normal(size=(2, height, width, channels)))
+        kernel = jnp.asarray(random.normal(size=(taps, taps, channels, 4)))
+
+        def plain(x, kernel):
+            return lax.conv_general_dilated(
+                pad(x, margin), kernel, (stride, stride), "VALID",
+                rhs_dilation=(dilation, dilation), dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            )  # fmt: skip
+
+        def ours(x, kernel):
+            return convolve(x, kernel, stride=stride, dilation=dilation, pad=pad)
+
+        results = [jax.vjp(f, x, kernel) for f in (ours, plain)]
+        dy = jnp.asarray(random.normal(size=results[1][0].shape))
+        for got, expected in zip(*((y, *pull(dy)) for y, pull in results), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
