@@ -23,8 +23,8 @@ from sde_seg_jax.tasks.teacher import make_pseudo
 from sde_seg_jax.training.sharding import AXIS, compile_step, put, replicate
 
 # float64 rounds by 1e-16. Sums of 1e5 terms in another order are off by some 1e-14; what has moved by a millionth of
-# its size shows that to 2e-10. What is computed wrongly is off by far more: batch statistics of a device's own samples by
-# percents, one pixel of a mask by 1e-5.
+# its size shows that to 2e-10. What is computed wrongly is off by far more: batch statistics of a device's own samples
+# by percents, one pixel of a mask by 1e-5.
 BOUND = 1e-9
 UNMOVED = 1e-6  # of its size, and of what the farthest moves: what moves less is compared on this scale
 # As published. A pose network that starts at 0 warps every pixel onto the corner of four others, where rounding decides
