@@ -69,8 +69,15 @@ def lines(found: dict) -> list[list]:
              one["frames_per_second"], "", None, "frames/s", None]
             for one in found["speed"]
         ]  # fmt: skip
-    worst = max(row["worst"] for row in found["agreement"])
-    return [["devices against one: worst difference", worst, "", None, "relative", None]]
+    return [
+        [f"{row['devices']} devices against one: worst difference", max(_differences(row)), "", None, "relative", None]
+        for row in found["agreement"]
+    ]
+
+
+def _differences(row: dict) -> list[float]:
+    others = ("devices", "pixels apart", "across")
+    return [value for key, value in row.items() if key not in others and value is not None]
 
 
 def _step_lines(one: dict, all_: list[dict]) -> list[list]:
