@@ -114,6 +114,7 @@ def test_rematerialisation_is_counted_where_it_stands_and_left_out_of_a_step():
 IMAGE = shape(1, 224, 224, 3)
 RESNET50 = 2 * (4_089_184_256 - 2048 * 1000)
 FIRST = 2 * 112 * 112 * 7 * 7 * 3 * 64  # its first convolution
+ZEROS = FIRST // 3  # of the fourth channel that `models.convolution` gives to images
 
 
 def resnet50():
@@ -129,13 +130,13 @@ def resnet50():
 
 
 def test_resnet50_takes_the_published_eight_gigaflops():
-    assert model_flops(*resnet50(), IMAGE) == Flops(RESNET50, 0)
+    assert model_flops(*resnet50(), IMAGE) == Flops(RESNET50 + ZEROS, 0)
 
 
 def test_training_takes_three_times_the_forward_pass_less_the_gradient_to_the_image():
     features, *variables = resnet50()
     gradient = jax.grad(lambda *inputs: features(*inputs).sum())
-    assert model_flops(gradient, *variables, IMAGE) == Flops(3 * RESNET50 - FIRST, 0)
+    assert model_flops(gradient, *variables, IMAGE) == Flops(3 * RESNET50 - FIRST + 2 * ZEROS, 0)
 
 
 def test_operations_are_counted_with_those_inside_of_others():
