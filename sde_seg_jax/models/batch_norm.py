@@ -31,7 +31,7 @@ def normalize(
 
 def _normalize_forward(x, scale, bias, near):
     y, mean, var = normalize(x, scale, bias, near)
-    # Differentiated as it stands, x - mean would be kept in float32, four times a bfloat16 map going to and fro.
+    # Differentiated as it stands, x - mean would be kept too, in float32 even where x is bfloat16.
     return (y, mean, var), (x, scale, mean, var)
 
 

@@ -31,7 +31,7 @@ def _pool(x):
         if best is None:
             best, found = tap, jnp.zeros(tap.shape, jnp.uint8)
             continue
-        larger = tap > best
+        larger = (tap > best) | jnp.isnan(tap)  # NaN wins, so that it is seen
         best, found = jnp.where(larger, tap, best), jnp.where(larger, jnp.uint8(number), found)
     return best, found
 

@@ -37,3 +37,9 @@ def test_nothing_is_scattered():
 
 def test_negative_inputs_do_not_meet_the_padding():
     np.testing.assert_array_equal(max_pool(jnp.full((1, 4, 4, 1), -2.0)), np.full((1, 2, 2, 1), -2.0))
+
+
+@pytest.mark.parametrize("pixel", [0, 4, 8])
+def test_a_nan_anywhere_in_a_window_is_passed_on(pixel):
+    x = jnp.zeros((1, 3, 3, 1)).at[0, pixel // 3, pixel % 3, 0].set(jnp.nan)
+    np.testing.assert_array_equal(jnp.isnan(max_pool(x)), jnp.isnan(plain(x)))
