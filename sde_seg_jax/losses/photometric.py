@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.geometry.depth import disparity_to_depth
-from sde_seg_jax.geometry.warp import back_project, project, sample_bilinear
+from sde_seg_jax.geometry.warp import sample_planes, source_pixels
 from sde_seg_jax.imaging.resize import resize_bilinear
 from sde_seg_jax.losses.absolute import absolute
 from sde_seg_jax.losses.ssim import ssim_error
@@ -19,12 +19,12 @@ from sde_seg_jax.types import View
 
 def photometric_error(a: Float[Array, "*B H W 3"], b: Float[Array, "*B H W 3"]) -> Float[Array, "*B H W 1"]:
     """0.85 mean_c SSIM'(a, b) + 0.15 mean_c |a - b|, per pixel, in [0,1]; leading axes of 1 broadcast."""
-    return 0.85 * ssim_error(a, b).mean(-1, keepdims=True) + 0.15 * absolute_error(a, b)
+    return 0.85 * _mean_of_channels(ssim_error(a, b)) + 0.15 * absolute_error(a, b)
 
 
 def absolute_error(a: Float[Array, "*B H W 3"], b: Float[Array, "*B H W 3"]) -> Float[Array, "*B H W 1"]:
     """mean_c |a - b| per pixel: the variant without structural similarity."""
-    return absolute(a - b).mean(-1, keepdims=True)
+    return _mean_of_channels(absolute(a - b))
 
 
 def minimum_over_frames(errors: Float[Array, "B N S H W 1"]) -> Float[Array, "B N H W 1"]:
@@ -37,24 +37,17 @@ def mean_over_frames(errors: Float[Array, "B N S H W 1"]) -> Float[Array, "B N H
     return errors.mean(2)
 
 
-def warp_sources(view: View, min_depth: float = 0.1, max_depth: float = 100.0) -> Float[Array, "B N S H W 3"]:
+def warp_sources(view: View, min_depth: float = 0.1, max_depth: float = 100.0) -> Float[Array, "B S N H W 3"]:
     """Every source frame S warped into the target through the disparity of every scale N, at full size."""
-    batch, frames, height, width, channels = view.sources.shape
-    full = [resize_bilinear(d, (height, width)) for d in view.outputs.disparity]
-    depth = disparity_to_depth(jnp.concatenate(full), min_depth, max_depth)
-    scales = len(full)
-    k, k_inverse = camera.matrix(view.intrinsics), camera.inverse_matrix(view.intrinsics)
-    points = back_project(depth, jnp.tile(k_inverse, (scales, 1, 1)))
-    # Scales stacked on rows: all points of a sample sample one and the same source, which is never copied.
-    points = jnp.moveaxis(points.reshape(scales, batch, height, width, 3), 0, 1)
-    points = points.reshape(batch, scales * height, width, 3)
-    xy = project(
-        jnp.repeat(points, frames, axis=0),
-        jnp.repeat(k, frames, axis=0),
-        view.source_from_target.reshape(batch * frames, 4, 4),
+    size = view.image.shape[1:3]
+    full = jnp.stack([resize_bilinear(d, size)[..., 0] for d in view.outputs.disparity], axis=1)
+    x, y = source_pixels(
+        disparity_to_depth(full, min_depth, max_depth),
+        camera.matrix(view.intrinsics),
+        camera.inverse_matrix(view.intrinsics),
+        view.source_from_target,
     )
-    warped = sample_bilinear(view.sources.reshape(batch * frames, height, width, channels), xy)
-    return jnp.swapaxes(warped.reshape(batch, frames, scales, height, width, channels), 1, 2)
+    return jnp.moveaxis(sample_planes(view.sources, x, y), 2, -1)
 
 
 def photometric_maps(
@@ -76,7 +69,7 @@ def photometric_maps(
     `tie_break`, drawn anew for each scale (Q4), so that exact ties are decided by chance.
     """
     target = view.image[:, None, None]
-    reprojected = reduce(error(target, warp_sources(view, min_depth, max_depth)))
+    reprojected = reduce(jnp.swapaxes(error(target, warp_sources(view, min_depth, max_depth)), 1, 2))
     if not auto_mask:
         return reprojected, jnp.ones(reprojected.shape, bool)
     standing = error(target, view.sources[:, None])
@@ -104,12 +97,17 @@ def photometric_details(
     depths = {name: options[name] for name in ("min_depth", "max_depth") if name in options}
     finest = view.replace(outputs=view.outputs.replace(disparity=view.outputs.disparity[:1]))
     _, counts = photometric_maps(finest, rng, **options)
-    return warp_sources(finest, **depths)[:, 0], counts[:, 0].astype(view.image.dtype)
+    return warp_sources(finest, **depths)[:, :, 0], counts[:, 0].astype(view.image.dtype)
 
 
 # What a configuration can name.
 ERRORS = {"ssim_l1": photometric_error, "l1": absolute_error}
 REDUCTIONS = {"minimum": minimum_over_frames, "average": mean_over_frames}
+
+
+def _mean_of_channels(x):
+    # Not jnp.mean: XLA:CPU takes several times as long for a reduction of three numbers as for two additions.
+    return sum(jnp.split(x, x.shape[-1], axis=-1)) / x.shape[-1]
 
 
 def _first_minimum(candidates):

@@ -64,6 +64,12 @@ def test_gradients_are_summed_over_devices_and_images_stay_where_they_are():
     assert set(two["collectives"]) == {"all-reduce", "collective-permute"}
 
 
+@pytest.mark.slow
+def test_depth_steps_exchange_no_images():
+    _, two = scaling.costs("sde_phase1", TINY, [1, 2], per_device=1)
+    assert set(two["collectives"]) == {"all-reduce"}
+
+
 def step(value, rest=0.0):
     return {"loss": np.float64(value), "parameters": {"a": np.array([1.0, 1 + value]), "b": np.array([rest])}}
 

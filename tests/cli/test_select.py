@@ -248,9 +248,10 @@ def test_cached_disparities_take_the_place_of_the_teachers(chosen, prepared, tea
     assert status == 0, err
     assert "made from weights" in out
     found, before = rows(tmp_path / "cached"), rows(chosen)
-    assert [row["name"] for row in found[:2]] == [row["name"] for row in before[:2]]  # no student yet
+    for column in ("rank", "name", "step", "criterion"):
+        assert [row[column] for row in found[:2]] == [row[column] for row in before[:2]]  # no student yet
     # Without the disparity as an output the teacher is another program, which rounds its float32 features differently.
-    distances = [float(table[1]["feature_distance"]) for table in (found, before)]
-    assert distances[0] == pytest.approx(distances[1], rel=1e-5)
+    nearest, before_nearest = (float(table[1]["feature_distance"]) for table in (found, before))
+    assert nearest == pytest.approx(before_nearest, rel=1e-5)
     assert float(found[2]["depth_error"]) > 0
     assert load_trained(str(tmp_path / "cached" / "students" / "00002")).config.data.depth_cache == "tiny"

@@ -7,7 +7,7 @@ import pytest
 from jax.test_util import check_grads as assert_gradients
 
 from sde_seg_jax.geometry import camera, se3
-from sde_seg_jax.geometry.warp import back_project, project, sample_bilinear, warp
+from sde_seg_jax.geometry.warp import back_project, project, sample_bilinear, sample_planes, source_pixels, warp
 from sde_seg_jax.types import Intrinsics
 
 HEIGHT, WIDTH = 12, 20
@@ -73,6 +73,38 @@ def test_projecting_back_projected_pixels_returns_them():
     x, y = jnp.meshgrid(jnp.arange(WIDTH), jnp.arange(HEIGHT))
     xy = project(points, camera.matrix(CAMERA), jnp.eye(4)[None])
     np.testing.assert_allclose(xy[0], jnp.stack([x, y], -1), atol=2e-5)
+
+
+def test_pixels_in_several_sources_at_several_depths_are_those_one_by_one():
+    rng = np.random.default_rng(0)
+    depth = jnp.asarray(rng.uniform(2, 4, (2, 3, 5, 6)), jnp.float32)
+    cameras = Intrinsics(*(jnp.array(two) for two in ([9.0, 7.0], [8.0, 9.5], [3.1, 2.2], [1.7, 2.4])))
+    k, k_inverse = camera.matrix(cameras), camera.inverse_matrix(cameras)
+    motions = se3.transform(*jnp.asarray(rng.uniform(-0.1, 0.1, (2, 4, 3)), jnp.float32)).reshape(2, 2, 4, 4)
+    x, y = source_pixels(depth, k, k_inverse, motions)
+    assert x.shape == y.shape == (2, 2, 3, 5, 6)
+    for source, n in np.ndindex(2, 3):
+        xy = project(back_project(depth[:, n, ..., None], k_inverse), k, motions[:, source])
+        np.testing.assert_allclose(x[:, source, n], xy[..., 0], rtol=1e-6)
+        np.testing.assert_allclose(y[:, source, n], xy[..., 1], rtol=1e-6)
+
+
+def test_points_may_have_any_number_of_axes():
+    rng = np.random.default_rng(0)
+    frames = jnp.asarray(rng.uniform(size=(2, 3, 4, 5, 2)))
+    x, y = (jnp.asarray(rng.uniform(-1, n, (2, 3, 2, 4, 5))) for n in (5, 4))
+    sampled = sample_planes(frames, x, y)
+    assert sampled.shape == (2, 3, 2, 2, 4, 5)
+    for b, s, n in np.ndindex(2, 3, 2):
+        alone = sample_bilinear(frames[b, s][None], jnp.stack([x[b, s, n], y[b, s, n]], -1)[None])
+        np.testing.assert_array_equal(sampled[b, s, :, n], jnp.moveaxis(alone[0], -1, 0))
+
+
+def test_nothing_is_scattered_where_the_image_needs_no_gradient():
+    image, x = jnp.ones((1, 4, 5, 2)), jnp.full((1, 3, 3), 1.5)
+    compiled = jax.jit(jax.grad(lambda x: sample_planes(image, x, x).sum())).lower(x).compile().as_text()
+    assert " gather(" in compiled
+    assert " scatter(" not in compiled
 
 
 def test_sampling_at_integers_between_them_and_beyond_the_border():

@@ -58,6 +58,17 @@ def test_ssim_has_no_noise_on_a_bright_ramp():
     np.testing.assert_allclose(short, long, atol=1e-6)
 
 
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (2, 5), (3, 4), (6, 7)])
+def test_ssim_gradients_agree_with_finite_differences(height, width):
+    """To both images, of one target and two predictions."""
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(0)
+        noise = jnp.asarray(rng.uniform(size=(1, 2, height, width, 2)))
+        target = jnp.asarray(rng.uniform(size=(1, 1, height, width, 2)))
+        predictions = 0.5 * target + 0.5 * noise
+        assert_gradients(ssim_error, (predictions, target), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+
+
 def test_equal_images_have_no_error_and_no_gradient():
     x = jax.random.uniform(KEY, (1, 6, 7, 3)).at[:, :3].set(0.5)
     for error in (photometric.photometric_error, photometric.absolute_error):
@@ -120,7 +131,7 @@ def test_details_are_the_finest_warp_and_mask():
     options = {"tie_break": 0, "min_depth": 0.2}
     warped, mask = jax.jit(lambda v: photometric.photometric_details(v, KEY, **options))(view)
     # Two programs round the coordinates differently; neighboring pixels differ by up to 1.
-    np.testing.assert_allclose(warped, photometric.warp_sources(view, min_depth=0.2)[:, 0], atol=1e-5)
+    np.testing.assert_allclose(warped, photometric.warp_sources(view, min_depth=0.2)[:, :, 0], atol=1e-5)
     _, counts = maps_of(view, tie_break=0, min_depth=0.2)
     np.testing.assert_array_equal(mask, counts[:, 0])
 

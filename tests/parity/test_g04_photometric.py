@@ -133,7 +133,7 @@ def test_warped_frames_and_depth(rec, dtype):
         kind, _, rest = name.partition(".")
         if kind == "out" and rest.startswith("color_"):
             _, f, s = rest.split("_")
-            rec.assert_matches(rest, subsampled(warped[:, int(s), list(FRAMES).index(f)]))
+            rec.assert_matches(rest, subsampled(warped[:, list(FRAMES).index(f), int(s)]))
 
 
 @pytest.mark.parametrize("rec", recordings("g04_monodepth_loss"))

@@ -13,12 +13,13 @@ import functools
 import numpy as np
 
 from sde_seg_jax.data.street_scenes import render, shade, surfaces
-from sde_seg_jax.data.street_scenes.camera import Camera, drive, intrinsics, make_rays, source_from_target
+from sde_seg_jax.data.street_scenes.camera import Camera, Rays, drive, intrinsics, make_rays, source_from_target
 from sde_seg_jax.data.street_scenes.scene import Scene, make_scene
 from sde_seg_jax.data.street_scenes.textures import hash01
 
 FRAMES_PER_CLIP = 8  # samples of one street
 STRIDE = 6  # ticks between consecutive samples; neighbours are one tick away
+BLOCK = 65_536  # rays that are followed together: their arrays stay in the processor's cache
 F = np.float32
 
 
@@ -69,14 +70,22 @@ def render_frame(
     """A frame at time `tick`: (image uint8 [H,W,3], label uint8 [H,W], depth float32 [H,W], Camera)."""
     scene, table = _clip(domain, seed, clip)
     camera, rays = drive(scene, tick, shake), make_rays(intrinsics(domain, size), size, supersample)
-    placed = render.place(scene, tick, camera, rays)
-    depth, ids = render.cast(scene, placed, camera, rays)
-    radiance = shade.shade(scene, table, placed, camera, rays, depth, ids)
+    rows = max(1, BLOCK // len(rays.x))
+    blocks = [Rays(rays.x, rays.y[first : first + rows]) for first in range(0, len(rays.y), rows)]
+    seen = [_follow(scene, table, tick, camera, block) for block in blocks]
+    radiance, depth, ids = (np.concatenate(parts) for parts in zip(*seen, strict=True))
     radiance = _tent(_tent(radiance, supersample).swapaxes(0, 1), supersample).swapaxes(0, 1)
     image = _develop(scene, radiance, int(tick) + 16, noise)
     centers = (slice(supersample - 1, None, supersample),) * 2
     depth, label = depth[centers][: size[0], : size[1]], table.label[ids[centers][: size[0], : size[1]]]
     return image, label, np.where(np.isfinite(depth), depth, F(0)), camera
+
+
+def _follow(scene: Scene, table: surfaces.Tables, tick: int, camera: Camera, rays: Rays) -> tuple[np.ndarray, ...]:
+    """Radiance [h,w,3], depth [h,w] and surface id [h,w] of a grid of rays."""
+    placed = render.place(scene, tick, camera, rays)
+    depth, ids = render.cast(scene, placed, camera, rays)
+    return shade.shade(scene, table, placed, camera, rays, depth, ids), depth, ids
 
 
 def render_sample(
