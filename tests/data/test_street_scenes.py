@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from sde_seg_jax.data.street_scenes import clip
+from sde_seg_jax.data.street_scenes import clip as renderer
 from sde_seg_jax.data.street_scenes.camera import drive, intrinsics, make_rays
 from sde_seg_jax.data.street_scenes.clip import FRAMES_PER_CLIP, render_frame, render_sample
 from sde_seg_jax.data.street_scenes.render import place
@@ -170,6 +170,6 @@ def test_hash_is_uniform():
 def test_pixels_do_not_depend_on_how_many_rays_are_followed_together(domain, monkeypatch):
     found = []
     for rays in (10**9, 3000):
-        monkeypatch.setattr(clip, "BLOCK", rays)
+        monkeypatch.setattr(renderer, "BLOCK", rays)
         found.append(checksum(render_sample(domain, 1, 3, (40, 80))))
     assert found[0] == found[1]
