@@ -118,7 +118,7 @@ def rgb_to_hsv(rgb: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
         (green - blue) / divisor,
         jnp.where(value == green, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
     )
-    hue = jnp.where(chroma > 0, jnp.mod(sextant / 6, 1), 0)
+    hue = jnp.where(chroma > 0, _turned(sextant / 6), 0)
     saturation = chroma / jnp.where(value > 0, value, 1)
     return jnp.stack([hue, saturation, value], axis=-1)
 
@@ -131,10 +131,15 @@ def hsv_to_rgb(hsv: Float[Array, "... 3"]) -> Float[Array, "... 3"]:
     hue, saturation, value = hsv[..., 0], hsv[..., 1], hsv[..., 2]
 
     def channel(n):
-        k = jnp.mod(n + 6 * hue, 6)
+        k = 6 * _turned(n / 6 + hue)
         return value - value * saturation * jnp.clip(jnp.minimum(k, 4 - k), 0, 1)
 
     return jnp.stack([channel(5), channel(3), channel(1)], axis=-1)
+
+
+def _turned(turns):
+    # Not jnp.mod, which calls fmod pixel by pixel on a CPU.
+    return turns - jnp.floor(turns)
 
 
 def per_sample(factor: Array, images: Array) -> Array:
