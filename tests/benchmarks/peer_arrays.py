@@ -1,7 +1,5 @@
 """Random inputs in float64, and the way from ours (NHWC, jax) to PyTorch's (NCHW) and back."""
 
-import contextlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,14 +12,6 @@ from sde_seg_jax.types import IGNORE, Intrinsics, Outputs, View
 BATCH, HEIGHT, WIDTH, CLASSES = 2, 16, 24, 5
 CAMERA = [np.full(BATCH, value) for value in (20.0, 18.0, 11.2, 7.6)]
 VALUE = {"rtol": 1e-12, "atol": 1e-12}  # float64 leaves 1e-16 for each of some hundred operations on values near 1
-
-
-@contextlib.contextmanager
-def float64():
-    """jax in 64 bits, and PyTorch's random numbers from their start."""
-    torch.manual_seed(0)
-    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
-        yield
 
 
 def to_peer(array, grad=False):

@@ -6,21 +6,12 @@ import numpy as np
 import pytest
 import torch
 from peer import geometry
-from peer_arrays import BATCH, CAMERA, HEIGHT, VALUE, WIDTH, cameras, float64, scene, to_ours, to_peer
+from peer_arrays import BATCH, CAMERA, HEIGHT, VALUE, WIDTH, cameras, scene, to_ours, to_peer
 
 from sde_seg_jax.geometry import camera, depth, se3, warp
 from sde_seg_jax.types import Intrinsics
 
-
-@pytest.fixture(autouse=True)
-def _float64():
-    with float64():
-        yield
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def test_motions_are_equal_and_the_zero_rotation_has_a_finite_gradient(rng):

@@ -13,7 +13,6 @@ from peer_arrays import (
     VALUE,
     WIDTH,
     cameras,
-    float64,
     labels,
     probabilities,
     scene,
@@ -31,16 +30,7 @@ KEY = jax.random.key(0)
 # adds some hundred of those.
 GRADIENT = {"rtol": 1e-10, "atol": 1e-13}
 
-
-@pytest.fixture(autouse=True)
-def _float64():
-    with float64():
-        yield
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 def test_ssim_is_equal(rng):

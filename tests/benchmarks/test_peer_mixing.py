@@ -6,23 +6,14 @@ import numpy as np
 import pytest
 import torch
 from peer import augment, mixing
-from peer_arrays import BATCH, CLASSES, HEIGHT, VALUE, WIDTH, float64, labels, to_ours, to_peer
+from peer_arrays import BATCH, CLASSES, HEIGHT, VALUE, WIDTH, labels, to_ours, to_peer
 
 from sde_seg_jax.imaging import blur, colour
 from sde_seg_jax.mixing import apply, cross_domain, masks
 from sde_seg_jax.tasks import domain_mixing, teacher
 from sde_seg_jax.types import Batch
 
-
-@pytest.fixture(autouse=True)
-def _float64():
-    with float64():
-        yield
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(0)
+pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.mark.parametrize("known", [False, True])
