@@ -50,7 +50,7 @@ def sample_bilinear(image: Float[Array, "B H W C"], xy: Float[Array, "B h w 2"])
     Coordinates are float32 or longer; the result has their precision.
     """
     x, y = jnp.unstack(at_least_float32(xy), axis=-1)
-    return jnp.stack(jnp.unstack(sample_planes(image, x, y), axis=1), axis=-1)
+    return jnp.moveaxis(sample_planes(image, x, y), 1, -1)
 
 
 @jax.custom_vjp

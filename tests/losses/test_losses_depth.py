@@ -60,7 +60,7 @@ def test_ssim_has_no_noise_on_a_bright_ramp():
 
 @pytest.mark.parametrize(("height", "width"), [(2, 2), (2, 5), (3, 4), (6, 7)])
 def test_ssim_gradients_agree_with_finite_differences(height, width):
-    """To both images, of one target and two predictions."""
+    """To both images, of one target and two predictions; differences are exact to about 1e-8 in float64."""
     with jax.enable_x64(True):
         rng = np.random.default_rng(0)
         noise = jnp.asarray(rng.uniform(size=(1, 2, height, width, 2)))

@@ -70,9 +70,12 @@ def render_frame(
     """A frame at time `tick`: (image uint8 [H,W,3], label uint8 [H,W], depth float32 [H,W], Camera)."""
     scene, table = _clip(domain, seed, clip)
     camera, rays = drive(scene, tick, shake), make_rays(intrinsics(domain, size), size, supersample)
-    rows = max(1, BLOCK // len(rays.x))
-    blocks = [Rays(rays.x, rays.y[first : first + rows]) for first in range(0, len(rays.y), rows)]
-    seen = [_follow(scene, table, tick, camera, block) for block in blocks]
+    placed = render.place(scene, tick, camera, rays)
+    seen = []
+    for rows in _blocks(len(rays.y), max(1, BLOCK // len(rays.x))):
+        block, local = Rays(rays.x, rays.y[rows]), render.in_rows(placed, rows)
+        depth, ids = render.cast(scene, local, camera, block)
+        seen.append((shade.shade(scene, table, local, camera, block, depth, ids), depth, ids))
     radiance, depth, ids = (np.concatenate(parts) for parts in zip(*seen, strict=True))
     radiance = _tent(_tent(radiance, supersample).swapaxes(0, 1), supersample).swapaxes(0, 1)
     image = _develop(scene, radiance, int(tick) + 16, noise)
@@ -81,11 +84,8 @@ def render_frame(
     return image, label, np.where(np.isfinite(depth), depth, F(0)), camera
 
 
-def _follow(scene: Scene, table: surfaces.Tables, tick: int, camera: Camera, rays: Rays) -> tuple[np.ndarray, ...]:
-    """Radiance [h,w,3], depth [h,w] and surface id [h,w] of a grid of rays."""
-    placed = render.place(scene, tick, camera, rays)
-    depth, ids = render.cast(scene, placed, camera, rays)
-    return shade.shade(scene, table, placed, camera, rays, depth, ids), depth, ids
+def _blocks(count: int, length: int) -> list[slice]:
+    return [slice(first, min(first + length, count)) for first in range(0, count, length)]
 
 
 def render_sample(

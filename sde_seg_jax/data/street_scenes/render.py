@@ -60,6 +60,13 @@ def place(scene: Scene, tick: float, camera: Camera, rays: Rays) -> Placed:
     return Placed(origin.astype(np.float32), local_from_camera.astype(np.float32), position, yaw, rectangle, nearest)
 
 
+def in_rows(placed: Placed, rows: slice) -> Placed:
+    """The same seen through some rows of the ray grid alone."""
+    rectangle = placed.rectangle.copy()
+    rectangle[:, 2:] = np.clip(rectangle[:, 2:] - rows.start, 0, rows.stop - rows.start)
+    return dataclasses.replace(placed, rectangle=rectangle)
+
+
 def rectangles(corners: np.ndarray, rays: Rays) -> tuple[np.ndarray, np.ndarray]:
     """Index rectangles [N,4] of the ray grid around convex hulls of corners [N,M,3]; their nearest depths."""
     z = corners[..., 2]
