@@ -27,7 +27,7 @@ def main() -> int:
     if name not in COMMANDS:
         print(f"{__doc__}\n\ncommands: {', '.join(COMMANDS)}\nsde-seg COMMAND --help explains one")
         return 0 if name in ("-h", "--help") else 2
-    from sde_seg_jax.cli.config import run
+    from sde_seg_jax.cli.command_line import run
 
     module = importlib.import_module(f"sde_seg_jax.cli.{name}")
     return run(

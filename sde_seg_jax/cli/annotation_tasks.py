@@ -15,7 +15,8 @@ from ml_collections import config_dict
 from sde_seg_jax.cli import annotation_text, build
 from sde_seg_jax.cli.annotation_classes import class_list
 from sde_seg_jax.cli.annotation_folder import FORMATS, Task, is_finished, write
-from sde_seg_jax.cli.config import Arguments, UsageError, plain
+from sde_seg_jax.cli.command_line import Arguments
+from sde_seg_jax.cli.config import UsageError, plain
 from sde_seg_jax.cli.predict import Predictor
 from sde_seg_jax.cli.selection_files import note, read_chosen
 from sde_seg_jax.data import originals

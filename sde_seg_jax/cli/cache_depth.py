@@ -24,7 +24,8 @@ from ml_collections import config_dict
 
 from sde_seg_jax.cli import build, predictors
 from sde_seg_jax.cli.cached_depth import SOURCE, depth_fingerprint
-from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, as_json
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.source_data import source_config
 from sde_seg_jax.data.depth_cache import Place, encode

@@ -1,64 +1,29 @@
-"""Command lines and configuration files: `--config=configs/x.py[:row,args] --config.section.key=value --workdir=DIR`.
+"""Configuration files: their rows, keys and values.
 
 A config section is the keyword arguments of one function; `call` checks them against its signature, so that a typo is
-an error at start-up that names the nearest right key. Bad input ends with one line and exit status 2.
+an error at start-up that names the nearest right key.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
-import errno
 import importlib.util
 import inspect
 import json
-import os
 import pathlib
 import sys
-import traceback
 import types
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-import jax
-from absl import flags, logging
 from ml_collections import config_dict
 
-from sde_seg_jax.training.loop import Interrupted
-
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
-CACHE = pathlib.Path("~/.cache/sde_seg_jax/compiled").expanduser()
-REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; your quota is used up: free disk space"}
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
-TRACEBACK = "SDE_SEG_TRACEBACK"  # set to 1 to see where an error comes from
 
 
 class UsageError(ValueError):
     """A command line or configuration that cannot be used; the message names the key and the remedy."""
-
-
-class Arguments:
-    """A parsed command line: its flags by name, the configuration file, and overrides of configuration keys."""
-
-    def __init__(self, values: flags.FlagValues, overrides: dict[str, str]):
-        self._values, self.overrides = values, overrides
-        self.path, _, self.row = values.config.partition(":")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._values, name)
-
-    def config(self, row: str | None = None) -> config_dict.ConfigDict:
-        """The configuration of a row (default: the one named on the command line), overrides applied."""
-        return self.override(load_config(self.path, self.row if row is None else row))
-
-    def override(self, config: config_dict.ConfigDict, overrides: dict | None = None) -> config_dict.ConfigDict:
-        """Applies --config.section.key=value (default: all given). Raises UsageError for unknown keys, bad values."""
-        for key, text in (self.overrides if overrides is None else overrides).items():
-            _check_key(config, key)
-            value = parse_value(text, _get(config, key), key)
-            with config.ignore_type():
-                config.update_from_flattened_dict({key: value})
-        return config
 
 
 def load_module(path: str) -> types.ModuleType:
@@ -85,6 +50,16 @@ def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
     if row and not inspect.signature(module.get_config).parameters:
         raise UsageError(f"--config={path}:{row}: this configuration has no rows; leave out ':{row}'")
     return (module.get_config(row) if row else module.get_config()).lock()
+
+
+def override(config: config_dict.ConfigDict, overrides: dict[str, str]) -> config_dict.ConfigDict:
+    """Replaces values by section.key -> text, in place. Raises UsageError for unknown keys and bad values."""
+    for key, text in overrides.items():
+        _check_key(config, key)
+        value = parse_value(text, _get(config, key), key)
+        with config.ignore_type():
+            config.update_from_flattened_dict({key: value})
+    return config
 
 
 def pick_row(rows: dict[str, dict], row: str, file: str) -> dict:
@@ -152,67 +127,6 @@ def as_json(config: config_dict.ConfigDict) -> dict:
         return json.loads(json.dumps(plain(config)))
     except TypeError as error:
         raise UsageError(f"the configuration holds a value that is not JSON: {error}") from error
-
-
-def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:
-    """Parses flags, calls `main`, and turns what happens into an exit status. `extra(values)` defines more flags."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not jax.config.jax_compilation_cache_dir:  # a second run starts at once
-        jax.config.update("jax_compilation_cache_dir", str(CACHE))
-    if not os.environ.get(TRACEBACK):
-        logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
-    try:
-        arguments = parse(argv, about, extra)
-        if arguments is None:
-            return DONE
-        return main(arguments) or DONE
-    except Interrupted as stop:
-        print(str(stop), file=sys.stderr)
-        return INTERRUPTED
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except (ValueError, OSError, flags.Error) as error:
-        if os.environ.get(TRACEBACK):
-            traceback.print_exc()
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        return BAD_INPUT
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, OSError) and error.filename:  # from the system: it names the file, not the remedy
-        text += REMEDIES.get(error.errno, "; check that this path exists and can be read and written")
-    return text
-
-
-def parse(argv: list[str], about: str, extra: Callable | None = None) -> Arguments | None:
-    """Arguments of a command, or None after printing the help text (--help)."""
-    values = flags.FlagValues()
-    flags.DEFINE_string("config", "", "configuration file, with a row after a colon", flag_values=values)
-    flags.DEFINE_string("workdir", "", "where checkpoints, metrics and pictures go", flag_values=values)
-    flags.DEFINE_string("checkpoint", "", "a workdir (or its checkpoints folder) to read", flag_values=values)
-    if extra is not None:
-        extra(values)
-    if "--help" in argv or "-h" in argv:
-        print(about.strip())
-        print("\nFlags (any configuration key can be overridden: --config.section.key=value):")
-        print(values.get_help())
-        return None
-    overrides, rest = {}, []
-    for argument in argv[1:]:
-        name, separator, value = argument.lstrip("-").partition("=")
-        if argument.startswith("--config.") and separator:
-            overrides[name.removeprefix("config.")] = value
-        else:
-            rest.append(argument)
-    leftover = values([argv[0], *rest])[1:]
-    if leftover:
-        raise UsageError(f"unexpected argument '{leftover[0]}'; flags are written --name=value")
-    arguments = Arguments(values, overrides)
-    if arguments.path:
-        arguments.config()  # a misspelt key or row is an error before any work
-    return arguments
 
 
 def _get(config: config_dict.ConfigDict, dotted: str) -> Any:

@@ -28,7 +28,8 @@ from ml_collections import config_dict
 from sde_seg_jax.cli import sources, transfer
 from sde_seg_jax.cli.build import abstract_variables, build_network
 from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, as_json
 from sde_seg_jax.models.import_weights import COUNTER, network_parts, to_torch
 from sde_seg_jax.models.weight_files import PART_FILES, WeightsError, write_state
 from sde_seg_jax.models.weight_modules import leaf_modules, module_of

@@ -21,7 +21,8 @@ from absl import flags as absl_flags
 from PIL import Image
 
 from sde_seg_jax.cli import doctor_text as text
-from sde_seg_jax.cli.config import Arguments, UsageError, plain, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, plain
 from sde_seg_jax.data import spec
 from sde_seg_jax.data.inspect import Split
 from sde_seg_jax.data.inspect_prepared import Prepared, inspect_prepared, names_in

@@ -19,7 +19,8 @@ from ml_collections import config_dict
 from PIL import Image
 
 from sde_seg_jax.cli import build, learnt_camera, monitor, predictors
-from sde_seg_jax.cli.config import Arguments, UsageError, call, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, call, override
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.streams import Data, open_data
 from sde_seg_jax.cli.train import PICTURES
@@ -90,7 +91,7 @@ def main(arguments: Arguments) -> None:
     """Scores the checkpoint of the command line."""
     if not arguments.checkpoint:
         raise UsageError("cli.evaluate needs --checkpoint=DIR, a workdir of cli.train")
-    found = evaluate(arguments.checkpoint, arguments.workdir, arguments.override)
+    found = evaluate(arguments.checkpoint, arguments.workdir, lambda config: override(config, arguments.overrides))
     for line in learnt_camera.tell(found):
         print(line)
     print(json.dumps(found))

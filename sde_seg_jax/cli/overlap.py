@@ -21,7 +21,8 @@ from typing import Any
 from absl import flags as absl_flags
 from ml_collections import config_dict
 
-from sde_seg_jax.cli.config import Arguments, UsageError, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.selection_files import TABLE
 from sde_seg_jax.cli.table_file import numbers
 from sde_seg_jax.data.subset import INDICES, indices_of, read_list

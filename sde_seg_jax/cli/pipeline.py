@@ -13,7 +13,8 @@ import time
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.begun import keep_places, read_json, refuse_other_config, steps_done
-from sde_seg_jax.cli.config import Arguments, UsageError, as_json, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, as_json
 from sde_seg_jax.cli.evaluate import RESULT, evaluate
 from sde_seg_jax.cli.prepare import prepare_domains
 from sde_seg_jax.cli.report import write_report

@@ -18,7 +18,8 @@ import tqdm
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli import build, predictors
-from sde_seg_jax.cli.config import Arguments, UsageError, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.spaces import space_of
 from sde_seg_jax.geometry.depth import disparity_to_depth
 from sde_seg_jax.report import pictures

@@ -18,7 +18,8 @@ from typing import Any
 from absl import flags as absl_flags
 from ml_collections import config_dict
 
-from sde_seg_jax.cli.config import Arguments, UsageError, plain, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, plain
 from sde_seg_jax.cli.source_data import domains
 from sde_seg_jax.data import prepare as preparation
 from sde_seg_jax.data.codec import CODECS

@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 import sde_seg_jax
-from sde_seg_jax.cli.config import Arguments, UsageError, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.evaluate import RESULT
 from sde_seg_jax.cli.spaces import space_of
 from sde_seg_jax.cli.train import CONFIG, PICTURES

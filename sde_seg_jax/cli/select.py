@@ -26,7 +26,8 @@ from ml_collections import config_dict
 from sde_seg_jax.cli import annotation_tasks, selection_report
 from sde_seg_jax.cli.begun import CONFIG, refuse_other_config
 from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, as_json, call
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.selection_files import LIST, TABLE, Chosen, read_chosen, write_chosen
 from sde_seg_jax.cli.selection_plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan

@@ -28,7 +28,8 @@ from ml_collections import config_dict
 
 from sde_seg_jax.cli.begun import refuse_other_config
 from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import DONE, Arguments, UsageError, as_json, run
+from sde_seg_jax.cli.command_line import DONE, Arguments, run
+from sde_seg_jax.cli.config import UsageError, as_json
 from sde_seg_jax.cli.pipeline import run_stage
 from sde_seg_jax.cli.select import check_selection
 from sde_seg_jax.cli.table_file import numbers, pick, read_table, references, stages_of

@@ -10,7 +10,8 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from sde_seg_jax.cli.config import Arguments, UsageError, as_json, load_config, load_module
+from sde_seg_jax.cli.command_line import Arguments
+from sde_seg_jax.cli.config import UsageError, as_json, load_config, load_module, override
 
 # Overrides of these sections reach the stages, too: data, network and rhythm are one; what is learnt, and how, is not.
 SHARED = ("data", "dataset", "model", "sources", "train", "eval")
@@ -141,4 +142,4 @@ def _load_stage(table: TableFile, name: str, arguments: Arguments) -> config_dic
     shared = {key: text for key, text in arguments.overrides.items() if key.partition(".")[0] in SHARED}
     if table.options and pathlib.Path(file).resolve() == pathlib.Path(table.path).resolve():
         row = f"{row},{table.options}"
-    return arguments.override(load_config(file, row), shared)
+    return override(load_config(file, row), shared)

@@ -19,7 +19,8 @@ from sde_seg_jax.cli import cached_depth, matching, monitor, transfer
 from sde_seg_jax.cli.begun import CONFIG, EXTENDABLE, refuse_other_config, steps_done
 from sde_seg_jax.cli.build import Training, build_training, loop_section
 from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import Arguments, UsageError, as_json, call, run
+from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.config import UsageError, as_json, call
 from sde_seg_jax.cli.memory import compile_and_tell
 from sde_seg_jax.cli.prepare import prepare_domains
 from sde_seg_jax.cli.source_data import check_target_labels, class_lines, open_streams

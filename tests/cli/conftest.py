@@ -14,7 +14,7 @@ import pytest
 from absl import logging
 
 from sde_seg_jax.cli import table
-from sde_seg_jax.cli.config import run
+from sde_seg_jax.cli.command_line import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = str(ROOT / "tests" / "tiny" / "config.py")

@@ -16,7 +16,8 @@ import tree_kitti
 
 from sde_seg_jax.cli import annotation_tasks
 from sde_seg_jax.cli.annotation_tasks import Choice, export
-from sde_seg_jax.cli.config import Arguments, UsageError, load_config
+from sde_seg_jax.cli.command_line import Arguments
+from sde_seg_jax.cli.config import UsageError, load_config
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.selection_files import Chosen, write_chosen
 from sde_seg_jax.cli.train import train

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.cli import build, cached_depth, predictors
+from sde_seg_jax.cli.command_line import parse
 from sde_seg_jax.cli.config import call as call_with
-from sde_seg_jax.cli.config import parse
 from sde_seg_jax.cli.streams import open_data
 from sde_seg_jax.data.depth_cache import DepthCache
 from sde_seg_jax.data.source import open_source
@@ -124,7 +124,7 @@ def test_disparity_of_crops_is_not_the_crop_of_the_disparity(depth):
 STOPPED = """
 import os, signal, sys
 from sde_seg_jax.cli import cache_depth
-from sde_seg_jax.cli.config import run
+from sde_seg_jax.cli.command_line import run
 count, encode = 0, cache_depth.encode
 def encode_four(disparity):
     global count

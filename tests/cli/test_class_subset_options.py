@@ -3,7 +3,8 @@ import pathlib
 import pytest
 
 from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import UsageError, load_config, parse
+from sde_seg_jax.cli.command_line import parse
+from sde_seg_jax.cli.config import UsageError, load_config, override
 
 BASE = str(pathlib.Path(__file__).resolve().parents[2] / "configs/base.py")
 
@@ -37,7 +38,7 @@ def test_a_subset_of_classes_needs_cityscapes_classes():
 @pytest.mark.parametrize(("text", "value"), [("16", 16), ("0", 0), ("(16,13)", (16, 13)), ("[13]", (13,)), ("()", ())])
 def test_the_command_line_names_one_subset_or_several(before, text, value):
     arguments = parse(["", f"--config={BASE}", f"--config.eval.classes={text}"], "")
-    found = arguments.override(arguments.override(load_config(BASE), {"eval.classes": before}))
+    found = override(override(load_config(BASE), {"eval.classes": before}), arguments.overrides)
     assert found.eval.classes == value
     check(found)
 

@@ -3,19 +3,19 @@
 import pytest
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import config as cli
+from sde_seg_jax.cli import command_line, config
 from sde_seg_jax.training.loop import Interrupted
 
 
 def arguments(*flags):
-    return cli.parse(["command", *flags], "about")
+    return command_line.parse(["command", *flags], "about")
 
 
 def outcome(error, capsys):
     def main(_):
         raise error
 
-    status = cli.run(main, ["command"], about="about")
+    status = command_line.run(main, ["command"], about="about")
     return status, capsys.readouterr().err
 
 
@@ -35,23 +35,23 @@ def test_call_passes_a_section_as_keyword_arguments_and_checks_it():
     def function(first, *, needed, other=2, given):
         return first, needed, other, given
 
-    assert cli.call("x", function, {"needed": 1}, 0, given=3) == (0, 1, 2, 3)
-    with pytest.raises(cli.UsageError, match=r"unknown key 'config.x.neded': did you mean 'needed'"):
-        cli.call("x", function, {"neded": 1}, 0, given=3)
-    with pytest.raises(cli.UsageError, match=r"unknown key 'config.x.given'"):
-        cli.call("x", function, {"needed": 1, "given": 3}, 0, given=3)
-    with pytest.raises(cli.UsageError, match=r"config.x lacks 'needed'"):
-        cli.call("x", function, {}, 0, given=3)
+    assert config.call("x", function, {"needed": 1}, 0, given=3) == (0, 1, 2, 3)
+    with pytest.raises(config.UsageError, match=r"unknown key 'config.x.neded': did you mean 'needed'"):
+        config.call("x", function, {"neded": 1}, 0, given=3)
+    with pytest.raises(config.UsageError, match=r"unknown key 'config.x.given'"):
+        config.call("x", function, {"needed": 1, "given": 3}, 0, given=3)
+    with pytest.raises(config.UsageError, match=r"config.x lacks 'needed'"):
+        config.call("x", function, {}, 0, given=3)
 
 
 def test_a_configuration_is_plain_json():
-    assert cli.as_json(ConfigDict({"a": (1, 2), "b": {"c": None}})) == {"a": [1, 2], "b": {"c": None}}
-    with pytest.raises(cli.UsageError, match="not JSON"):
-        cli.as_json(ConfigDict({"a": object()}))
+    assert config.as_json(ConfigDict({"a": (1, 2), "b": {"c": None}})) == {"a": [1, 2], "b": {"c": None}}
+    with pytest.raises(config.UsageError, match="not JSON"):
+        config.as_json(ConfigDict({"a": object()}))
 
 
 def test_exit_statuses(capsys):
-    assert cli.run(lambda arguments: None, ["command"], about="about") == 0
+    assert command_line.run(lambda arguments: None, ["command"], about="about") == 0
     assert outcome(Interrupted("stopped; saved"), capsys) == (130, "stopped; saved\n")
     assert outcome(KeyboardInterrupt(), capsys) == (130, "interrupted\n")
     assert outcome(ValueError("first\n second"), capsys) == (2, "error: first second\n")
@@ -60,4 +60,4 @@ def test_exit_statuses(capsys):
         "error: [Errno 28] No space left on device: '/x'; free disk space and start again\n",
     )
     with pytest.raises(KeyError):  # a fault of the program, not of its input
-        cli.run(lambda arguments: {}["x"], ["command"], about="about")
+        command_line.run(lambda arguments: {}["x"], ["command"], about="about")

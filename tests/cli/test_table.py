@@ -10,7 +10,7 @@ import statistics
 import pytest
 
 from sde_seg_jax.cli import table
-from sde_seg_jax.cli.config import run
+from sde_seg_jax.cli.command_line import run
 from sde_seg_jax.training.checkpoints import newest_step
 from sde_seg_jax.training.loop import Diverged, Interrupted
 

@@ -13,7 +13,7 @@ from golden import Recording, fill, full_dir, nchw, nhwc
 from test_state_dict_names import DEC6, DEC9, DEC11, JOINT
 
 from sde_seg_jax.cli import build, convert
-from sde_seg_jax.cli.config import run
+from sde_seg_jax.cli.command_line import run
 from sde_seg_jax.models.import_weights import COUNTER
 from sde_seg_jax.models.network import make_network
 from sde_seg_jax.models.pose import PoseDecoder

@@ -1,0 +1,102 @@
+"""Command lines, `--config=configs/x.py[:row,args] --config.section.key=value --workdir=DIR`, and how commands end.
+
+Bad input ends with one line and exit status 2.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from absl import flags, logging
+from ml_collections import config_dict
+
+from sde_seg_jax.cli.config import UsageError, load_config, override
+from sde_seg_jax.training.loop import Interrupted
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+CACHE = pathlib.Path("~/.cache/sde_seg_jax/compiled").expanduser()
+REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; your quota is used up: free disk space"}
+TRACEBACK = "SDE_SEG_TRACEBACK"  # set to 1 to see where an error comes from
+
+
+class Arguments:
+    """A parsed command line: its flags by name, the configuration file, and overrides of configuration keys."""
+
+    def __init__(self, values: flags.FlagValues, overrides: dict[str, str]):
+        self._values, self.overrides = values, overrides
+        self.path, _, self.row = values.config.partition(":")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._values, name)
+
+    def config(self, row: str | None = None) -> config_dict.ConfigDict:
+        """The configuration of a row (default: the one named on the command line), overrides applied."""
+        return override(load_config(self.path, self.row if row is None else row), self.overrides)
+
+
+def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:
+    """Parses flags, calls `main`, and turns what happens into an exit status. `extra(values)` defines more flags."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not jax.config.jax_compilation_cache_dir:  # a second run starts at once
+        jax.config.update("jax_compilation_cache_dir", str(CACHE))
+    if not os.environ.get(TRACEBACK):
+        logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
+    try:
+        arguments = parse(argv, about, extra)
+        if arguments is None:
+            return DONE
+        return main(arguments) or DONE
+    except Interrupted as stop:
+        print(str(stop), file=sys.stderr)
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, flags.Error) as error:
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.filename:  # from the system: it names the file, not the remedy
+        text += REMEDIES.get(error.errno, "; check that this path exists and can be read and written")
+    return text
+
+
+def parse(argv: list[str], about: str, extra: Callable | None = None) -> Arguments | None:
+    """Arguments of a command, or None after printing the help text (--help)."""
+    values = flags.FlagValues()
+    flags.DEFINE_string("config", "", "configuration file, with a row after a colon", flag_values=values)
+    flags.DEFINE_string("workdir", "", "where checkpoints, metrics and pictures go", flag_values=values)
+    flags.DEFINE_string("checkpoint", "", "a workdir (or its checkpoints folder) to read", flag_values=values)
+    if extra is not None:
+        extra(values)
+    if "--help" in argv or "-h" in argv:
+        print(about.strip())
+        print("\nFlags (any configuration key can be overridden: --config.section.key=value):")
+        print(values.get_help())
+        return None
+    overrides, rest = {}, []
+    for argument in argv[1:]:
+        name, separator, value = argument.lstrip("-").partition("=")
+        if argument.startswith("--config.") and separator:
+            overrides[name.removeprefix("config.")] = value
+        else:
+            rest.append(argument)
+    leftover = values([argv[0], *rest])[1:]
+    if leftover:
+        raise UsageError(f"unexpected argument '{leftover[0]}'; flags are written --name=value")
+    arguments = Arguments(values, overrides)
+    if arguments.path:
+        arguments.config()  # a misspelt key or row is an error before any work
+    return arguments
