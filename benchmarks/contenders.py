@@ -18,7 +18,7 @@ REFERENCES = ["torch, uint8", "torch, float32", "decoding alone, 1 thread", "dec
 
 def opened(folder: str, split: str):
     """The prepared split in `folder`, <prepared_dir>/<name>/<version>."""
-    from sde_seg_jax.data.source import open_source
+    from sde_seg_jax.data.reading.source import open_source
 
     folder = pathlib.Path(folder)
     return open_source(folder.parent.name, folder.parents[1], split)
@@ -43,7 +43,7 @@ def start(data: dict, case: str, contender: str):
 
 def ours(source, case: str, crop, contender: str):
     """Our batches, without end."""
-    from sde_seg_jax.data import memory, pipeline
+    from sde_seg_jax.data.reading import memory, pipeline
 
     arguments = {"seed": 0, "batch_size": BATCH, "crop": crop, "fields": FIELDS[case]}
     if contender == "ours, cached":

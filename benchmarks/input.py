@@ -72,7 +72,7 @@ def peaks() -> list[float]:
 
 def unpacked(folder: str, split: str, target: pathlib.Path, limit: int) -> dict:
     """Writes the stored image files of up to `limit` samples out as they are, for the references."""
-    from sde_seg_jax.data.source import stored
+    from sde_seg_jax.data.reading.source import stored
 
     source = opened(folder, split)
     files, intrinsics = [], []
@@ -147,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.data
         if folder is None:
-            from sde_seg_jax.data.prepare import prepare
+            from sde_seg_jax.data.preparing.prepare import prepare
 
             size, counts = tuple(options.size), {"train": 24}
             made = prepare("street_scenes", prepared_dir=temporary, size=size, splits=("train",), counts=counts)

@@ -31,12 +31,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from contenders import BATCH, opened
+from sde_seg_jax.data.matching.matching import BOTTOM, TOP, Matching
 
-from sde_seg_jax.data import augment, geometry_index, order, pipeline
-from sde_seg_jax.data.geometry_distance import distances, row_weights
-from sde_seg_jax.data.geometry_maps import Crops, GeometryMaps
-from sde_seg_jax.data.matching import BOTTOM, TOP, Matching
-from sde_seg_jax.data.picks import Pick, PlainPicks
+from sde_seg_jax.data.matching.geometry_distance import distances, row_weights
+from sde_seg_jax.data.matching.geometry_maps import Crops, GeometryMaps
+from sde_seg_jax.data.matching import geometry_index
+from sde_seg_jax.data.reading import augment, order, pipeline
+from sde_seg_jax.data.reading.picks import Pick, PlainPicks
 
 SAMPLES = (480, 3_000, 25_000)  # street scenes, Cityscapes, GTA5
 CANDIDATES = (5, 64, 256, 1024)
@@ -185,7 +186,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.data
         if folder is None:
-            from sde_seg_jax.data.prepare import prepare
+            from sde_seg_jax.data.preparing.prepare import prepare
 
             size, counts = tuple(options.size), {"train": 24}
             made = prepare("street_scenes", prepared_dir=temporary, size=size, splits=("train",), counts=counts)

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from tables import save, show
 from timing import device_line
 
-from sde_seg_jax.data import parallel
+from sde_seg_jax.data.preparing import parallel
 from sde_seg_jax.data.street_scenes import clip
 
 FRAMES = 3  # of a sample

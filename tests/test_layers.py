@@ -24,6 +24,19 @@ ALLOWED = {
     "data": {"geometry.camera", "label_spaces"},
     "tasks": {"models", "losses", "mixing", "geometry", "imaging", "training"},
 }
+# room of `data` -> the rooms it may import (`spec` and `window` always)
+ROOMS = {
+    "raw_files": set(),
+    "street_scenes": set(),
+    "stored": set(),
+    "annotation": {"raw_files"},
+    "own": {"raw_files", "annotation"},
+    "datasets": {"raw_files", "own", "annotation", "street_scenes"},
+    "reading": {"stored"},
+    "preparing": {"raw_files", "stored"},
+    "matching": {"reading"},
+    "inspecting": {"raw_files", "own", "datasets", "preparing", "stored", "reading"},
+}
 # library -> the parts (or files) that may import it
 OWNERS = {
     "tensorflow": {"data"},
@@ -62,6 +75,14 @@ def test_imports_point_down_only(path):
     if part in ("cli", "__init__"):
         return
     wrong = {name for name in ours if not inside(name, {part, "types", *ALLOWED[part]})}
+    assert not wrong, f"{dotted(path)} may not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "data").rglob("*/*.py")), ids=dotted)
+def test_rooms_of_data_keep_their_walls(path):
+    room = dotted(path).split(".")[1]
+    ours = {n.removeprefix("sde_seg_jax.data.") for n in imports(path) if n.startswith("sde_seg_jax.data.")}
+    wrong = {name for name in ours if not inside(name, {room, "spec", "window", *ROOMS[room]})}
     assert not wrong, f"{dotted(path)} may not import {sorted(wrong)}"
 
 

@@ -12,7 +12,7 @@ from ml_collections import config_dict
 from sde_seg_jax.cli.build import Trained
 from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.spaces import space_of
-from sde_seg_jax.data import palette
+from sde_seg_jax.data.annotation import palette
 from sde_seg_jax.data.datasets import folder
 from sde_seg_jax.label_spaces import LabelSpace
 

@@ -20,7 +20,7 @@ from sde_seg_jax.cli.annotation_classes import ClassList
 from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.predict import Predictor
 from sde_seg_jax.data.annotation.frames import Frame
-from sde_seg_jax.data.originals import Original
+from sde_seg_jax.data.inspecting.originals import Original
 
 FORMATS = {"cvat": "cvat", "label_studio": "label_studio", "folder": "plain"}  # -> module of data.annotation
 MANIFEST, CLASSES, README = "manifest.json", "classes.json", "README.txt"

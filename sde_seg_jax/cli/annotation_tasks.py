@@ -19,8 +19,8 @@ from sde_seg_jax.cli.command_line import Arguments
 from sde_seg_jax.cli.config import UsageError, plain
 from sde_seg_jax.cli.predict import Predictor
 from sde_seg_jax.cli.selection_files import note, read_chosen
-from sde_seg_jax.data import originals
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.inspecting import originals
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.report.selection_choice import STARTED
 

@@ -28,8 +28,8 @@ from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.cli.config import UsageError, as_json
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.source_data import source_config
-from sde_seg_jax.data.depth_cache import Place, encode
-from sde_seg_jax.data.depth_cache_writer import SHARD_SIZE, CacheWriter
+from sde_seg_jax.data.preparing.depth_cache_writer import SHARD_SIZE, CacheWriter
+from sde_seg_jax.data.stored.depth_cache import Place, encode
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import FOLDER, locate
 from sde_seg_jax.training.loop import Interrupted
@@ -95,7 +95,7 @@ def cache_depth(
 
 
 def _open(config: config_dict.ConfigDict, split: str) -> Any:
-    from sde_seg_jax.data.source import open_source  # TFDS
+    from sde_seg_jax.data.reading.source import open_source  # TFDS
 
     return open_source(config.data.dataset, config.data.prepared_dir, split)
 
@@ -120,7 +120,7 @@ def _fill(writer: CacheWriter, trained: build.Trained, source: Any, batch_size: 
 
 def disparities(trained: build.Trained, source: Any, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(names [B], disparities float32 [B,H,W]) of all samples in order, from all devices, one batch ahead."""
-    from sde_seg_jax.data.pipeline import eval_batches  # imports TensorFlow
+    from sde_seg_jax.data.reading.pipeline import eval_batches  # imports TensorFlow
 
     mesh = sharding.make_mesh([batch_size])
     variables = sharding.replicate(trained.variables, mesh)

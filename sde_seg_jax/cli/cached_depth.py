@@ -9,9 +9,9 @@ from ml_collections import config_dict
 
 from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.streams import Data
-from sde_seg_jax.data.depth_cache import DepthCache, origin_of
-from sde_seg_jax.data.prepare import find_prepared
+from sde_seg_jax.data.preparing.prepare import find_prepared
 from sde_seg_jax.data.spec import find
+from sde_seg_jax.data.stored.depth_cache import DepthCache, origin_of
 from sde_seg_jax.tasks.parts import cached_of, find_task, streams_of
 from sde_seg_jax.training import checkpoints
 from sde_seg_jax.training.fingerprint import SHOWN, fingerprint

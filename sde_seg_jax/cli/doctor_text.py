@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.inspect import Split
-from sde_seg_jax.data.measure import Camera
+from sde_seg_jax.data.inspecting.inspect import Split
+from sde_seg_jax.data.inspecting.measure import Camera
 
 SHOWN_PROBLEMS = 20
 SHOWN_CAMERAS = 3

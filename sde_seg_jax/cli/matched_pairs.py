@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
-from sde_seg_jax.data import augment
-from sde_seg_jax.data.geometry_maps import Crops
-from sde_seg_jax.data.matching import Geometry, Matching
-from sde_seg_jax.data.picks import Pick, PlainPicks
-from sde_seg_jax.data.stream import Source
+from sde_seg_jax.data.matching.geometry_maps import Crops
+from sde_seg_jax.data.matching.matching import Geometry, Matching
+from sde_seg_jax.data.reading import augment
+from sde_seg_jax.data.reading.picks import Pick, PlainPicks
+from sde_seg_jax.data.reading.stream import Source
 from sde_seg_jax.report.pictures import disparity_picture
 from sde_seg_jax.report.sheets import grid
 

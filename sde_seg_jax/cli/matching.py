@@ -19,12 +19,12 @@ from sde_seg_jax.cli.cached_depth import depth_fingerprint, depth_run, open_cach
 from sde_seg_jax.cli.config import UsageError, call
 from sde_seg_jax.cli.matched_pairs import SOURCE, TARGET, Pairs
 from sde_seg_jax.cli.streams import Data
-from sde_seg_jax.data import geometry_index
-from sde_seg_jax.data.geometry_distance import check_scale
-from sde_seg_jax.data.geometry_maps import GeometryMaps
-from sde_seg_jax.data.matching import BOTTOM, TOP, Geometry, Matching
-from sde_seg_jax.data.picks import PlainPicks
-from sde_seg_jax.data.prepare import find_prepared
+from sde_seg_jax.data.matching.geometry_distance import check_scale
+from sde_seg_jax.data.matching.geometry_maps import GeometryMaps
+from sde_seg_jax.data.matching import geometry_index
+from sde_seg_jax.data.matching.matching import BOTTOM, TOP, Geometry, Matching
+from sde_seg_jax.data.preparing.prepare import find_prepared
+from sde_seg_jax.data.reading.picks import PlainPicks
 from sde_seg_jax.data.spec import find
 
 SECTION = "matching"
@@ -139,7 +139,7 @@ def _geometry(config, data: Data, stream: str, fields, names: Sequence[str], sec
 
 
 def _maps(trained: build.Trained, where: Data, split: str):
-    from sde_seg_jax.data.source import open_source  # TFDS is needed only where prepared data is read
+    from sde_seg_jax.data.reading.source import open_source  # TFDS is needed only where prepared data is read
 
     for _, found in disparities(trained, open_source(where.dataset, where.prepared_dir, split), BATCH_SIZE):
         yield from found

@@ -25,7 +25,7 @@ from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.selection_files import TABLE
 from sde_seg_jax.cli.table_file import numbers
-from sde_seg_jax.data.subset import INDICES, indices_of, read_list
+from sde_seg_jax.data.reading.subset import INDICES, indices_of, read_list
 from sde_seg_jax.selection.overlap import overlap
 
 STEPS = (25, 50, 100, 200, 372, 744)  # labels after each published step
@@ -140,7 +140,7 @@ def _chance(step: int, total: int | None) -> str:
 
 def open_samples(config: config_dict.ConfigDict) -> Any:
     """The prepared samples that a configuration selects from. Raises ValueError if they are not prepared."""
-    from sde_seg_jax.data.source import open_source  # TFDS takes long to import, and most lists need none
+    from sde_seg_jax.data.reading.source import open_source  # TFDS takes long to import, and most lists need none
 
     return open_source(config.data.dataset, config.data.prepared_dir, config.data.train_split)
 

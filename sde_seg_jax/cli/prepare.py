@@ -21,8 +21,8 @@ from ml_collections import config_dict
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.cli.config import UsageError, plain
 from sde_seg_jax.cli.source_data import domains
-from sde_seg_jax.data import prepare as preparation
-from sde_seg_jax.data.codec import CODECS
+from sde_seg_jax.data.preparing import prepare as preparation
+from sde_seg_jax.data.stored.codec import CODECS
 from sde_seg_jax.training.loop import Interrupted
 
 SHOWN = 3  # left-out samples that are printed; the file lists all

@@ -12,7 +12,7 @@ import tqdm
 
 from sde_seg_jax.cli.cache_depth import Some
 from sde_seg_jax.cli.predictors import padded
-from sde_seg_jax.data.memory import MemorySource, memory_eval_batches
+from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.training import sharding
 from sde_seg_jax.types import Batch
 
@@ -77,7 +77,7 @@ def _rows(source: Some, function: Function, variables: Any, mesh, batch_size: in
 def _batches(source: Some, batch_size: int, fields: Sequence[str]) -> Iterator[Batch]:
     if isinstance(source.source, MemorySource):
         return memory_eval_batches(source, batch_size, fields)
-    from sde_seg_jax.data.pipeline import eval_batches  # imports TensorFlow
+    from sde_seg_jax.data.reading.pipeline import eval_batches  # imports TensorFlow
 
     return eval_batches(source, batch_size, fields=fields)
 

@@ -20,7 +20,7 @@ from sde_seg_jax.cli.selection_files import digest, keep_facts
 from sde_seg_jax.cli.selection_plan import ENTROPY, Plan
 from sde_seg_jax.cli.streams import open_data
 from sde_seg_jax.cli.train import train
-from sde_seg_jax.data.subset import indices_of, published_permutation, read_list
+from sde_seg_jax.data.reading.subset import indices_of, published_permutation, read_list
 from sde_seg_jax.selection.features import standardize
 from sde_seg_jax.training.fingerprint import SHOWN
 from sde_seg_jax.training.log import write_text

@@ -16,8 +16,8 @@ from sde_seg_jax.cli.cached_depth import SOURCE, reads_cache, streams_read
 from sde_seg_jax.cli.config import UsageError, call
 from sde_seg_jax.cli.spaces import source_space, space_of
 from sde_seg_jax.cli.streams import Data, open_data
-from sde_seg_jax.data.augment import check_crop
-from sde_seg_jax.data.relabel import Relabeled, describe
+from sde_seg_jax.data.reading.augment import check_crop
+from sde_seg_jax.data.reading.relabel import Relabeled, describe
 from sde_seg_jax.tasks.parts import DISPARITY_REMEDIES, cached_of, find_task
 
 

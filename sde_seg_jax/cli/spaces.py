@@ -13,8 +13,8 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.config import plain
-from sde_seg_jax.data.finished import find_prepared, label_space, metadata
 from sde_seg_jax.data.spec import find
+from sde_seg_jax.data.stored.finished import find_prepared, label_space, metadata
 from sde_seg_jax.label_spaces import LabelSpace
 
 UNKNOWN = 2  # classes of a network that is only looked at, while nothing tells how many there will be

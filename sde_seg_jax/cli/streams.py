@@ -11,12 +11,12 @@ import numpy as np
 
 from sde_seg_jax.cli.config import UsageError
 from sde_seg_jax.cli.spaces import find_space
-from sde_seg_jax.data import allocation, memory
-from sde_seg_jax.data.nominal import NominalCamera
-from sde_seg_jax.data.picks import Pick
+from sde_seg_jax.data.reading import allocation, memory
+from sde_seg_jax.data.reading.nominal import NominalCamera
+from sde_seg_jax.data.reading.picks import Pick
+from sde_seg_jax.data.reading.stream import Source, collate
+from sde_seg_jax.data.reading.subset import check_draw, indices_of, subset
 from sde_seg_jax.data.spec import find
-from sde_seg_jax.data.stream import Source, collate
-from sde_seg_jax.data.subset import check_draw, indices_of, subset
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Batch, Streams
 
@@ -55,7 +55,7 @@ class Data:
         """The prepared split for a use (train, video, unlabeled, val), with only the given optional fields."""
         key = (use, tuple(fields))
         if key not in self.opened:
-            from sde_seg_jax.data.source import open_source  # TFDS is needed only where prepared data is read
+            from sde_seg_jax.data.reading.source import open_source  # TFDS is needed only where prepared data is read
 
             cache = self.depth_cache if "disparity" in fields else ""
             source = open_source(self.dataset, self.prepared_dir, self.splits[use], cache)
@@ -143,7 +143,7 @@ class Data:
     def _reader(self):
         if self.in_memory:
             return memory.memory_batches
-        from sde_seg_jax.data.pipeline import batches  # imports TensorFlow
+        from sde_seg_jax.data.reading.pipeline import batches  # imports TensorFlow
 
         return batches
 
@@ -152,7 +152,7 @@ class Data:
         source = self.source("val", fields)
         if self.in_memory:
             return memory.memory_eval_batches(source, batch_size)
-        from sde_seg_jax.data.pipeline import eval_batches
+        from sde_seg_jax.data.reading.pipeline import eval_batches
 
         return eval_batches(source, batch_size, fields=fields)
 
@@ -164,7 +164,7 @@ class Data:
 
     def has(self, use: str, field: str) -> bool:
         """Does every sample of a use carry an optional field? Of labels: and has any sample one?"""
-        from sde_seg_jax.data.source import open_source
+        from sde_seg_jax.data.reading.source import open_source
 
         source = open_source(self.dataset, self.prepared_dir, self.splits[use])
         return field in source.fields and (field != "label" or bool(source.labeled.any()))

@@ -20,7 +20,7 @@ from sde_seg_jax.cli.annotation_folder import Task
 from sde_seg_jax.cli.annotation_tasks import Choice
 from sde_seg_jax.cli.config import load_config
 from sde_seg_jax.cli.prepare import prepare_data
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.types import IGNORE
 
 TINY = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py")

@@ -21,9 +21,8 @@ from sde_seg_jax.cli.config import UsageError, load_config
 from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.cli.selection_files import Chosen, write_chosen
 from sde_seg_jax.cli.train import train
-from sde_seg_jax.data import palette
-from sde_seg_jax.data.annotation import plain
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.annotation import palette, plain
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.types import IGNORE
 
 TINY = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py")

@@ -17,8 +17,8 @@ from sde_seg_jax.cli import build, cached_depth, predictors
 from sde_seg_jax.cli.command_line import parse
 from sde_seg_jax.cli.config import call as call_with
 from sde_seg_jax.cli.streams import open_data
-from sde_seg_jax.data.depth_cache import DepthCache
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.reading.source import open_source
+from sde_seg_jax.data.stored.depth_cache import DepthCache
 from sde_seg_jax.training.checkpoints import read_part
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

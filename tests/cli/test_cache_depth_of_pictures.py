@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import trees
 
 from sde_seg_jax.cli import build, predictors
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.reading.source import open_source
 
 pytestmark = pytest.mark.slow
 ROWS = pathlib.Path(__file__).resolve().parents[2] / "configs/paper/ssda.py"

@@ -14,7 +14,7 @@ import trees
 
 from sde_seg_jax.cli import __main__ as cli
 from sde_seg_jax.cli import doctor_text
-from sde_seg_jax.data.prepare import prepare
+from sde_seg_jax.data.preparing.prepare import prepare
 
 IMAGE = "train/0001TP_000100.png"
 

@@ -8,7 +8,7 @@ import pytest
 from sde_seg_jax.cli import learnt_camera
 from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.config import load_config
-from sde_seg_jax.data import camera_files
+from sde_seg_jax.data.own import camera_files
 from sde_seg_jax.models.network import make_network
 from sde_seg_jax.types import Batch, Intrinsics, Variables
 

@@ -13,8 +13,8 @@ from PIL import Image
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import trees
 
-from sde_seg_jax.data.prepare import metadata
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import metadata
+from sde_seg_jax.data.reading.source import open_source
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from sde_seg_jax.cli.build import load_trained
 from sde_seg_jax.cli.config import load_config
 from sde_seg_jax.cli.selection_files import COLUMNS
-from sde_seg_jax.data.source import open_source
-from sde_seg_jax.data.subset import published_permutation, subset
+from sde_seg_jax.data.reading.source import open_source
+from sde_seg_jax.data.reading.subset import published_permutation, subset
 from sde_seg_jax.selection import distances
 from sde_seg_jax.selection.farthest_point import from_matrix
 from sde_seg_jax.selection.features import adaptive_pool, standardize

@@ -11,7 +11,7 @@ from sde_seg_jax.cli.select import check_selection
 from sde_seg_jax.cli.selection_plan import make_plan
 from sde_seg_jax.cli.selection_scores import teacher_disparity
 from sde_seg_jax.cli.selection_work import Work, student_config
-from sde_seg_jax.data.memory import MemorySource
+from sde_seg_jax.data.reading.memory import MemorySource
 from sde_seg_jax.label_spaces import CITYSCAPES
 
 

@@ -11,9 +11,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import trees
 
-from sde_seg_jax.data import memory, pipeline
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading import memory, pipeline
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.spec import find, known
 
 SIZE = (16, 32)

@@ -3,8 +3,8 @@
 import pytest
 from tiny_scenes import SIZE, SPEC
 
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading.source import open_source
 
 
 @pytest.fixture(scope="session")

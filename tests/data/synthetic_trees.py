@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 from driving_trees import ids, picture, save
 
-from sde_seg_jax.data import codec
 from sde_seg_jax.data.datasets import viper
-from sde_seg_jax.data.raw import Problems
+from sde_seg_jax.data.raw_files.raw import Problems
 from sde_seg_jax.data.spec import find
+from sde_seg_jax.data.stored import codec
 from sde_seg_jax.label_spaces import CITYSCAPES
 
 SHAPE = (16, 32)

@@ -20,14 +20,13 @@ from tool_exports import (
 )
 from tree_folder import CLASSES, SHAPE, picture, save
 
-from sde_seg_jax.data import palette
-from sde_seg_jax.data.annotation import cvat, label_studio, plain, tools
+from sde_seg_jax.data.annotation import cvat, label_studio, palette, plain, tools
 from sde_seg_jax.data.annotation.frames import Frame
-from sde_seg_jax.data.clips import safe_name
 from sde_seg_jax.data.datasets import folder
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.raw import Problems
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.own.clips import safe_name
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.raw_files.raw import Problems
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.types import IGNORE
 
 

@@ -6,11 +6,10 @@ import pytest
 from PIL import Image
 from tree_folder import CAMERA, SHAPE, picture, write_video
 
-from sde_seg_jax.data import palette
-from sde_seg_jax.data.annotation import plain
+from sde_seg_jax.data.annotation import palette, plain
 from sde_seg_jax.data.annotation.frames import Frame
 from sde_seg_jax.data.datasets import folder
-from sde_seg_jax.data.raw import Problems
+from sde_seg_jax.data.raw_files.raw import Problems
 from sde_seg_jax.label_spaces import CITYSCAPES, SPACES, LabelSpace
 from sde_seg_jax.types import IGNORE
 

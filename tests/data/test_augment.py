@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sde_seg_jax.data.augment import Augmentation, apply, check_crop, draw
+from sde_seg_jax.data.reading.augment import Augmentation, apply, check_crop, draw
 
 SIZE = (6, 8)
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from sde_seg_jax.data.datasets.camvid import INTRINSICS
-from sde_seg_jax.data.memory import memory_batches
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading.memory import memory_batches
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.types import IGNORE
 
 KIT = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data" / "camvid"

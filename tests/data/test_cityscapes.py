@@ -8,9 +8,9 @@ from driving_trees import FRAMES, ids, labeled_names, picture, save, write_camer
 from PIL import Image
 
 from sde_seg_jax.data.datasets.cityscapes import INTRINSICS, TRAIN_IDS
-from sde_seg_jax.data.memory import memory_batches
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading.memory import memory_batches
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.types import IGNORE
 
 KIT = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data" / "formats" / "cityscapes_mini_256x128"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tiny_scenes import SIZE, SPEC
 
-from sde_seg_jax.data import memory, pipeline
-from sde_seg_jax.data.depth_cache import DepthCache, Place, decode, dequantize, encode, quantize
-from sde_seg_jax.data.depth_cache_writer import CacheWriter
-from sde_seg_jax.data.prepare import find_prepared, prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.depth_cache_writer import CacheWriter
+from sde_seg_jax.data.preparing.prepare import find_prepared, prepare
+from sde_seg_jax.data.reading import memory, pipeline
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.spec import DatasetSpec
+from sde_seg_jax.data.stored.depth_cache import DepthCache, Place, decode, dequantize, encode, quantize
 
 COUNT = 6
 ORIGIN = {"weights": "a" * 64, "checkpoint": "runs/depth", "step": 1400, "model": {"encoder": "resnet18"}}

@@ -8,9 +8,9 @@ import tree_folder
 from tree_folder import FRAMES, picture, save, write_video
 
 from sde_seg_jax.data.datasets import folder
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.raw import Problems
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.raw_files.raw import Problems
+from sde_seg_jax.data.reading.source import open_source
 
 SIZE = tree_folder.SHAPE
 

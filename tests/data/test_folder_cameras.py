@@ -4,10 +4,10 @@ import math
 import pytest
 from tree_folder import picture, save, write_video
 
-from sde_seg_jax.data import camera_files
-from sde_seg_jax.data.camera_files import Cameras
 from sde_seg_jax.data.datasets import folder
-from sde_seg_jax.data.raw import Problems
+from sde_seg_jax.data.own import camera_files
+from sde_seg_jax.data.own.camera_files import Cameras
+from sde_seg_jax.data.raw_files.raw import Problems
 
 SIZE = (24, 32)
 VALUES = {"fx": 40.0, "fy": 42.0, "cx": 15.0, "cy": 12.0, "width": 32, "height": 24}

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from tree_folder import CLASSES, SHAPE, picture, save
 
-from sde_seg_jax.data import palette
+from sde_seg_jax.data.annotation import palette
 from sde_seg_jax.data.datasets import folder
 from sde_seg_jax.types import IGNORE
 

@@ -14,8 +14,9 @@ import pytest
 import trees
 from PIL import Image
 
-from sde_seg_jax.data import codec, raw
+from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import find, known
+from sde_seg_jax.data.stored import codec
 
 SIZE = (16, 32)
 SEEDS = range(2)

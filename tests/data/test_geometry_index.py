@@ -8,13 +8,20 @@ import pytest
 from tiny_scenes import SIZE as SPEC_SIZE
 from tiny_scenes import SPEC
 
-from sde_seg_jax.data import geometry_index
-from sde_seg_jax.data.depth_cache import DepthCache, Place, encode
-from sde_seg_jax.data.depth_cache_writer import CacheWriter
-from sde_seg_jax.data.geometry_distance import SCALES, normalize
-from sde_seg_jax.data.geometry_index import area_weights, build, build_in_threads, facts_of, load, save
-from sde_seg_jax.data.geometry_maps import Crops, GeometryMaps
-from sde_seg_jax.data.prepare import prepare
+from sde_seg_jax.data.matching.geometry_distance import SCALES, normalize
+from sde_seg_jax.data.matching.geometry_index import (
+    area_weights,
+    build,
+    build_in_threads,
+    facts_of,
+    load,
+    save,
+)
+from sde_seg_jax.data.matching.geometry_maps import Crops, GeometryMaps
+from sde_seg_jax.data.matching import geometry_index
+from sde_seg_jax.data.preparing.depth_cache_writer import CacheWriter
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.stored.depth_cache import DepthCache, Place, encode
 
 SIZE = (6, 8)
 NAMES = ["a", "b", "c"]

@@ -6,7 +6,7 @@ from driving_trees import ids, picture, save
 from synthetic_trees import SHAPE, examples, listed, write_gta5
 
 from sde_seg_jax.data.datasets import gta5
-from sde_seg_jax.data.raw import Problems
+from sde_seg_jax.data.raw_files.raw import Problems
 from sde_seg_jax.types import IGNORE
 
 IMAGE, LABEL = "images/00001.png", "labels/00001.png"

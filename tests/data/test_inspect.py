@@ -9,11 +9,11 @@ from driving_trees import picture, save, write_camera
 from PIL import Image
 from tiny_scenes import SPEC
 
-from sde_seg_jax.data.inspect import Split, spread
-from sde_seg_jax.data.inspect_prepared import inspect_prepared, names_in
-from sde_seg_jax.data.inspect_raw import inspect_item, inspect_raw
-from sde_seg_jax.data.measure import Camera, Sample, count_classes, measure
-from sde_seg_jax.data.prepare import prepare
+from sde_seg_jax.data.inspecting.inspect import Split, spread
+from sde_seg_jax.data.inspecting.inspect_prepared import inspect_prepared, names_in
+from sde_seg_jax.data.inspecting.inspect_raw import inspect_item, inspect_raw
+from sde_seg_jax.data.inspecting.measure import Camera, Sample, count_classes, measure
+from sde_seg_jax.data.preparing.prepare import prepare
 from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES
 from sde_seg_jax.types import IGNORE
 
@@ -202,7 +202,7 @@ def test_a_warning_does_not_hide_the_measurement(tree):
 
 def _item(tree):
     from sde_seg_jax.data.datasets.cityscapes import SPEC as cityscapes
-    from sde_seg_jax.data.raw import Problems
+    from sde_seg_jax.data.raw_files.raw import Problems
 
     items = cityscapes.items("train", tree, problems=Problems(), sequence_step=1)
     return cityscapes, CITYSCAPES, (16, 32), items[0]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sde_seg_jax.data import jpeg_window
+from sde_seg_jax.data.stored import jpeg_window
 
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 98, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 

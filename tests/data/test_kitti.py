@@ -6,9 +6,9 @@ import tree_kitti
 from PIL import Image
 from tree_kitti import SHAPE, picture, write_calibration, write_drive
 
-from sde_seg_jax.data import raw
 from sde_seg_jax.data.datasets import kitti
 from sde_seg_jax.data.datasets.kitti import SPEC, TEST_DRIVES
+from sde_seg_jax.data.raw_files import raw
 
 DAY = "2011_09_26"
 TRAIN, VAL, TEST = (f"{DAY}_drive_{number}_sync" for number in ("0001", "0060", "0002"))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tree_kitti
 
-from sde_seg_jax.data.kitti_calibration import camera_from_scanner, read_camera
-from sde_seg_jax.data.lidar import depth_map, read_points
+from sde_seg_jax.data.raw_files.kitti_calibration import camera_from_scanner, read_camera
+from sde_seg_jax.data.raw_files.lidar import depth_map, read_points
 from sde_seg_jax.types import Intrinsics
 
 SCAN = (

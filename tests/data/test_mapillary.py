@@ -9,9 +9,9 @@ from PIL import Image
 
 from sde_seg_jax.data.datasets.mapillary import V1
 from sde_seg_jax.data.datasets.mapillary_v2 import V2
-from sde_seg_jax.data.memory import memory_batches
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading.memory import memory_batches
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.label_spaces import MAPILLARY, MAPILLARY_V2
 from sde_seg_jax.types import IGNORE
 

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sde_seg_jax.data import motion
+from sde_seg_jax.data.raw_files import motion
 
 KIT = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data" / "video"
 

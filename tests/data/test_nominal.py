@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from tiny_scenes import SIZE, SPEC, load
 
-from sde_seg_jax.data.memory import MemorySource, load_into_memory, memory_batches
-from sde_seg_jax.data.nominal import NominalCamera, nominal
+from sde_seg_jax.data.reading.memory import MemorySource, load_into_memory, memory_batches
+from sde_seg_jax.data.reading.nominal import NominalCamera, nominal
 from sde_seg_jax.label_spaces import CITYSCAPES
 
 

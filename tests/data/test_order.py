@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sde_seg_jax.data import order
+from sde_seg_jax.data.reading import order
 
 
 def test_every_epoch_holds_every_sample_once():

@@ -7,9 +7,10 @@ import pytest
 import tree_folder
 import trees
 
-from sde_seg_jax.data import originals, raw
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.inspecting import originals
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.spec import find
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tiny_scenes import SIZE, SPEC, load
 
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.spec import find
 
 

@@ -5,8 +5,8 @@ import pathlib
 import pytest
 from tiny_files import COUNT, SIZE, SPEC
 
-from sde_seg_jax.data.prepare import metadata, prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import metadata, prepare
+from sde_seg_jax.data.reading.source import open_source
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader
 from tiny_files import SIZE, SPEC, read_space
 
-from sde_seg_jax.data.prepare import metadata, prepare
-from sde_seg_jax.data.samples import summarize
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import metadata, prepare
+from sde_seg_jax.data.preparing.samples import summarize
+from sde_seg_jax.data.reading.source import open_source
 
 ALL = ("neighbors", "label", "depth", "pose")
 

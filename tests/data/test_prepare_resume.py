@@ -8,14 +8,14 @@ import sys
 import pytest
 from tiny_files import COUNT, SIZE, SPEC
 
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading.source import open_source
 
 SCRIPT = """
 import sys
 sys.path.insert(0, {here!r})
 from tiny_files import SIZE, SPEC
-from sde_seg_jax.data.prepare import prepare
+from sde_seg_jax.data.preparing.prepare import prepare
 if __name__ == "__main__":
     prepare(SPEC, prepared_dir={out!r}, size=SIZE, workers={workers}, progress=False, folder={folder!r})
 """

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from tiny_files import COUNT, SIZE, SPEC
 
-from sde_seg_jax.data import remote, shards
-from sde_seg_jax.data.prepare import estimate, prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing import shards
+from sde_seg_jax.data.preparing.prepare import estimate, prepare
+from sde_seg_jax.data.reading.source import open_source
+from sde_seg_jax.data.stored import remote
 
 
 @pytest.fixture

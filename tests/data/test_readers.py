@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from sde_seg_jax.data import allocation, memory, pipeline
-from sde_seg_jax.data.subset import subset
+from sde_seg_jax.data.reading import allocation, memory, pipeline
+from sde_seg_jax.data.reading.subset import subset
 
 ARGUMENTS = {"seed": 3, "batch_size": 4, "crop": (6, 10)}
 
@@ -70,8 +70,8 @@ def test_leaving_while_batches_are_read_ahead_ends_the_process(prepared_dir):
 import sys
 sys.path.insert(0, {str(__file__.rsplit("/", 1)[0])!r})
 from tiny_scenes import SPEC
-from sde_seg_jax.data import pipeline
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.reading import pipeline
+from sde_seg_jax.data.reading.source import open_source
 source = open_source(SPEC, {str(prepared_dir)!r}, "train")
 kept = [pipeline.batches(source, seed=0, batch_size=64, prefetch=50) for _ in range(2)]
 print([next(batches).image.shape for batches in kept])
@@ -158,7 +158,7 @@ def test_the_memory_reader_works_where_tensorflow_is_absent(source, tmp_path):
 import sys
 sys.modules["tensorflow"] = sys.modules["tensorflow_datasets"] = None  # importing them fails
 import sde_seg_jax.data
-from sde_seg_jax.data import memory
+from sde_seg_jax.data.reading import memory
 source = memory.load_npz({str(tmp_path / "train.npz")!r})
 print(next(memory.memory_batches(source, seed=0, batch_size=2)).image.shape)
 """
@@ -171,7 +171,7 @@ def test_preparing_and_opening_do_not_load_tensorflow(prepared_dir):
 import sys
 sys.path.insert(0, {str(__file__.rsplit("/", 1)[0])!r})
 from tiny_scenes import SPEC
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.reading.source import open_source
 open_source(SPEC, {str(prepared_dir)!r}, "val").read(0)
 print("tensorflow" in sys.modules)
 """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sde_seg_jax.data import records
+from sde_seg_jax.data.stored import records
 
 NUMBERS = [0, 1, -1, 127, 128, 2**63 - 1, -(2**63)]
 

@@ -3,8 +3,8 @@ import pytest
 from class_maps import CITYSCAPES_TO_CAMVID
 from tiny_scenes import SIZE, SPEC, load
 
-from sde_seg_jax.data.memory import MemorySource, load_into_memory, memory_batches
-from sde_seg_jax.data.relabel import Relabeled, describe, translation
+from sde_seg_jax.data.reading.memory import MemorySource, load_into_memory, memory_batches
+from sde_seg_jax.data.reading.relabel import Relabeled, describe, translation
 from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES, MAPILLARY, LabelSpace
 from sde_seg_jax.types import IGNORE
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sde_seg_jax.data.subset import indices_of, subset
+from sde_seg_jax.data.reading.subset import indices_of, subset
 
 
 class Names:

@@ -8,9 +8,9 @@ from driving_trees import ids, picture, save
 from synthetic_trees import SHAPE, examples, listed, save_16_bit, write_synthia
 
 from sde_seg_jax.data.datasets import synthia
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.raw import Problems
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.raw_files.raw import Problems
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.label_spaces import CITYSCAPES
 from sde_seg_jax.types import IGNORE
 

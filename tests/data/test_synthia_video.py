@@ -6,7 +6,7 @@ from driving_trees import ids, picture, save
 from synthetic_trees import SHAPE, VIEW, examples, listed, save_16_bit, write_synthia_video
 
 from sde_seg_jax.data.datasets import synthia_video
-from sde_seg_jax.data.raw import Problems
+from sde_seg_jax.data.raw_files.raw import Problems
 from sde_seg_jax.types import IGNORE
 
 SUMMER, FALL = "SYNTHIA-SEQS-01-SUMMER", "SYNTHIA-SEQS-02-FALL"

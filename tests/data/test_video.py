@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tree_folder import write_video
 
-from sde_seg_jax.data import video
+from sde_seg_jax.data.raw_files import video
 
 COUNT, HEIGHT, WIDTH = 80, 32, 64
 BITS = 8  # a frame shows its number as black and white bars

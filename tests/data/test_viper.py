@@ -6,7 +6,7 @@ from driving_trees import ids, picture, save
 from synthetic_trees import SHAPE, examples, listed, save_16_bit, write_viper
 
 from sde_seg_jax.data.datasets import viper
-from sde_seg_jax.data.raw import Problems
+from sde_seg_jax.data.raw_files.raw import Problems
 from sde_seg_jax.label_spaces import CITYSCAPES
 from sde_seg_jax.types import IGNORE
 

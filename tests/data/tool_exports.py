@@ -11,7 +11,7 @@ from PIL import Image
 from tree_folder import SHAPE, save
 
 from sde_seg_jax.data.datasets import folder
-from sde_seg_jax.data.raw import Problems
+from sde_seg_jax.data.raw_files.raw import Problems
 from sde_seg_jax.types import IGNORE
 
 COLORS = {"background": (0, 0, 0), "car": (0, 0, 142), "road": (128, 64, 128), "void": (9, 9, 9)}  # as CVAT has them

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from golden import full_dir
 
-from sde_seg_jax.data import colors, raw
 from sde_seg_jax.data.datasets import cityscapes, gta5, synthia, synthia_video, viper
 from sde_seg_jax.data.datasets.mapillary import FOLDERS
+from sde_seg_jax.data.raw_files import colors, raw
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES, MAPILLARY
 from sde_seg_jax.types import IGNORE

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from golden import both_precisions, recordings
 
-from sde_seg_jax.data.geometry_distance import SCALES, distances, row_weights
+from sde_seg_jax.data.matching.geometry_distance import SCALES, distances, row_weights
 
 BANDS = (80, 100)  # rows above and below, whatever the height
 CASES = {f"scale_{scale}": {"scale": scale} for scale in SCALES} | {

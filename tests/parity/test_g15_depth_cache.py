@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from golden import recordings
 
-from sde_seg_jax.data.depth_cache import decode, encode, quantize
+from sde_seg_jax.data.stored.depth_cache import decode, encode, quantize
 from sde_seg_jax.geometry.depth import disparity_to_depth
 from sde_seg_jax.mixing.masks import normalize_disparity
 

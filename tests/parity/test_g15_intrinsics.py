@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from golden import recordings
 
-from sde_seg_jax.data import augment
 from sde_seg_jax.data.datasets import cityscapes, synthia_video, viper
+from sde_seg_jax.data.reading import augment
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.types import Intrinsics
 

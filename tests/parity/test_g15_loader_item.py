@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sde_seg_jax.data import augment
 from sde_seg_jax.data.datasets import cityscapes
-from sde_seg_jax.data.prepare import prepare
-from sde_seg_jax.data.source import open_source
+from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.data.reading import augment
+from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.types import IGNORE
 
 WIDTH = 96

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from golden import recordings
 
-from sde_seg_jax.data.subset import published_draw, published_permutation, subset
+from sde_seg_jax.data.reading.subset import published_draw, published_permutation, subset
 
 RECORDED = recordings("g15_restrict_to_subset")
 

@@ -6,7 +6,7 @@ import optax
 import pytest
 from toy import Toy, fast_jit, state_of, streams, variables
 
-from sde_seg_jax.data.depth_cache import dequantize, quantize
+from sde_seg_jax.data.stored.depth_cache import dequantize, quantize
 from sde_seg_jax.mixing.masks import normalize_disparity
 from sde_seg_jax.tasks import multitask, semi_supervised, student_depth
 from sde_seg_jax.tasks.parts import predict, to_float

@@ -34,7 +34,7 @@ def modules():
 
 
 def test_the_core_imports_without_tensorflow_configurations_torch_and_matplotlib():
-    names = [*modules(), "sde_seg_jax.data.memory", "sde_seg_jax.data.datasets.street_scenes"]
+    names = [*modules(), "sde_seg_jax.data.reading.memory", "sde_seg_jax.data.datasets.street_scenes"]
     assert len(names) > 30
     done = subprocess.run([sys.executable, "-c", BLOCK, *names], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

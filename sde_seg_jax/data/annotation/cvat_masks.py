@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from sde_seg_jax.data import raw
 from sde_seg_jax.data.annotation import cvat_files, pointer
 from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel
+from sde_seg_jax.data.raw_files import raw
 
 LABEL_MAP, PICTURES, SUFFIX = "labelmap.txt", "SegmentationClass", ".png"
 BLACK, UNLABELED = 0, "background"  # how CVAT paints, and calls, pixels without a label

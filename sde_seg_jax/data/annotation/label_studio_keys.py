@@ -7,7 +7,7 @@ import re
 import urllib.parse
 from typing import Any
 
-from sde_seg_jax.data.clips import IMAGES
+from sde_seg_jax.data.raw_files.raw import IMAGES
 
 KEY, IMAGE, FOLDER = "key", "image", "images/"  # in the data of a task, and where `write` puts the images
 LOCAL = "/data/local-files/?d="  # files that Label Studio serves from a folder

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
-from sde_seg_jax.data import palette
-from sde_seg_jax.data.annotation import pointer
+from sde_seg_jax.data.annotation import palette, pointer
 from sde_seg_jax.data.annotation.frames import IGNORED, Frame, NamedLabel
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import IGNORE

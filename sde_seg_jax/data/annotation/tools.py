@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from sde_seg_jax.data import raw
 from sde_seg_jax.data.annotation import cvat, label_studio, plain
 from sde_seg_jax.data.annotation.frames import NamedLabel
+from sde_seg_jax.data.raw_files import raw
 
 TOOLS = (cvat, label_studio, plain)  # each has find, references, read, write
 # Files that labelling tools write, understood or not; any other file beside labels is nobody's label.

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data import raw
+from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CAMVID

@@ -13,11 +13,13 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from sde_seg_jax.data import clips, label_files, own_labels, palette, raw
-from sde_seg_jax.data.camera_files import Cameras
-from sde_seg_jax.data.clip_labels import keys
-from sde_seg_jax.data.held_out import hold_out, in_split, in_video
-from sde_seg_jax.data.own_files import open_folder
+from sde_seg_jax.data.annotation import palette
+from sde_seg_jax.data.own import clips, label_files, own_labels
+from sde_seg_jax.data.own.camera_files import Cameras
+from sde_seg_jax.data.own.clip_labels import keys
+from sde_seg_jax.data.own.held_out import hold_out, in_split, in_video
+from sde_seg_jax.data.own.own_files import open_folder
+from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import LabelSpace
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sde_seg_jax.data import kitti_calibration, lidar, raw
-from sde_seg_jax.data.kitti_files import CAMERAS, SCANS, Files, Place, day_and_number, drives, read_list
+from sde_seg_jax.data.raw_files import kitti_calibration, lidar, raw
+from sde_seg_jax.data.raw_files.kitti_files import CAMERAS, SCANS, Files, Place, day_and_number, drives, read_list
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.geometry.camera import resize
 from sde_seg_jax.label_spaces import CITYSCAPES

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data import png, raw
 from sde_seg_jax.data.datasets import gta5
+from sde_seg_jax.data.raw_files import png, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import CITYSCAPES, subset_ids
 from sde_seg_jax.types import IGNORE

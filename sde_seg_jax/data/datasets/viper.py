@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sde_seg_jax.data import colors, png, raw
+from sde_seg_jax.data.raw_files import colors, png, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import CITYSCAPES
 from sde_seg_jax.types import IGNORE

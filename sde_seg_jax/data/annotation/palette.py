@@ -1,0 +1,142 @@
+"""A person's own classes: `classes.json`, and label PNGs of class ids or of class colors."""
+
+from __future__ import annotations
+
+import colorsys
+import dataclasses
+import json
+import pathlib
+import warnings
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sde_seg_jax.data.raw_files import colors, png, raw
+from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.types import IGNORE
+
+FORM = 'expected [{"name": "road", "color": [128, 64, 128], "id": 7}, ...] or {"road": [128, 64, 128], ...}'
+KEYS = {"name", "color", "id", "ignore"}
+IDS = 256  # of an 8-bit label
+BITS, COLOR_MODES = 8, ("RGB", "RGBA")  # of label PNGs; palettes may have fewer bits
+SHOWN = 8  # classes that an example lists
+GOLDEN = 0.618034  # hues that many steps apart stay apart
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes:
+    """What `classes.json` says.
+
+    Attributes:
+      path: of the file, for messages.
+      space: the classes to learn, in the file's order.
+      table: training id (or IGNORE) of each raw id; -1: no such id.
+      colors: training id (or IGNORE) by RGB color; only of the entries that give one.
+      names: training id (or IGNORE) by name.
+    """
+
+    path: str
+    space: LabelSpace
+    table: tuple[int, ...]
+    colors: dict[colors.Color, int]
+    names: dict[str, int]
+
+
+def read_classes(path: str) -> Classes:
+    """Reads `classes.json`.
+
+    Raises:
+      ValueError: it has another form, or a name, id or color occurs twice; naming the file and the entry.
+    """
+    try:
+        entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"cannot read '{path}' ({error}); {FORM}") from error
+    if isinstance(entries, dict):
+        entries = [{"name": name, "color": color} for name, color in entries.items()]
+    if not isinstance(entries, list) or not entries:
+        raise ValueError(f"'{path}' lists no classes; {FORM}")
+    table, by_color, by_name, named = [-1] * IDS, {}, {}, []
+    for place, entry in enumerate(entries):
+        name, color, number = _entry(entry, place, path)
+        if name in by_name or table[number] >= 0 or color in by_color:
+            raise ValueError(f"'{path}' gives the name, id or color of {name!r} twice; make them unique")
+        table[number] = by_name[name] = IGNORE if entry.get("ignore") else len(named)
+        if color:
+            by_color[color] = table[number]
+        if not entry.get("ignore"):
+            named.append((name, color or _hue(len(named))))
+    if not 0 < len(named) <= IGNORE:
+        raise ValueError(f"'{path}' has {len(named)} classes that are not ignored; expected 1 to {IGNORE}")
+    space = LabelSpace("folder", tuple(name for name, _ in named), tuple(color for _, color in named))
+    return Classes(path, space, tuple(table), by_color, by_name)
+
+
+def read_label(path: str, classes: Classes) -> np.ndarray:
+    """Training ids uint8 [h, w] of an 8-bit PNG: of class ids (gray, palette) or of class colors (RGB, RGBA).
+
+    Unknown ids and colors become IGNORE with a warning that names them and the file.
+
+    Raises:
+      ValueError: the file is unreadable or has another mode, or looks like a photograph.
+    """
+    found = read_raw(path)
+    if found.ndim == 3:
+        if not classes.colors:
+            raise ValueError(f"label '{path}' has colors, but '{classes.path}' gives none; add \"color\" to each class")
+        return colors.train_ids(found, classes.colors, pathlib.Path(path))
+    ids = np.array(classes.table)[found]
+    unknown = np.unique(found[ids < 0]).tolist()
+    if unknown:
+        warnings.warn(f"label '{path}' has unknown ids {unknown}: ignored; add them to '{classes.path}'", stacklevel=2)
+    return np.where(ids < 0, IGNORE, ids).astype(np.uint8)
+
+
+def read_raw(path: str) -> np.ndarray:
+    """The raw ids uint8 [h, w], or the colors uint8 [h, w, 3], of a label PNG; its mode decides."""
+    header = png.read_header(pathlib.Path(path))
+
+    def convert(image: Image.Image) -> Image.Image:
+        whole = header.bits == BITS or header.color_type == png.PALETTE  # Pillow rescales gray of fewer bits
+        if not whole or image.mode not in (*raw.LABEL_MODES, *COLOR_MODES):
+            raise ValueError(
+                f"label '{path}' has mode {image.mode} and {header.bits} bits; expected class ids (gray or palette) or "
+                f"class colors (RGB); save it as an 8-bit PNG"
+            )
+        return image if image.mode in raw.LABEL_MODES else image.convert("RGB")
+
+    return raw.read(path, convert)
+
+
+def example(path: str) -> str:
+    """A `classes.json` in one line that fits the label at `path`."""
+    found = read_raw(path)
+    if found.ndim == 2:
+        ids = np.unique(found).tolist()
+        entries = [{"name": f"class {number}", "id": number} for number in ids[:SHOWN]]
+    else:
+        here = np.unique(found.reshape(-1, 3), axis=0)[:SHOWN].tolist()
+        entries = [{"name": f"class {i}", "color": color} for i, color in enumerate(here)]
+    return json.dumps(entries)
+
+
+def _entry(entry: Any, place: int, path: str) -> tuple[str, tuple[int, ...] | None, int]:
+    """(name, color or None, raw id) of one entry, checked."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or set(entry) - KEYS:
+        raise ValueError(f"'{path}' has the entry {json.dumps(entry)}; {FORM}")
+    name, color, number = entry["name"], entry.get("color"), entry.get("id", place)
+    if not _whole(number, IDS):
+        raise ValueError(f"'{path}' gives {name!r} the id {number!r}; expected 0 to {IDS - 1}, as in the label PNGs")
+    if color is not None and not (isinstance(color, list) and len(color) == 3 and all(_whole(c, 256) for c in color)):
+        raise ValueError(f"'{path}' gives {name!r} the color {color!r}; expected [red, green, blue], each 0 to 255")
+    return name, None if color is None else tuple(color), number
+
+
+def _whole(value: Any, end: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < end
+
+
+def _hue(place: int) -> tuple[int, int, int]:
+    """A color for a class that has none."""
+    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(place * GOLDEN % 1, 0.65, 0.9))

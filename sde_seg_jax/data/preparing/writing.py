@@ -1,0 +1,221 @@
+"""The loop that writes prepared data: shard by shard, so that an interrupted call can be continued."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from sde_seg_jax.data.preparing import samples, shards
+from sde_seg_jax.data.preparing.shards import Shard
+from sde_seg_jax.data.preparing.target import Local, Remote, explained
+from sde_seg_jax.data.preparing.unfinished import Facts, Unfinished
+from sde_seg_jax.data.preparing.work import Plan, Work
+from sde_seg_jax.data.stored.codec import Coded
+from sde_seg_jax.data.stored.finished import LEFT_OUT
+
+WHOLE_SPLIT = ("neighbors", "depth", "pose")  # fields that all samples of a split have, or none
+
+
+def write(
+    plan: Plan,
+    target: Local | Remote,
+    *,
+    workers: int,
+    skip_bad: bool,
+    progress: bool,
+    tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """Writes what `target` lacks of the plan, gives it its name, and returns the metadata.
+
+    Raises:
+      ValueError: a sample is bad and not skipped, or too many are; there is not enough room, or the target
+        can't be written. What is finished stays, for the next call.
+    """
+    unfinished = Unfinished(plan, target)
+    if unfinished.done:
+        tell(f"continuing: {len(unfinished.done)} of {len(plan.shards())} files of '{target.url}' are finished")
+    elif unfinished.differs:
+        tell(f"starting anew: the unfinished '{target.url}' is of {unfinished.differs}")
+    with contextlib.closing(Work(plan, unfinished.todo, workers)) as work:
+        check_room(plan, work, target, tell)
+        with explained(target), target.writing():
+            try:
+                unfinished.begin()
+                _write_shards(plan, work, unfinished, target, skip_bad, progress)
+                return _finish(plan, unfinished, target, skip_bad)
+            finally:
+                if not unfinished.done:  # nothing to continue with
+                    target.discard()
+
+
+def check_room(plan: Plan, work: Work, target: Local | Remote, tell: Callable[[str], None]) -> int:
+    """Tells and returns how many bytes the items to do will need. Raises ValueError if the disk has less."""
+    if not work.count:
+        return 0
+    needed, measured = work.measure()
+    free = target.free()
+    counts = "+".join(str(len(found)) for found in work.todo.values())
+    room = "unknown" if free is None else readable(free)
+    tell(f"needs about {readable(needed)} ({counts} samples, from {measured} samples), free: {room}")
+    if free is not None and needed > free:
+        raise ValueError(
+            f"{plan.spec.name!r} needs about {readable(needed)} but '{target.url}' has {readable(free)} free; free "
+            f"disk space, prepare fewer splits or smaller images, or choose another prepared_dir"
+        )
+    return needed
+
+
+def readable(size: int) -> str:
+    """Bytes in decimal units: 2.41 GB."""
+    unit = next(unit for unit in (12, 9, 6, 3, 0) if size >= 10**unit or not unit)
+    return f"{size / 10**unit:.3g} {dict(zip((12, 9, 6, 3, 0), ('TB', 'GB', 'MB', 'kB', 'bytes'), strict=True))[unit]}"
+
+
+def _write_shards(plan, work: Work, unfinished: Unfinished, target, skip_bad: bool, progress: bool) -> None:
+    checks = {split: _Checks(plan, split, skip_bad) for split in plan.items}
+    for shard in plan.shards():
+        if shard.file in unfinished.done:
+            checks[shard.split].remember(unfinished.done[shard.file][0])
+    total = sum(map(len, plan.items.values()))
+    with tqdm(total=total, initial=total - work.count, desc=plan.spec.name, unit="img", disable=not progress) as bar:
+        for shard in unfinished.todo:
+            facts = Facts(plan.space.num_classes)
+            records = _records(work, shard, facts, checks[shard.split], bar)
+            shards.write(target.staging(shard.file), records)
+            unfinished.add(shard, facts)
+
+
+def _records(work: Work, shard: Shard, facts: Facts, checks: _Checks, bar: tqdm) -> Iterator[bytes]:
+    for outcome in work.take(shard):
+        bar.update()  # before handing over: the writer leaves the last one suspended
+        facts.warnings += outcome.warnings
+        problem = outcome.problem or checks.problem(outcome.coded)
+        if problem:
+            checks.bad(problem, facts)
+            continue
+        facts.add(outcome.coded, checks.add(outcome.coded))
+        yield work.serialize(outcome.coded.stored)
+
+
+class _Checks:
+    """What the samples of one split must have in common, and how many may be bad."""
+
+    def __init__(self, plan: Plan, split: str, skip_bad: bool):
+        self._dataset, self._split, self._skip = plan.spec.name, split, skip_bad
+        self._names: set[str] = set()
+        self._fields: tuple[str, ...] | None = None
+        self._left_out = list(plan.problems[split].left_out)
+        self._total = len(plan.items[split]) + len(self._left_out)
+        self._whole = [field for field in WHOLE_SPLIT if field in plan.spec.fields]
+
+    def remember(self, facts: Facts) -> None:
+        """Takes in a shard that was finished before."""
+        self._names.update(facts.names)
+        self._left_out += facts.left_out
+        if facts.fields is not None:
+            self._fields = tuple(facts.fields)
+
+    def problem(self, coded: Coded) -> str:
+        """Why a sample does not fit those before it; "" if it does."""
+        name = coded.stored["name"]
+        if name in self._names:
+            return f"{self._dataset!r} has two samples named {name!r} in {self._split!r}; rename one"
+        differing = {*self._of(coded)} ^ {*(self._of(coded) if self._fields is None else self._fields)}
+        if differing:
+            return f"{name!r} in {self._split!r}: all samples of a split need {min(differing)}, or none"
+        return ""
+
+    def add(self, coded: Coded) -> tuple[str, ...]:
+        """Takes in a sample that fits; returns which of the fields in question the split has."""
+        self._names.add(coded.stored["name"])
+        self._fields = self._of(coded)
+        return self._fields
+
+    def bad(self, problem: str, facts: Facts) -> None:
+        """Notes a bad sample. Raises ValueError if such are not skipped, or too many are."""
+        if not self._skip:
+            raise ValueError(f"{problem}; to leave such samples out, prepare with skip_bad")
+        facts.left_out.append(problem)
+        self._left_out.append(problem)
+        if 2 * len(self._left_out) > self._total:
+            raise ValueError(
+                f"{len(self._left_out)} of {self._total} samples of split {self._split!r} are bad, too many to leave "
+                f"out; the first: {self._left_out[0]}"
+            )
+
+    def _of(self, coded: Coded) -> tuple[str, ...]:
+        return tuple(field for field in self._whole if field in coded.fields)
+
+
+def _finish(plan: Plan, unfinished: Unfinished, target: Local | Remote, skip_bad: bool) -> dict[str, Any]:
+    """Adds what readers need at once to the finished shards; returns it."""
+    kept = {split: [] for split in plan.items}
+    for shard in plan.shards():
+        kept[shard.split].append(unfinished.done[shard.file])
+    facts = {split: [fact for fact, _ in found] for split, found in kept.items()}
+    space = plan.space
+    metadata = {
+        "recipe": plan.recipe,
+        "space": [space.name, list(space.classes), [list(map(int, color)) for color in space.colors], space.ignore],
+        "splits": {split: _split_facts(plan, found) for split, found in facts.items()},
+        "class_pixels": {split: _sum(found, "pixels")[:-1] for split, found in facts.items()},
+        "class_images": {split: _sum(found, "images") for split, found in facts.items()},
+        "ignored_pixels": {split: _sum(found, "pixels")[-1] for split, found in facts.items()},
+        "skip_bad": skip_bad,
+        "left_out": {
+            split: [*plan.problems[split].left_out, *itertools.chain(*(fact.left_out for fact in found))]
+            for split, found in facts.items()
+        },
+        "warnings": samples.summarize(
+            [*plan.warnings, *(line for found in facts.values() for fact in found for line in fact.warnings)]
+        ),
+        "shards": {
+            split: {"lengths": [len(fact.names) for fact, _ in found], "bytes": sum(size for _, size in found)}
+            for split, found in kept.items()
+        },
+    }
+    if plan.earlier:
+        metadata = _joined(plan, metadata)
+    with tempfile.TemporaryDirectory(prefix="sde_seg_jax-") as folder:
+        path = pathlib.Path(folder)
+        shards.write_info(path, plan.spec, plan.schema(), metadata)
+        lines = [f"{split}: {line}\n" for split, found in metadata["left_out"].items() for line in found]
+        if lines:
+            (path / LEFT_OUT).write_text("".join(lines), encoding="utf-8")
+        target.finish(path)
+    return metadata
+
+
+def _joined(plan: Plan, added: dict[str, Any]) -> dict[str, Any]:
+    """The metadata of finished splits and those of added ones as one, splits in the description's order."""
+    earlier = plan.earlier
+    both = [*earlier["recipe"]["splits"], *added["recipe"]["splits"]]
+    order = [split for split in plan.spec.splits if split in both]
+    joined = {key: value for key, value in added.items() if not isinstance(value, dict)}
+    for key in (key for key, value in added.items() if isinstance(value, dict)):
+        found = {**earlier[key], **added[key]}
+        joined[key] = found if key == "recipe" else {split: found[split] for split in order}
+    joined["recipe"]["splits"] = order
+    joined["skip_bad"] = earlier["skip_bad"] or added["skip_bad"]
+    joined["warnings"] = [*earlier["warnings"], *added["warnings"]]
+    return joined
+
+
+def _split_facts(plan: Plan, found: list[Facts]) -> dict[str, Any]:
+    here = next((fact.fields for fact in found if fact.fields is not None), ())
+    return {
+        "names": [name for fact in found for name in fact.names],
+        "labeled": [labeled for fact in found for labeled in fact.labeled],
+        "fields": [field for field in plan.spec.fields if field in here or field not in WHOLE_SPLIT],
+    }
+
+
+def _sum(found: list[Facts], key: str) -> list[int]:
+    return np.sum([getattr(fact, key) for fact in found], axis=0).tolist()

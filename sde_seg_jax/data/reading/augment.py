@@ -1,0 +1,90 @@
+"""Random crop and horizontal flip of an example, with all that moves along: camera, depth, disparity and pose."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sde_seg_jax.data.spec import Size
+from sde_seg_jax.data.window import Window, cut
+from sde_seg_jax.geometry import camera
+from sde_seg_jax.types import Intrinsics
+
+MAPS = ("image", "neighbors", "label", "depth", "disparity")  # height comes first but in neighbors [S, H, W, 3]
+MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0]).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """A window of the image, then perhaps mirrored."""
+
+    top: int
+    left: int
+    size: Size
+    flipped: bool
+
+    @property
+    def window(self) -> Window:
+        """Rows and columns of the window."""
+        return slice(self.top, self.top + self.size[0]), slice(self.left, self.left + self.size[1])
+
+
+def check_crop(crop: Size, size: Size, name: str) -> None:
+    """Raises a ValueError with the remedy if the crop (h, w) does not fit."""
+    if crop[0] > size[0] or crop[1] > size[1]:
+        raise ValueError(
+            f"crop {tuple(crop)} exceeds image {tuple(size)} in {name!r}; lower data.crop or raise data.size"
+        )
+
+
+def draw(rng: np.random.Generator, size: Size, crop: Size, flip: float) -> Augmentation:
+    """Draws a window uniformly and mirrors with probability `flip`."""
+    top = int(rng.integers(size[0] - crop[0] + 1))
+    left = int(rng.integers(size[1] - crop[1] + 1))
+    return Augmentation(top, left, crop, bool(rng.random() < flip))
+
+
+def cut_maps(example: dict[str, Any], window: Window | None) -> dict[str, Any]:
+    """Returns the example with a view of the window of every map. The camera stays."""
+    result = dict(example)
+    for field in MAPS:
+        if field in example:
+            maps = np.moveaxis(example[field], 0, 2) if field == "neighbors" else example[field]
+            result[field] = np.moveaxis(cut(maps, window), 2, 0) if field == "neighbors" else cut(maps, window)
+    return result
+
+
+def apply(example: dict[str, Any], augmentation: Augmentation) -> dict[str, Any]:
+    """Returns the example as a camera with a smaller and perhaps mirrored sensor would have seen it.
+
+    See `adjust` for the equations.
+    """
+    return adjust(cut_maps(example, augmentation.window), augmentation)
+
+
+def adjust(example: dict[str, Any], augmentation: Augmentation) -> dict[str, Any]:
+    """Completes the augmentation of an example whose maps are cut to the window already: camera and mirror.
+
+    c' = c - (left, top); mirrored: c_x' = W - 1 - c_x and T' = M T M with M = diag(-1, 1, 1, 1).
+    """
+    result = dict(example)
+    intrinsics = camera.crop(Intrinsics(*example["intrinsics"][:, None]), augmentation.top, augmentation.left)
+    if augmentation.flipped:
+        intrinsics = camera.flip(intrinsics, augmentation.size[1])
+        for field in MAPS:
+            if field == "neighbors" and field in example:
+                result[field] = np.stack([_mirror(frame) for frame in example[field]])
+            elif field in example:
+                result[field] = _mirror(example[field])
+        if "pose" in example:
+            result["pose"] = MIRROR @ example["pose"] @ MIRROR
+    values = (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy)
+    result["intrinsics"] = np.concatenate(values).astype(np.float32)
+    return result
+
+
+def _mirror(values: np.ndarray) -> np.ndarray:
+    return cv2.flip(values, 1)  # a copy; copying np.flip's view takes 40 times as long

@@ -1,0 +1,112 @@
+"""Finding prepared data, and what is recorded about them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any
+
+from etils import epath
+
+from sde_seg_jax.data.spec import DatasetSpec
+from sde_seg_jax.data.stored import remote
+from sde_seg_jax.label_spaces import LabelSpace
+
+SCHEMA = 2  # raise it when the stored form changes for all data sets
+VERSION = re.compile(r"\d+\.\d+\.\d+")  # of a finished folder; unfinished ones have a longer name
+WHOLE = "metadata.json"  # the last file to come
+LEFT_OUT = "left_out.txt"  # file beside the data: a line for each sample that is not stored
+
+
+def find_prepared(spec: DatasetSpec, prepared_dir: str | os.PathLike) -> epath.Path | None:
+    """Returns the finished folder of `spec` in `prepared_dir`, None if there is none.
+
+    One that is far away is copied once, into ~/.cache/sde_seg_jax/prepared or the folder that SDE_SEG_CACHE names.
+
+    Raises:
+      ValueError: there is one, but of another version; or it can't be copied.
+    """
+    found = find_finished(spec, prepared_dir)
+    if found is None or not remote.is_remote(found):
+        return found
+    return epath.Path(remote.fetch(found, key=remote.read_text(f"{found}/{WHOLE}")))
+
+
+def metadata(folder: str | os.PathLike) -> dict[str, Any]:
+    """Returns what preparation recorded about the data in `folder`:
+
+      recipe          what was asked for
+      space           [name, classes, colors, ignore], see `label_space`
+      splits          {split: {names, labeled: one flag a sample, fields: optional fields that it has}}
+      class_pixels    {split: [C]} at the stored size, class_images {split: [C]}: images containing the class,
+      ignored_pixels  {split: n}; all of labeled samples
+      left_out        {split: messages}, samples that are not stored; skip_bad: were they allowed?
+      warnings        one line for each kind
+      shards          {split: {lengths: records of each file, bytes}}
+
+    Raises:
+      ValueError: an incompatible version of this package wrote it.
+    """
+    facts = _read(folder)
+    found = facts["recipe"]["schema"]
+    if found != SCHEMA:
+        raise ValueError(f"'{folder}' has schema {found}, wanted {SCHEMA}; delete that folder and prepare again")
+    return facts
+
+
+def label_space(facts: dict[str, Any]) -> LabelSpace:
+    """Returns the label space that `metadata` names."""
+    name, classes, colors, ignore = facts["space"]
+    return LabelSpace(name, tuple(classes), tuple(map(tuple, colors)), ignore)
+
+
+def find_finished(spec: DatasetSpec, prepared_dir: str | os.PathLike) -> epath.Path | str | None:
+    """As `find_prepared`, but the address where the data really are."""
+    far = remote.is_remote(prepared_dir)
+    if far:
+        base = f"{os.fspath(prepared_dir).rstrip('/')}/{spec.name}"
+        named = {name: f"{base}/{name}" for name in remote.subfolders(base) if VERSION.fullmatch(name)}
+        found = {name: url for name, url in named.items() if remote.read_text(f"{url}/{WHOLE}") is not None}
+    else:
+        base = epath.Path(remote.local_path(prepared_dir)) / spec.name
+        found = {path.name: path for path in base.iterdir() if VERSION.fullmatch(path.name)} if base.exists() else {}
+    if found and spec.version not in found:
+        version, path = next(iter(found.items()))
+        raise ValueError(
+            f"'{path}' holds {spec.name!r} version {version}, wanted {spec.version}; "
+            f"delete that folder or choose another prepared_dir"
+        )
+    return found.get(spec.version)
+
+
+def still_wanted(folder: str | os.PathLike, wanted: dict[str, Any], *, any_format: bool = False) -> dict[str, Any]:
+    """Returns the recipe of the splits that finished data lack of what is `wanted`, to be added to them.
+
+    Raises:
+      ValueError: they were prepared otherwise, naming the first difference; or they are far away, where nothing
+        can be added.
+    """
+    found = metadata(folder)["recipe"]
+    missing = [split for split in wanted["splits"] if split not in found["splits"]]
+    for key in wanted:
+        if (key == "splits" and not (missing and remote.is_remote(folder))) or (key == "image_format" and any_format):
+            continue
+        if found.get(key) != wanted[key]:
+            raise ValueError(
+                f"'{folder}' was prepared with {key} {found.get(key)}, wanted {wanted[key]}; "
+                f"delete that folder or choose another prepared_dir"
+            )
+    return {**wanted, "splits": missing, "image_format": found["image_format"]}
+
+
+def _read(folder: str | os.PathLike) -> dict[str, Any]:
+    try:
+        text = (
+            remote.read_text(f"{folder}/{WHOLE}")
+            if remote.is_remote(folder)
+            else epath.Path(folder).joinpath(WHOLE).read_text()
+        )
+        return json.loads(text)
+    except (OSError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"cannot read '{folder}/{WHOLE}' ({error}); delete that folder and prepare again") from error
