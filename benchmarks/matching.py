@@ -31,11 +31,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from contenders import BATCH, opened
-from sde_seg_jax.data.matching.matching import BOTTOM, TOP, Matching
 
+from sde_seg_jax.data.matching import geometry_index
 from sde_seg_jax.data.matching.geometry_distance import distances, row_weights
 from sde_seg_jax.data.matching.geometry_maps import Crops, GeometryMaps
-from sde_seg_jax.data.matching import geometry_index
+from sde_seg_jax.data.matching.matching import BOTTOM, TOP, Matching
 from sde_seg_jax.data.reading import augment, order, pipeline
 from sde_seg_jax.data.reading.picks import Pick, PlainPicks
 

@@ -17,7 +17,7 @@ Hardware, time and our numbers: docs/results.md (quick). The paper's: configs/pa
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import rows
+from sde_seg_jax.experiment import rows
 
 ADAPT = {"task.intra_domain": 0.0, "task.cross_domain": 0.0}
 CLASSMIX = {"task.intra_domain": 0.0, "task.cross_mix": "class"}

@@ -11,7 +11,7 @@ Hardware, time and our numbers: docs/results.md. The paper's numbers for CamVid:
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.config import pick_row
+from sde_seg_jax.experiment.config import pick_row
 
 TRANSFER = ("encoder", "segmentation/decoder <- depth_decoder")
 ROWS = {

@@ -14,7 +14,7 @@ with a ResNet-18 (monodepth2; full-size truth, ours is at the stored size). Ours
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.config import pick_row
+from sde_seg_jax.experiment.config import pick_row
 
 IMAGENET = ("encoder from imagenet", "pose/encoder <- encoder from imagenet_pose")
 FRAMES, EPOCHS, DROP, BATCH = 39810, 20, 15, 12

@@ -13,7 +13,7 @@ import math
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.config import pick_row
+from sde_seg_jax.experiment.config import pick_row
 
 TRUE_FOCAL = 0.62  # of the image's width (data/street_scenes/style.py, "target")
 ROWS = {"short": 0.6, "long": 1.6}  # nominal over true focal length

@@ -11,7 +11,7 @@ The paper's number: none quoted; segmentation after transfer: configs/paper/mult
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.config import pick_row
+from sde_seg_jax.experiment.config import pick_row
 
 ROWS = {
     "crop": {"crop": (512, 512), "feature_distance": 0.01},

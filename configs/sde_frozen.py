@@ -11,7 +11,7 @@ Hardware, time: an accelerator, 300000 steps of batch 4; not run. The paper's nu
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.config import pick_row
+from sde_seg_jax.experiment.config import pick_row
 
 ROWS = {"crop": {"crop": (512, 512)}, "full": {"crop": (512, 1024)}}
 IMAGENET = ("encoder from imagenet", "pose/encoder <- encoder from imagenet_pose")

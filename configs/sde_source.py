@@ -12,7 +12,7 @@ Hardware, time: an accelerator, 300000 steps of batch 4; not run. The paper's nu
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.config import pick_row
+from sde_seg_jax.experiment.config import pick_row
 
 VIDEO = dict.fromkeys(("train_split", "video_split", "val_split"), "video")  # nothing but frames is read
 ROWS = {  # of the section data; the data set's options

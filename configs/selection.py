@@ -14,7 +14,7 @@ import base
 import folder
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import rows
+from sde_seg_jax.experiment import rows
 
 ROWS = {name: {"select.criterion": name} for name in ("ds_us", "ds", "us", "entropy", "random")}
 OPTIONS = {"data": ("folder", "street_scenes", "camvid"), "size": ("full", "quick"), "seed": 42}

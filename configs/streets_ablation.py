@@ -12,8 +12,8 @@ Hardware, time, ours: size=cpu in docs/results.md; gpu: not run. The paper's num
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import rows
-from sde_seg_jax.cli.config import UsageError
+from sde_seg_jax.experiment import rows
+from sde_seg_jax.experiment.config import UsageError
 
 TITLE = "Contributions on street scenes"
 METRIC = "miou"

@@ -15,8 +15,8 @@ import base
 import streets_ablation
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import rows
-from sde_seg_jax.cli.config import UsageError
+from sde_seg_jax.experiment import rows
+from sde_seg_jax.experiment.config import UsageError
 
 TITLE = "Choosing street scenes to label"
 METRIC = "miou"

@@ -10,8 +10,8 @@ import pathlib
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import rows
-from sde_seg_jax.cli.config import UsageError
+from sde_seg_jax.experiment import rows
+from sde_seg_jax.experiment.config import UsageError
 
 SOURCE = (
     "as quoted in github.com/ShijieLu222/SDE_SEG and, for 100, 372 and 744 labels of the full system, "

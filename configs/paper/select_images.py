@@ -16,7 +16,7 @@ import base
 import published
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import rows
+from sde_seg_jax.experiment import rows
 
 ROWS = {name: {"select.criterion": name} for name in ("ds_us", "ds", "us", "entropy", "random")}
 OPTIONS = {"seed": 42, "dataset": tuple(published.SELECTION_STEPS)}

@@ -18,7 +18,7 @@ import published
 from ml_collections import ConfigDict
 from published import MULTITASK_TRANSFER, SDE, SEEDS, TRANSFER  # noqa: F401  SEEDS is read by cli.table
 
-from sde_seg_jax.cli import rows
+from sde_seg_jax.experiment import rows
 
 TITLE = "Semi-supervised domain adaptation"
 METRIC = "miou"

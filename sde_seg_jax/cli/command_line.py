@@ -17,7 +17,7 @@ import jax
 from absl import flags, logging
 from ml_collections import config_dict
 
-from sde_seg_jax.cli.config import UsageError, load_config, override
+from sde_seg_jax.experiment.config import ConfigFile, UsageError
 from sde_seg_jax.training.loop import Interrupted
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
@@ -30,15 +30,17 @@ class Arguments:
     """A parsed command line: its flags by name, the configuration file, and overrides of configuration keys."""
 
     def __init__(self, values: flags.FlagValues, overrides: dict[str, str]):
-        self._values, self.overrides = values, overrides
-        self.path, _, self.row = values.config.partition(":")
+        self._values = values
+        path, _, row = values.config.partition(":")
+        self.file = ConfigFile(path, row, overrides)
+        self.path, self.row, self.overrides = path, row, overrides
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._values, name)
 
     def config(self, row: str | None = None) -> config_dict.ConfigDict:
         """The configuration of a row (default: the one named on the command line), overrides applied."""
-        return override(load_config(self.path, self.row if row is None else row), self.overrides)
+        return self.file.config(row)
 
 
 def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:

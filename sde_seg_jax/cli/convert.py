@@ -25,11 +25,11 @@ import numpy as np
 from absl import flags as absl_flags
 from ml_collections import config_dict
 
-from sde_seg_jax.cli import sources, transfer
-from sde_seg_jax.cli.build import abstract_variables, build_network
-from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.cli.config import UsageError, as_json
+from sde_seg_jax.experiment.build import abstract_variables, build_network
+from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.config import UsageError, as_json
+from sde_seg_jax.experiment.weights import sources, transfer
 from sde_seg_jax.models.import_weights import COUNTER, network_parts, to_torch
 from sde_seg_jax.models.weight_files import PART_FILES, WeightsError, write_state
 from sde_seg_jax.models.weight_modules import leaf_modules, module_of

@@ -10,88 +10,22 @@ and pictures of some samples to pictures/ in --workdir (default: the checkpoint'
 from __future__ import annotations
 
 import json
-import math
-import pathlib
 import sys
 
-import numpy as np
-from ml_collections import config_dict
-from PIL import Image
-
-from sde_seg_jax.cli import build, learnt_camera, monitor, predictors
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.cli.config import UsageError, call, override
-from sde_seg_jax.cli.prepare import prepare_data
-from sde_seg_jax.cli.streams import Data, open_data
-from sde_seg_jax.cli.train import PICTURES
-from sde_seg_jax.report import pictures
-from sde_seg_jax.report.sheets import grid
-from sde_seg_jax.training.checkpoints import FOLDER, locate, read_config, read_part
-from sde_seg_jax.training.log import write_text
-
-RESULT = "metrics.json"
-SHOWN = 6
-EVAL_DEFAULTS = {"classes": 0, "depth_crop": "none"}  # keys that a checkpoint from before them lacks
-
-
-def evaluate(checkpoint: str, workdir: str = "", override=lambda config: config) -> dict:
-    """Scores a checkpoint and writes metrics.json and pictures; returns the scores."""
-    folder = locate(checkpoint)
-    out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
-    config = config_dict.ConfigDict(read_config(checkpoint))
-    config.eval = config_dict.ConfigDict({**EVAL_DEFAULTS, **config.eval})
-    config = override(config)
-    prepare_data(validation_only(config))
-    data = call("data", open_data, config.data)
-    trained = build.load_trained(checkpoint)
-    found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
-    found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
-    if read_part(checkpoint, "teacher")["teacher"]:
-        teacher = build.load_trained(checkpoint, "teacher")
-        scores = monitor.score(teacher.network, teacher.variables, config, data)
-        found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
-    found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
-    write_text(out / RESULT, json.dumps(found, indent=2) + "\n")
-    learnt_camera.write(out, found)
-    for name, picture in example_pictures(trained, config, data).items():
-        (out / PICTURES).mkdir(exist_ok=True)
-        Image.fromarray(picture).save(out / PICTURES / f"{name}.png")
-    return found
-
-
-def validation_only(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
-    """A copy that names no split but the validation split: to score on a new one needs no training data."""
-    copy = config.copy_and_resolve_references()
-    copy.data.train_split = copy.data.video_split = copy.data.val_split
-    copy.data.unlabeled_split = ""
-    return copy
-
-
-def example_pictures(trained: build.Trained, config: config_dict.ConfigDict, data: Data) -> dict[str, np.ndarray]:
-    """Validation samples beside what the network makes of them."""
-    found, network, variables = {}, trained.network, trained.variables
-    if network.segmentation is not None and data.has("val", "label"):
-        batch = data.examples(("label",), SHOWN)
-        ids = np.asarray(predictors.class_predictor(network)(variables, batch.image))
-        found["segmentation"] = monitor.label_rows(batch, ids, data.space)
-    if network.depth_decoder is not None:
-        known = data.has("val", "depth")
-        batch = data.examples(("depth",) if known else (), SHOWN)
-        disparity = np.asarray(predictors.disparity_predictor(network)(variables, batch.image))
-        rows = [
-            [batch.image[i], pictures.disparity_picture(disparity[i])]
-            + ([pictures.depth_picture(batch.depth[i])] if known else [])
-            for i in range(len(disparity))
-        ]
-        found["depth"] = grid(rows, captions=["image", "learnt disparity", "true inverse depth"][: 2 + known])
-    return found
+from sde_seg_jax.experiment import learnt_camera
+from sde_seg_jax.experiment.config import UsageError, override
+from sde_seg_jax.experiment.evaluate import evaluate
+from sde_seg_jax.reporter import CONSOLE
 
 
 def main(arguments: Arguments) -> None:
     """Scores the checkpoint of the command line."""
     if not arguments.checkpoint:
         raise UsageError("cli.evaluate needs --checkpoint=DIR, a workdir of cli.train")
-    found = evaluate(arguments.checkpoint, arguments.workdir, lambda config: override(config, arguments.overrides))
+    found = evaluate(
+        arguments.checkpoint, arguments.workdir, lambda config: override(config, arguments.overrides), CONSOLE
+    )
     for line in learnt_camera.tell(found):
         print(line)
     print(json.dumps(found))

@@ -22,10 +22,10 @@ from absl import flags as absl_flags
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.cli.config import UsageError
-from sde_seg_jax.cli.selection_files import TABLE
-from sde_seg_jax.cli.table_file import numbers
 from sde_seg_jax.data.reading.subset import INDICES, indices_of, read_list
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.selection.files import TABLE
+from sde_seg_jax.experiment.table.file import numbers
 from sde_seg_jax.selection.overlap import overlap
 
 STEPS = (25, 50, 100, 200, 372, 744)  # labels after each published step

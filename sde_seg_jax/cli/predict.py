@@ -8,24 +8,21 @@ All at the input's size. With --depth_checkpoint=DIR depth comes from another ch
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import sys
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
-import tqdm
 from absl import flags as absl_flags
 
-from sde_seg_jax.cli import build, predictors
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.cli.config import UsageError
-from sde_seg_jax.cli.spaces import space_of
-from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.frames import VIDEOS, read_frames
+from sde_seg_jax.experiment.model import Prediction, load
 from sde_seg_jax.report import pictures
+from sde_seg_jax.reporter import CONSOLE
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm")
 DEPTH_UNIT = 256.0  # 16-bit value of depth 1, as KITTI stores it
 FPS = 25.0  # of written videos, where the input does not say
 
@@ -36,84 +33,6 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string("output", "predictions", "folder to write", flag_values=values)
     absl_flags.DEFINE_string("depth_checkpoint", "", "checkpoint that predicts depth", flag_values=values)
     absl_flags.DEFINE_enum("weights", "student", ["student", "teacher"], "which weights", flag_values=values)
-
-
-class Predictor:
-    """Everything a list of checkpoints can say about one image."""
-
-    def __init__(self, trained: list[build.Trained]):
-        self._classes = self._disparity = None
-        for one in trained:
-            self.size = tuple(one.config.data.size)
-            if one.network.segmentation is not None:
-                self.space = space_of(one.config)
-                self._classes = predictors.in_batches(predictors.class_predictor(one.network), one.variables, 1)
-            if one.network.depth_decoder is not None:
-                self._range = (one.config.task.get("min_depth", 0.1), one.config.task.get("max_depth", 100.0))
-                self._disparity = predictors.in_batches(predictors.disparity_predictor(one.network), one.variables, 1)
-
-    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """uint8 RGB [H,W,3] of any size -> pictures by suffix, at that size."""
-        height, width = image.shape[:2]
-        found = {}
-        if self._classes is not None:
-            found["classes"] = self.classes(image)
-            found["overlay"] = pictures.overlay(image, found["classes"], self.space)
-        if self._disparity is not None:
-            disparity = self._disparity(self._shrink(image))[0]
-            disparity = cv2.resize(disparity, (width, height), interpolation=cv2.INTER_LINEAR)
-            depth = np.asarray(disparity_to_depth(disparity, *self._range))
-            found["depth"] = np.clip(depth * DEPTH_UNIT + 0.5, 1, 65535).astype(np.uint16)
-            found["depth_color"] = pictures.disparity_picture(disparity)
-        return found
-
-    def classes(self, image: np.ndarray) -> np.ndarray:
-        """uint8 RGB [H,W,3] of any size -> class ids uint8 [H,W]; of checkpoints that predict classes."""
-        found = self._classes(self._shrink(image))[0]
-        return cv2.resize(found, image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-
-    def _shrink(self, image: np.ndarray) -> np.ndarray:
-        return cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_AREA)[None]
-
-
-def read_frames(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, RGB image) of an image, of every image in a folder, or of every frame of a video.
-
-    Raises UsageError that names the file that cannot be read.
-    """
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES)
-        if not files:
-            raise UsageError(f"--input={path}: no images ({', '.join(IMAGES)}) in this folder")
-        for file in files:
-            yield file.stem, _read_image(file)
-    elif path.suffix.lower() in VIDEOS and path.is_file():
-        yield from _read_video(path)
-    elif path.is_file():
-        yield path.stem, _read_image(path)
-    else:
-        raise UsageError(f"--input={path}: no such file or folder")
-
-
-def _read_image(path: pathlib.Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UsageError(f"{path} is not a readable image; it may be truncated: copy it again or leave it out")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def _read_video(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
-    video = cv2.VideoCapture(str(path))
-    try:
-        for number in range(sys.maxsize):
-            good, frame = video.read()
-            if not good:
-                break
-            yield f"{path.stem}_{number:06d}", cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        if not number:
-            raise UsageError(f"{path} is not a readable video; convert it, for example to mp4 (H.264)")
-    finally:
-        video.release()
 
 
 class Movies:
@@ -153,28 +72,41 @@ def write(folder: pathlib.Path, name: str, found: dict[str, np.ndarray]) -> None
             raise OSError(f"cannot write {path}: is the disk full?")
 
 
+def shown(found: Prediction) -> dict[str, np.ndarray]:
+    """What is written of a prediction: pictures by suffix, at the image's size."""
+    written = {}
+    if found.classes is not None:
+        written |= {"classes": found.classes, "overlay": found.overlay()}
+    if found.depth is not None:
+        written["depth"] = np.clip(found.depth * DEPTH_UNIT + 0.5, 1, 65535).astype(np.uint16)
+        written["depth_color"] = pictures.disparity_picture(found.disparity)
+    return written
+
+
 def main(arguments: Arguments) -> None:
     """Predicts for the command line's input."""
     if not arguments.checkpoint or not arguments.input:
         raise UsageError("cli.predict needs --checkpoint=DIR and --input=PATH")
     source, folder = pathlib.Path(arguments.input).expanduser(), pathlib.Path(arguments.output).expanduser()
-    trained = [build.load_trained(arguments.checkpoint, arguments.weights)]
-    if arguments.depth_checkpoint:
-        trained.insert(0, build.load_trained(arguments.depth_checkpoint))
-    predictor = Predictor(trained)
+    model = load(arguments.checkpoint, arguments.weights)
+    depth = load(arguments.depth_checkpoint) if arguments.depth_checkpoint else None
     frames = read_frames(source)
     folder.mkdir(parents=True, exist_ok=True)
     movies = Movies(folder, source) if source.suffix.lower() in VIDEOS else None
     count = 0
-    for name, image in tqdm.tqdm(frames, desc="predict", unit="img"):
-        found = predictor(image)
-        write(folder, name, found)
+    for name, image in CONSOLE.bar(frames, desc="predict", unit="img"):
+        found = model.predict(image)
+        if depth is not None:
+            other = depth.predict(image)
+            found = dataclasses.replace(found, disparity=other.disparity, depth=other.depth)
+        written = shown(found)
+        write(folder, name, written)
         if movies:
-            movies.add(found)
+            movies.add(written)
         count += 1
     if movies:
         movies.close()
-    print(f"{count} image(s): {', '.join(sorted(found))} in {folder}")
+    print(f"{count} image(s): {', '.join(sorted(written))} in {folder}")
 
 
 if __name__ == "__main__":

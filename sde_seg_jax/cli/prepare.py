@@ -8,26 +8,21 @@ Exit status: 0 done, 2 bad input, 130 interrupted.
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from absl import flags as absl_flags
-from ml_collections import config_dict
 
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.cli.config import UsageError, plain
-from sde_seg_jax.cli.source_data import domains
 from sde_seg_jax.data.preparing import prepare as preparation
 from sde_seg_jax.data.stored.codec import CODECS
-from sde_seg_jax.training.loop import Interrupted
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.prepare import prepare_arguments, prepare_domains
+from sde_seg_jax.experiment.source_data import domains
+from sde_seg_jax.reporter import CONSOLE
 
 SHOWN = 3  # left-out samples that are printed; the file lists all
-
-tell = functools.partial(print, flush=True)
 
 
 def flags(values: absl_flags.FlagValues) -> None:
@@ -42,38 +37,6 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_bool("estimate_only", False, "tell the room that is needed, write nothing", flag_values=values)
 
 
-def prepare_data(config: config_dict.ConfigDict, splits: Sequence[str] = (), **options: Any) -> str:
-    """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
-
-    Only the given splits or those that the data section names: the video of a large data set takes many times the
-    space of the rest. `options` are those of `data.prepare.prepare`.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            folder = preparation.prepare(**_arguments(config, splits), tell=tell, **options)
-        except KeyboardInterrupt:
-            raise Interrupted("interrupted; the same command goes on where it stopped") from None
-    for warning in caught:
-        tell(f"warning: {warning.message}")
-    return str(folder)
-
-
-def prepare_domains(config: config_dict.ConfigDict, splits: Sequence[str] = (), **options: Any) -> list[str]:
-    """`prepare_data` of the configuration's data and, if it has one, of its source domain; returns their folders.
-
-    `splits` are the former's: of the source domain the one that it names is prepared.
-    """
-    target, *source = domains(config)
-    folders = [prepare_data(target, splits, **options)]
-    for one in source:
-        try:
-            folders.append(prepare_data(one, **options))
-        except ValueError as error:
-            raise UsageError(f"source domain (config.source_data): {error}") from error
-    return folders
-
-
 def main(arguments: Arguments) -> None:
     """Prepares the data sets of the command line's configuration."""
     if not arguments.path:
@@ -84,14 +47,14 @@ def main(arguments: Arguments) -> None:
         options["image_format"] = arguments.image_format
     if arguments.estimate_only:
         target, *source = domains(config)
-        preparation.estimate(**_arguments(target, arguments.splits), tell=tell, **options)
+        preparation.estimate(**prepare_arguments(target, arguments.splits), tell=CONSOLE.tell, **options)
         for one in source:
-            preparation.estimate(**_arguments(one, ()), tell=tell, **options)
+            preparation.estimate(**prepare_arguments(one), tell=CONSOLE.tell, **options)
         return
-    for folder in prepare_domains(config, arguments.splits, **options):
+    for folder in prepare_domains(config, arguments.splits, CONSOLE, **options):
         for line in describe(folder):
-            tell(line)
-        tell(f"prepared: {folder}")
+            CONSOLE.tell(line)
+        CONSOLE.tell(f"prepared: {folder}")
 
 
 def describe(folder: str | os.PathLike) -> Iterator[str]:
@@ -114,19 +77,6 @@ def describe(folder: str | os.PathLike) -> Iterator[str]:
     if left_out:
         yield f"left out: {len(left_out)} samples, listed in {folder}/{preparation.LEFT_OUT}"
         yield from (f"  {line}" for line in left_out[:SHOWN])
-
-
-def _arguments(config: config_dict.ConfigDict, splits: Sequence[str]) -> dict[str, Any]:
-    data = config.data
-    named = (data.train_split, data.video_split, data.get("unlabeled_split", ""), data.val_split)
-    return {
-        "name": data.dataset,
-        "raw_dir": data.raw_dir or None,
-        "prepared_dir": data.prepared_dir,
-        "size": tuple(data.size),
-        "splits": tuple(splits) or tuple(dict.fromkeys(split for split in named if split)),
-        **plain(config.dataset),
-    }
 
 
 if __name__ == "__main__":

@@ -12,162 +12,15 @@ interrupted.
 
 from __future__ import annotations
 
-import itertools
-import json
-import pathlib
 import sys
-from collections.abc import Iterator, Sequence
 
-import numpy as np
-import tqdm
-from absl import flags as absl_flags
-from ml_collections import config_dict
-
-from sde_seg_jax.cli import annotation_tasks, selection_report
-from sde_seg_jax.cli.begun import CONFIG, refuse_other_config
-from sde_seg_jax.cli.check import check
+from sde_seg_jax.cli import annotation_flags
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.cli.config import UsageError, as_json, call
-from sde_seg_jax.cli.prepare import prepare_data
-from sde_seg_jax.cli.selection_files import LIST, TABLE, Chosen, read_chosen, write_chosen
-from sde_seg_jax.cli.selection_plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan
-from sde_seg_jax.cli.selection_work import Work, open_work
-from sde_seg_jax.cli.spaces import note_classes
-from sde_seg_jax.cli.train import resolve
-from sde_seg_jax.report.selection_choice import STARTED
-from sde_seg_jax.selection import choose, farthest_point
-from sde_seg_jax.training.log import write_text
-from sde_seg_jax.training.loop import Interrupted
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.selection.select import select
+from sde_seg_jax.reporter import CONSOLE
 
-
-def flags(values: absl_flags.FlagValues) -> None:
-    """This command's own flags."""
-    annotation_tasks.flags(values)
-
-
-def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path) -> pathlib.Path:
-    """Runs or continues a selection; returns the path of selection.csv.
-
-    Raises UsageError for bad input, and if `workdir` was begun with another configuration, teacher or data;
-    Interrupted.
-    """
-    folder = pathlib.Path(workdir).expanduser()
-    plan = check_selection(config)
-    refuse_other_config(as_json(config), folder)
-    asked = as_json(config)
-    config = resolve(config, folder.resolve().parent)
-    prepare_data(config)
-    asked["data"]["classes"] = note_classes(config)
-    try:
-        work = open_work(config, plan, folder)
-        write_text(folder / CONFIG, json.dumps(asked, indent=2) + "\n")
-        chosen = _continue(work)
-        selection_report.write_report(work, chosen)
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; the same command goes on where it stopped, in {folder}") from None
-    print(f"{len(chosen)} samples chosen: {folder / TABLE}, names in {folder / LIST}, pages in {folder}")
-    return folder / TABLE
-
-
-def finished(config: config_dict.ConfigDict, workdir: str | pathlib.Path) -> bool:
-    """Is the list of this selection complete, and its page written?"""
-    folder = pathlib.Path(workdir).expanduser()
-    return len(read_chosen(folder)) >= config.select.steps[-1] and (folder / selection_report.PAGE).is_file()
-
-
-def check_selection(config: config_dict.ConfigDict) -> Plan:
-    """The plan of a configuration. Raises ValueError, naming key and remedy, if it cannot be used."""
-    if "select" not in config:
-        raise UsageError("this configuration has no section select: use configs/selection.py, or base.selection(c)")
-    plan = call("select", make_plan, config.select)
-    check(config)
-    wanted = TASKS.get(plan.criterion, config.task.name)
-    if config.task.name != wanted:
-        raise UsageError(f"criterion {plan.criterion} trains task '{wanted}', but config.task.name={config.task.name}")
-    if plan.criterion not in (RANDOM, ENTROPY) and not config.task.get("depth_checkpoint"):
-        raise UsageError(f"criterion {plan.criterion} looks at depth: give --checkpoint=DIR, a depth run's workdir")
-    return plan
-
-
-def _continue(work: Work) -> list[Chosen]:
-    """All steps that are not done."""
-    number = {name: index for index, name in enumerate(work.names)}
-    rows = read_chosen(work.folder)
-    started = work.started()
-    counts = work.plan.counts(len(started), len(work.names), work.config.data.train_split)
-    unknown = next((row.name for row in rows if row.name not in number), None)
-    if unknown is not None:
-        raise UsageError(f"{work.folder / TABLE} lists '{unknown}', which the data do not have: delete that file")
-    if rows:
-        print(f"{len(rows)} samples are chosen in {work.folder / TABLE}")
-    for previous, count in itertools.pairwise((0, *counts)):
-        if len(rows) >= count:
-            continue
-        chosen = [number[row.name] for row in rows[:previous]]
-        found = _next(work, chosen, count - previous) if previous else _first(work, started, count)
-        rows = rows[:previous] + [
-            Chosen(rank, work.names[index], count, by, *scores)
-            for rank, (by, index, *scores) in enumerate(found, start=previous + 1)
-        ]
-        write_chosen(work.folder, rows)
-        print(f"{count} of {counts[-1]} samples are chosen")
-    return rows
-
-
-Found = tuple[str, int, float | None, float | None, float | None]  # what chose it, sample, score, distance, error
-
-
-def _first(work: Work, started: Sequence[int], count: int) -> Iterator[Found]:
-    """The first step: what is labeled already; else the random order, or farthest points from its first (published)."""
-    if started:
-        yield from ((STARTED, index, None, None, None) for index in started)
-        return
-    at_random = 1 if work.plan.farthest else count
-    yield from ((RANDOM, int(index), None, None, None) for index in work.order[:at_random])
-    yield from _farthest(work, work.order[:at_random].tolist(), count - at_random)
-
-
-def _next(work: Work, chosen: Sequence[int], count: int) -> Iterator[Found]:
-    """A later step."""
-    if work.plan.criterion == RANDOM:
-        left = work.order[~np.isin(work.order, chosen)]
-        yield from ((RANDOM, int(index), None, None, None) for index in left[:count])
-    elif work.plan.criterion == DIVERSITY:
-        yield from _farthest(work, chosen, count)
-    elif work.plan.criterion == BOTH:
-        yield from _farthest(work, chosen, count, work.scores(chosen))
-    else:
-        scores = work.scores(chosen)
-        left = np.flatnonzero(~np.isin(np.arange(len(scores)), chosen))
-        for index in choose.most_uncertain(scores, count, left).tolist():
-            yield work.plan.criterion, index, float(scores[index]), None, float(scores[index])
-
-
-def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray | None = None) -> Iterator[Found]:
-    """Farthest points, by distance + bias * error where there are errors; labeled samples have none (Q36)."""
-    if not count:
-        return
-    bias = candidates = None
-    if errors is not None:
-        bias = np.nan_to_num(errors * np.float32(work.plan.bias))
-        if work.plan.preselect:
-            left = np.flatnonzero(~np.isin(np.arange(len(errors)), chosen))
-            wanted = min(int(work.plan.preselect * count), len(left))
-            candidates = choose.preselect(np.nan_to_num(errors), wanted, left)
-    options = {"bias": bias, "candidates": candidates, **work.plan.distance}
-    features = work.features
-    with tqdm.tqdm(total=count, desc="farthest points", unit="label", mininterval=0.5, delay=1) as bar:
-        options["progress"] = lambda done: bar.update(done - bar.n)
-        picks = farthest_point.sample(features, chosen, count, **options)
-    for index, score in zip(picks.indices.tolist(), picks.distances.tolist(), strict=True):
-        distance = score if bias is None else score - float(bias[index])
-        yield (
-            DIVERSITY if errors is None else BOTH,
-            index,
-            score,
-            distance,
-            None if bias is None else float(errors[index]),
-        )
+flags = annotation_flags.flags
 
 
 def main(arguments: Arguments) -> None:
@@ -179,9 +32,9 @@ def main(arguments: Arguments) -> None:
         if "depth_checkpoint" not in config.task:
             raise UsageError(f"task '{config.task.name}' looks at no depth: leave --checkpoint out")
         config.task.depth_checkpoint = arguments.checkpoint
-    annotation_tasks.check(arguments, config)
-    select(config, arguments.workdir)
-    annotation_tasks.from_flags(arguments, config)
+    annotation_flags.check(arguments, config)
+    select(config, arguments.workdir, CONSOLE)
+    annotation_flags.from_flags(arguments, config)
 
 
 if __name__ == "__main__":

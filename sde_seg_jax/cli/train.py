@@ -6,146 +6,19 @@ workdir. Ctrl-C saves first; the same command continues. Exit status: 0 done, 2 
 
 from __future__ import annotations
 
-import json
-import pathlib
 import sys
-from collections.abc import Callable
 
-import jax
-from ml_collections import config_dict
-from PIL import Image
-
-from sde_seg_jax.cli import cached_depth, matching, monitor, transfer
-from sde_seg_jax.cli.begun import CONFIG, EXTENDABLE, refuse_other_config, steps_done
-from sde_seg_jax.cli.build import Training, build_training, loop_section
-from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.cli.config import UsageError, as_json, call
-from sde_seg_jax.cli.memory import compile_and_tell
-from sde_seg_jax.cli.prepare import prepare_domains
-from sde_seg_jax.cli.source_data import check_target_labels, class_lines, open_streams
-from sde_seg_jax.cli.spaces import note_classes
-from sde_seg_jax.training import loop, sharding
-from sde_seg_jax.training.checkpoints import Checkpoints
-from sde_seg_jax.training.log import Log, write_text
-from sde_seg_jax.training.micro_batches import part_size
-from sde_seg_jax.training.step import parameter_count
-
-PICTURES = "pictures"
-
-
-def train(config: config_dict.ConfigDict, workdir: str, title: str = "train") -> None:
-    """Trains until config.train.steps; returns at once if that many are done.
-
-    Raises UsageError if the workdir's checkpoint is of another configuration; only begun.EXTENDABLE may differ.
-    """
-    asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
-    config = resolve(config, pathlib.Path(workdir).expanduser().resolve().parent)
-    config_json = as_json(config)
-    check(config, sources=not steps_done(workdir))
-    checkpoints = Checkpoints(workdir)
-    start = checkpoints.latest() or 0
-    if checkpoints.latest() is not None and not checkpoints.continues():
-        raise UsageError(
-            f"{workdir} holds converted weights, not a run to continue: choose another --workdir and give "
-            f"--config.model.init={workdir}"
-        )
-    if start:
-        refuse_other_config(asked, workdir, EXTENDABLE)
-    if start >= config.train.steps:
-        print(f"{title}: {start} steps are done in {workdir}")
-        checkpoints.close()
-        return
-    prepare_domains(config)
-    asked["data"]["classes"] = config_json["data"]["classes"] = note_classes(config)
-    if start:
-        refuse_other_config(asked, workdir, EXTENDABLE)
-    data = open_streams(config)
-    check_target_labels(config, data)
-    told = [*class_lines(config), *cached_depth.origins(config, data)]
-    training, table = build_training(config, data, read_sources=not start)
-    state = training.state
-    mesh = sharding.make_mesh([part_size(config.data.batch_size, config.train.micro_batches)])
-    _announce(title, training, [*told, *transfer.table(table)], mesh, start)
-    state = sharding.replicate(state, mesh)
-    if start:
-        state = checkpoints.restore(jax.tree.map(_abstract, state))
-    _write_config(workdir, config_json)
-    streams = cached_depth.streams_read(config)
-    pairs = matching.open_matching(config, data, streams)
-    if pairs is not None:
-        print(pairs.line(), flush=True)
-    batches = data.training(streams, config.seed, start, pairs and pairs.picks())
-    log = Log(workdir, start)
-    try:
-        step, batches = compile_and_tell(training.step, mesh, state, sharding.to_devices(batches, mesh))
-        call(
-            "train",
-            loop.train,
-            loop_section(config),
-            state,
-            step,
-            batches,
-            images_per_step=config.data.batch_size * len(streams),
-            checkpoints=checkpoints,
-            config=config_json,
-            log=log,
-            rates=lambda n: {f"learning_rate/{k}": v for k, v in training.optimizer.learning_rates(n).items()},
-            evaluate=monitor.make_evaluate(config, data, training.network),
-            pictures=_keep(monitor.make_pictures(config, data, training.network, training.mixer, pairs), workdir),
-            title=title,
-        )
-    finally:
-        log.close()
-        checkpoints.close()
-
-
-def _keep(draw: Callable, workdir: str) -> Callable:
-    """Pictures go to TensorBoard; the newest of each also lies in the workdir, where the report finds it."""
-
-    def pictures(state, streams):
-        found = draw(state, streams)
-        folder = pathlib.Path(workdir).expanduser() / PICTURES
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, picture in found.items():
-            Image.fromarray(picture).save(folder / f"training_{name}.png")
-        return found
-
-    return pictures
-
-
-def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path) -> config_dict.ConfigDict:
-    """Replaces "@stage" by the folder of that stage, which lies beside this run's workdir; "@stage/file" likewise."""
-    keys = ("model.init", "task.depth_checkpoint", "task.source_depth_checkpoint", "data.label_file", "select.start")
-    for key in (*keys, *(f"sources.{name}" for name in config.sources)):
-        section, name = key.split(".")
-        value = config.get(section, {}).get(name) or ""
-        if value.startswith("@"):
-            config[section][name] = str(siblings / value[1:])
-    return config
-
-
-def _abstract(x):
-    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
-
-
-def _announce(title: str, training: Training, sources: list[str], mesh, start: int) -> None:
-    count = parameter_count(training.state.student.params)
-    devices = f"{mesh.size} of {len(jax.devices())} {jax.devices()[0].platform} device(s)"
-    print(f"{title}: {count / 1e6:.2f} M parameters on {devices}" + (f", continuing at step {start}" if start else ""))
-    for line in sources:
-        print(line)
-
-
-def _write_config(workdir: str, config: dict) -> None:
-    write_text(pathlib.Path(workdir).expanduser() / CONFIG, json.dumps(config, indent=2) + "\n")
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.train import train
+from sde_seg_jax.reporter import CONSOLE
 
 
 def main(arguments: Arguments) -> None:
     """Trains the configuration of the command line."""
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.train needs --config=FILE and --workdir=DIR")
-    train(arguments.config(), arguments.workdir)
+    train(arguments.config(), arguments.workdir, reporter=CONSOLE)
 
 
 if __name__ == "__main__":

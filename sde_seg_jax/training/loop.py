@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-import tqdm
 
+from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.types import Streams, TrainState
 
 if TYPE_CHECKING:  # what they write with may be missing where only steps are timed
@@ -45,6 +45,7 @@ def train(
     picture_every: int = 0,
     collapse_after: int = 200,
     title: str = "train",
+    reporter: Reporter = SILENT,
 ) -> TrainState:
     """Runs updates until `steps` have been done; returns the last state, saved.
 
@@ -54,7 +55,7 @@ def train(
     start = int(jax.device_get(state.step))
     pending: list[dict] = []
     clock = time.perf_counter()
-    with _Stop() as stop, tqdm.tqdm(total=steps, initial=start, desc=title, unit="step", mininterval=1.0) as bar:
+    with _Stop() as stop, reporter.bar(total=steps, initial=start, desc=title, unit="step", mininterval=1) as bar:
         for number in range(start + 1, steps + 1):
             streams = next(batches)
             state, logs = step(state, streams)

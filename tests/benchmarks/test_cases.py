@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import pytest
 from cases import SETTINGS, TASKS, make_case, network_of
 
-from sde_seg_jax.cli.build import build_network, task_section
-from sde_seg_jax.cli.config import load_config
+from sde_seg_jax.experiment.build import build_network, task_section
+from sde_seg_jax.experiment.config import load_config
 from sde_seg_jax.types import IGNORE
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"

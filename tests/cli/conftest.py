@@ -13,8 +13,8 @@ import jax
 import pytest
 from absl import logging
 
-from sde_seg_jax.cli import table
 from sde_seg_jax.cli.command_line import run
+from sde_seg_jax.experiment.table import plan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = str(ROOT / "tests" / "tiny" / "config.py")
@@ -151,12 +151,12 @@ def made(monkeypatch):
     def made(**errors):
         names = []
 
-        def run_stage(config, folder, title):
+        def run_stage(config, folder, title, reporter):
             names.append(title)
             if title in errors:
                 raise errors[title]
 
-        monkeypatch.setattr(table, "run_stage", run_stage)
+        monkeypatch.setattr(plan, "run_stage", run_stage)
         return names
 
     return made

@@ -10,9 +10,9 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from sde_seg_jax.cli.config import UsageError, load_config
-from sde_seg_jax.cli.train import train
 from sde_seg_jax.data.street_scenes.clip import render_sample
+from sde_seg_jax.experiment.config import UsageError, load_config
+from sde_seg_jax.experiment.train import train
 from sde_seg_jax.training.checkpoints import read_config, read_part
 
 SOURCE_SCENES = {"train": 6, "val": 3}

@@ -14,13 +14,14 @@ from PIL import Image
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import tree_folder
 
-from sde_seg_jax.cli import annotation_tasks
-from sde_seg_jax.cli.annotation_classes import class_list
-from sde_seg_jax.cli.annotation_folder import Task
-from sde_seg_jax.cli.annotation_tasks import Choice
-from sde_seg_jax.cli.config import load_config
-from sde_seg_jax.cli.prepare import prepare_data
 from sde_seg_jax.data.reading.source import open_source
+from sde_seg_jax.experiment.annotation import tasks as annotation_tasks
+from sde_seg_jax.experiment.annotation.classes import class_list
+from sde_seg_jax.experiment.annotation.folder import Task
+from sde_seg_jax.experiment.annotation.tasks import Choice
+from sde_seg_jax.experiment.config import load_config
+from sde_seg_jax.experiment.model import Prediction
+from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.types import IGNORE
 
 TINY = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py")
@@ -35,10 +36,10 @@ class Painter:
     def __init__(self):
         self.drawn = []
 
-    def classes(self, image):
+    def predict(self, image):
         label = np.random.default_rng(len(self.drawn)).choice(np.array([0, 1, IGNORE], np.uint8), image.shape[:2])
         self.drawn.append(label)
-        return label
+        return Prediction(image, stored_classes=label)
 
 
 @pytest.fixture

@@ -14,15 +14,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import tree_folder
 import tree_kitti
 
-from sde_seg_jax.cli import annotation_tasks
-from sde_seg_jax.cli.annotation_tasks import Choice, export
+from sde_seg_jax.cli import annotation_flags
 from sde_seg_jax.cli.command_line import Arguments
-from sde_seg_jax.cli.config import UsageError, load_config
-from sde_seg_jax.cli.prepare import prepare_data
-from sde_seg_jax.cli.selection_files import Chosen, write_chosen
-from sde_seg_jax.cli.train import train
 from sde_seg_jax.data.annotation import palette, plain
 from sde_seg_jax.data.reading.source import open_source
+from sde_seg_jax.experiment.annotation import tasks as annotation_tasks
+from sde_seg_jax.experiment.annotation.tasks import Choice, export
+from sde_seg_jax.experiment.config import UsageError, load_config
+from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.experiment.selection.files import Chosen, write_chosen
+from sde_seg_jax.experiment.train import train
+from sde_seg_jax.reporter import Collected
 from sde_seg_jax.types import IGNORE
 
 TINY = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py")
@@ -95,7 +97,7 @@ def arguments(**values):
     found = absl_flags.FlagValues()
     for name in ("config", "workdir"):
         absl_flags.DEFINE_string(name, "", "", flag_values=found)
-    annotation_tasks.flags(found)
+    annotation_flags.flags(found)
     found(["select", *(f"--{name}={value}" for name, value in values.items())])
     return Arguments(found, {})
 
@@ -184,12 +186,13 @@ def test_samples_that_are_not_in_the_data_are_refused(labeled, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_same_export_is_not_written_again_and_another_one_is_refused(labeled, tmp_path, capsys):
+def test_the_same_export_is_not_written_again_and_another_one_is_refused(labeled, tmp_path):
     (folder,) = export(labeled, CHOICES, tmp_path, ["folder"])
     (folder / "labels").mkdir()
     (folder / "labels" / "mine.png").write_bytes(b"work of days")
-    assert export(labeled, CHOICES, tmp_path, ["folder"]) == [folder]
-    assert "exported already" in capsys.readouterr().out
+    told = Collected()
+    assert export(labeled, CHOICES, tmp_path, ["folder"], reporter=told) == [folder]
+    assert told.lines == [f"exported already: {folder}"]
     with pytest.raises(UsageError, match="is another export; give another --output=DIR, or delete it"):
         export(labeled, CHOICES[:2], tmp_path, ["folder"])
     assert (folder / "labels" / "mine.png").read_bytes() == b"work of days"
@@ -219,21 +222,25 @@ def test_an_interrupted_export_does_not_count(labeled, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("half"))
 
 
-def test_stored_images_stand_in_for_raw_files_that_are_gone(labeled, tmp_path, capsys):
+def test_stored_images_stand_in_for_raw_files_that_are_gone(labeled, tmp_path):
     config = labeled.copy_and_resolve_references()
     config.data.raw_dir = str(tmp_path / "gone")
-    (folder,) = export(config, CHOICES, tmp_path / "out", ["folder"])
-    assert "exporting the stored images of 64x64, since data.raw_dir is empty or gone" in capsys.readouterr().out
+    told = Collected()
+    (folder,) = export(config, CHOICES, tmp_path / "out", ["folder"], reporter=told)
+    assert told.lines[0].startswith("exporting the stored images of 64x64, since data.raw_dir is empty or gone")
     assert pixels(folder / "images" / "rear" / "frame8.png").shape == (64, 64, 3)
     assert manifest(folder)["resolution"] == "stored images"
     assert "into labels/ of a new folder" in (folder / "README.txt").read_text()
 
 
-def test_made_data_are_exported_as_they_are_stored(runs, prepared, tmp_path, capsys):
+def test_made_data_are_exported_as_they_are_stored(runs, prepared, tmp_path):
     config = configure("", prepared.partition("=")[2], "depth")
     name = open_source("street_scenes", config.data.prepared_dir, "train").names[2]
-    (folder,) = export(config, [Choice(1, name, "")], tmp_path, ["folder"], str(runs / "semi_supervised"))
-    assert "since they are made" in capsys.readouterr().out
+    told = Collected()
+    (folder,) = export(
+        config, [Choice(1, name, "")], tmp_path, ["folder"], str(runs / "semi_supervised"), reporter=told
+    )
+    assert "since they are made" in told.lines[0]
     assert manifest(folder)["classes"][0] == "road"
     assert len(list(folder.rglob("*.png"))) == 2
 
@@ -260,7 +267,7 @@ def selected(workdir, criteria=("start", "ds", "us", "ds")):
 def test_the_flags_choose_a_part_of_the_list_without_what_was_labeled_before(labeled, tmp_path, flags, ranks):
     selected(tmp_path)
     given = arguments(workdir=tmp_path, export="folder", **flags)
-    (folder,) = annotation_tasks.from_flags(given, labeled)
+    (folder,) = annotation_flags.from_flags(given, labeled)
     assert folder == tmp_path / "export" / "folder"
     assert [frame["rank"] for frame in manifest(folder)["frames"]] == ranks
     assert manifest(folder)["frames"][0]["note"].startswith(f"rank {ranks[0]}, ")
@@ -270,21 +277,21 @@ def test_the_flags_choose_a_part_of_the_list_without_what_was_labeled_before(lab
 def test_more_frames_than_were_chosen_are_refused(labeled, tmp_path, flags):
     selected(tmp_path)
     with pytest.raises(UsageError, match=r"has . chosen frames; change --export_count"):
-        annotation_tasks.from_flags(arguments(workdir=tmp_path, export="folder", **flags), labeled)
+        annotation_flags.from_flags(arguments(workdir=tmp_path, export="folder", **flags), labeled)
 
 
 def test_without_the_flag_nothing_is_exported(labeled, tmp_path):
-    assert annotation_tasks.from_flags(arguments(workdir=tmp_path), labeled) == []
-    assert annotation_tasks.check(arguments(workdir=tmp_path), labeled) is None
+    assert annotation_flags.from_flags(arguments(workdir=tmp_path), labeled) == []
+    assert annotation_flags.check(arguments(workdir=tmp_path), labeled) is None
 
 
 def test_flags_are_checked_before_any_work(bare, tmp_path):
     with pytest.raises(UsageError, match="nothing says which classes"):
-        annotation_tasks.check(arguments(export="cvat"), bare)
+        annotation_flags.check(arguments(export="cvat"), bare)
     with pytest.raises(UsageError, match="choose from cvat"):
-        annotation_tasks.check(arguments(export="voc"), bare)
+        annotation_flags.check(arguments(export="voc"), bare)
     with pytest.raises(UsageError, match="--export_from is for the export of frames; add --export=cvat"):
-        annotation_tasks.check(arguments(export_from=3), bare)
+        annotation_flags.check(arguments(export_from=3), bare)
 
 
 def test_one_command_selects_and_exports(runs, prepared, tiny, command, refused, tmp_path):

@@ -13,12 +13,13 @@ import jax
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli import build, cached_depth, predictors
 from sde_seg_jax.cli.command_line import parse
-from sde_seg_jax.cli.config import call as call_with
-from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.stored.depth_cache import DepthCache
+from sde_seg_jax.experiment import build, cached_depth
+from sde_seg_jax.experiment import predictor as predictors
+from sde_seg_jax.experiment.config import call as call_with
 from sde_seg_jax.training.checkpoints import read_part
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -123,7 +124,7 @@ def test_disparity_of_crops_is_not_the_crop_of_the_disparity(depth):
 # The command, which stops itself by a signal when it codes its fifth sample.
 STOPPED = """
 import os, signal, sys
-from sde_seg_jax.cli import cache_depth
+from sde_seg_jax.experiment import depth_cache as cache_depth
 from sde_seg_jax.cli.command_line import run
 count, encode = 0, cache_depth.encode
 def encode_four(disparity):

@@ -9,8 +9,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import trees
 
-from sde_seg_jax.cli import build, predictors
 from sde_seg_jax.data.reading.source import open_source
+from sde_seg_jax.experiment import build
+from sde_seg_jax.experiment import predictor as predictors
 
 pytestmark = pytest.mark.slow
 ROWS = pathlib.Path(__file__).resolve().parents[2] / "configs/paper/ssda.py"

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.command_line import parse
+from sde_seg_jax.experiment.check import check
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 from class_maps import CITYSCAPES_TO_CAMVID

@@ -2,9 +2,9 @@ import pathlib
 
 import pytest
 
-from sde_seg_jax.cli.check import check
 from sde_seg_jax.cli.command_line import parse
-from sde_seg_jax.cli.config import UsageError, load_config, override
+from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.config import UsageError, load_config, override
 
 BASE = str(pathlib.Path(__file__).resolve().parents[2] / "configs/base.py")
 

@@ -3,7 +3,8 @@
 import pytest
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import command_line, config
+from sde_seg_jax.cli import command_line
+from sde_seg_jax.experiment import config
 from sde_seg_jax.training.loop import Interrupted
 
 

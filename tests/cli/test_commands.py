@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli.evaluate import evaluate
+from sde_seg_jax.experiment.evaluate import evaluate
 from sde_seg_jax.training.log import read_metrics
 
 

@@ -15,9 +15,10 @@ from ml_collections import config_dict
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
-from sde_seg_jax.cli import build, sources
-from sde_seg_jax.cli.config import call, load_config
-from sde_seg_jax.cli.streams import open_data
+from sde_seg_jax.data.reading.dataset import open_data
+from sde_seg_jax.experiment import build
+from sde_seg_jax.experiment.config import call, load_config
+from sde_seg_jax.experiment.weights import sources
 from sde_seg_jax.models.import_weights import network_parts, to_torch
 from sde_seg_jax.models.weight_files import read_state
 from sde_seg_jax.tasks.parts import predict, to_float

@@ -113,7 +113,7 @@ def test_a_configuration_names_data_options_and_splits(doctor, tiny, tree):
 
 def test_prepared_data_are_found_from_either_flag(doctor, tree, tiny, tmp_path):
     prepared = tmp_path / "prepared"
-    prepare("camvid", raw_dir=tree, prepared_dir=prepared, size=(24, 32), workers=1, progress=False)
+    prepare("camvid", raw_dir=tree, prepared_dir=prepared, size=(24, 32), workers=1)
     status, lines, _ = doctor(f"--prepared_dir={prepared}")
     assert status == 0
     assert "version 1.0.0" in lines[1]

@@ -8,9 +8,9 @@ import types
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli import monitor
-from sde_seg_jax.cli.config import load_config
 from sde_seg_jax.evaluation.depth import garg_crop
+from sde_seg_jax.experiment import monitor
+from sde_seg_jax.experiment.config import load_config
 from sde_seg_jax.training.log import read_metrics
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))

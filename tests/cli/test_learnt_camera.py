@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli import learnt_camera
-from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import load_config
 from sde_seg_jax.data.own import camera_files
+from sde_seg_jax.experiment import learnt_camera
+from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.config import load_config
 from sde_seg_jax.models.network import make_network
 from sde_seg_jax.types import Batch, Intrinsics, Variables
 

@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli import memory
-from sde_seg_jax.training import sharding
+from sde_seg_jax.training import memory, sharding
 from sde_seg_jax.types import Batch, Intrinsics, Streams
 
 MIB = 2**20
@@ -24,11 +23,12 @@ def batch(value):
 
 
 @pytest.fixture
-def compiled(capsys):
+def compiled():
     mesh = sharding.make_mesh([1])
     state = sharding.replicate({"w": jnp.ones(MIB, jnp.float32), "key": jax.random.key(0)}, mesh)
-    found, batches = memory.compile_and_tell(step, mesh, state, sharding.to_devices(iter(map(batch, range(4))), mesh))
-    return found, batches, state, capsys.readouterr().out
+    told, data = [], sharding.to_devices(iter(map(batch, range(4))), mesh)
+    found, batches = memory.compile_and_tell(step, mesh, state, data, told.append)
+    return found, batches, state, "".join(f"{line}\n" for line in told)
 
 
 def test_the_line_tells_state_and_activations(compiled):

@@ -9,11 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli.build import load_trained
-from sde_seg_jax.cli.config import load_config
-from sde_seg_jax.cli.selection_files import COLUMNS
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.reading.subset import published_permutation, subset
+from sde_seg_jax.experiment.build import load_trained
+from sde_seg_jax.experiment.config import load_config
+from sde_seg_jax.experiment.selection.files import COLUMNS
 from sde_seg_jax.selection import distances
 from sde_seg_jax.selection.farthest_point import from_matrix
 from sde_seg_jax.selection.features import adaptive_pool, standardize

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli.config import UsageError, load_config
-from sde_seg_jax.cli.scan import scan
-from sde_seg_jax.cli.select import check_selection
-from sde_seg_jax.cli.selection_plan import make_plan
-from sde_seg_jax.cli.selection_scores import teacher_disparity
-from sde_seg_jax.cli.selection_work import Work, student_config
 from sde_seg_jax.data.reading.memory import MemorySource
+from sde_seg_jax.experiment.config import UsageError, load_config
+from sde_seg_jax.experiment.scan import scan
+from sde_seg_jax.experiment.selection.plan import make_plan
+from sde_seg_jax.experiment.selection.scores import teacher_disparity
+from sde_seg_jax.experiment.selection.select import check_selection
+from sde_seg_jax.experiment.selection.work import Work, student_config
 from sde_seg_jax.label_spaces import CITYSCAPES
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import tree_folder
 
-from sde_seg_jax.cli import spaces
+from sde_seg_jax.experiment import spaces
 from sde_seg_jax.label_spaces import CITYSCAPES, LabelSpace
 
 ROAD = [["road", 128, 64, 128], ["car", 0, 0, 142]]

@@ -7,13 +7,15 @@ import shutil
 import pytest
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli import pipeline, table_runs
-from sde_seg_jax.cli.begun import refuse_other_config
-from sde_seg_jax.cli.config import UsageError, as_json, load_config
-from sde_seg_jax.cli.selection_files import Chosen, write_chosen
-from sde_seg_jax.cli.selection_report import PAGE
-from sde_seg_jax.cli.table_file import references
-from sde_seg_jax.cli.train import resolve
+from sde_seg_jax.experiment import stages
+from sde_seg_jax.experiment.begun import refuse_other_config
+from sde_seg_jax.experiment.config import UsageError, as_json, load_config
+from sde_seg_jax.experiment.selection.files import Chosen, write_chosen
+from sde_seg_jax.experiment.selection.report import PAGE
+from sde_seg_jax.experiment.table import runs as table_runs
+from sde_seg_jax.experiment.table.file import references
+from sde_seg_jax.experiment.train import resolve
+from sde_seg_jax.reporter import Collected
 from sde_seg_jax.training.loop import Diverged
 
 TINY = pathlib.Path(__file__).resolve().parents[1] / "tiny" / "selection_table.py"
@@ -167,15 +169,16 @@ def test_a_failed_selection_fails_its_rows_and_no_others(call, made):
     assert "select_ds failed: the loss is nan" in err
 
 
-def test_a_stage_that_selects_is_selected_once(tmp_path, monkeypatch, capsys):
+def test_a_stage_that_selects_is_selected_once(tmp_path, monkeypatch):
     config, calls = load_config(str(TINY), "select_us"), []
-    monkeypatch.setattr(pipeline, "select", lambda config, folder: calls.append(folder))
-    assert pipeline.run_stage(config, tmp_path, "select_us") == {}
+    monkeypatch.setattr(stages, "select", lambda config, folder, reporter: calls.append(folder))
+    assert stages.run_stage(config, tmp_path, "select_us") == {}
     write_chosen(tmp_path, [Chosen(rank, name, 4, "us") for rank, name in enumerate(NAMES, start=1)])
     (tmp_path / PAGE).touch()
-    assert pipeline.run_stage(config, tmp_path, "select_us") == {}
+    told = Collected()
+    assert stages.run_stage(config, tmp_path, "select_us", told) == {}
     assert calls == [tmp_path]
-    assert "select_us: 4 samples are chosen" in capsys.readouterr().out
+    assert told.lines == [f"select_us: 4 samples are chosen in {tmp_path}"]
 
 
 def test_a_selection_takes_the_time_of_its_students(tmp_path):

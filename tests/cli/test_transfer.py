@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sde_seg_jax.cli.config import UsageError
-from sde_seg_jax.cli.sources import WeightsFile, Workdir
-from sde_seg_jax.cli.transfer import Rule, parse, table, transfer
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.weights.sources import WeightsFile, Workdir
+from sde_seg_jax.experiment.weights.transfer import Rule, parse, table, transfer
 from sde_seg_jax.models.weight_files import Weights, WeightsError
 from sde_seg_jax.training.checkpoints import CheckpointError
 from sde_seg_jax.types import Variables

@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
-from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import as_json, load_config, load_module
+from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.config import as_json, load_config, load_module
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODULES = [*sorted((ROOT / "configs").rglob("*.py")), ROOT / "tests/tiny/config.py"]

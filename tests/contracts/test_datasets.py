@@ -35,7 +35,7 @@ def folders(tmp_path_factory):
             if find(name).layout is not None:
                 trees.write(name, raw)
             options = SMALL.get(name, {})
-            prepare(name, raw_dir=raw, prepared_dir=done[name], size=SIZE, workers=1, progress=False, **options)
+            prepare(name, raw_dir=raw, prepared_dir=done[name], size=SIZE, workers=1, **options)
         return done[name]
 
     return folder

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from sde_seg_jax.cli.check import check
-from sde_seg_jax.cli.config import UsageError, load_config, load_module
-from sde_seg_jax.cli.rows import parse
-from sde_seg_jax.cli.table_file import references
+from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.config import UsageError, load_config, load_module
+from sde_seg_jax.experiment.rows import parse
+from sde_seg_jax.experiment.table.file import references
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STREETS = ROOT / "configs/streets_ablation.py"

@@ -4,9 +4,9 @@ import pathlib
 
 import pytest
 
-from sde_seg_jax.cli.config import UsageError, as_json, load_config, load_module
-from sde_seg_jax.cli.select import check_selection
-from sde_seg_jax.cli.table_file import references
+from sde_seg_jax.experiment.config import UsageError, as_json, load_config, load_module
+from sde_seg_jax.experiment.selection.select import check_selection
+from sde_seg_jax.experiment.table.file import references
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STREETS, ABLATION = ROOT / "configs/streets_selection.py", ROOT / "configs/streets_ablation.py"

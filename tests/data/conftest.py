@@ -10,7 +10,7 @@ from sde_seg_jax.data.reading.source import open_source
 @pytest.fixture(scope="session")
 def prepared_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(SPEC, prepared_dir=folder, size=SIZE, workers=1, progress=False)
+    prepare(SPEC, prepared_dir=folder, size=SIZE, workers=1)
     return folder
 
 

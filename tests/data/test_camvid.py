@@ -53,7 +53,6 @@ def make(raw, size=SHAPE, **options):
         size=size,
         image_format="png",
         workers=1,
-        progress=False,
         **options,
     )
     return folder
@@ -184,7 +183,7 @@ def test_a_missing_raw_folder_says_what_is_expected(tmp_path, missing, message):
 @pytest.mark.skipif(not KIT.is_dir(), reason="CamVid itself is not in ../shared/data/camvid")
 def test_the_real_clip_trains_depth(tmp_path):
     size = (90, 120)
-    prepare("camvid", raw_dir=KIT, prepared_dir=tmp_path, size=size, splits=["video"], workers=1, progress=False)
+    prepare("camvid", raw_dir=KIT, prepared_dir=tmp_path, size=size, splits=["video"], workers=1)
     source = open_source("camvid", tmp_path, "video")
     assert len(source) == 99
     assert all(re.fullmatch(r"0016E5_0[78]\d{3}", name) for name in source.names)

@@ -25,7 +25,7 @@ def maps():
 
 @pytest.fixture
 def prepared(tmp_path):
-    return prepare(SPEC, prepared_dir=tmp_path, size=SIZE, workers=1, progress=False)
+    return prepare(SPEC, prepared_dir=tmp_path, size=SIZE, workers=1)
 
 
 def writer(prepared, origin=ORIGIN, shard_size=4, **options):

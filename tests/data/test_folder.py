@@ -46,7 +46,6 @@ def make(root, **options):
         size=SIZE,
         image_format="png",
         workers=1,
-        progress=False,
         **options,
     )
     return {split: open_source("folder", prepared, split) for split in options.get("splits", folder.SPEC.splits)}

@@ -8,6 +8,7 @@ import pytest
 from tiny_scenes import SIZE as SPEC_SIZE
 from tiny_scenes import SPEC
 
+from sde_seg_jax.data.matching import geometry_index
 from sde_seg_jax.data.matching.geometry_distance import SCALES, normalize
 from sde_seg_jax.data.matching.geometry_index import (
     area_weights,
@@ -18,7 +19,6 @@ from sde_seg_jax.data.matching.geometry_index import (
     save,
 )
 from sde_seg_jax.data.matching.geometry_maps import Crops, GeometryMaps
-from sde_seg_jax.data.matching import geometry_index
 from sde_seg_jax.data.preparing.depth_cache_writer import CacheWriter
 from sde_seg_jax.data.preparing.prepare import prepare
 from sde_seg_jax.data.stored.depth_cache import DepthCache, Place, encode
@@ -112,7 +112,7 @@ def test_a_disparity_that_is_not_finite_or_of_another_size_names_its_sample(buil
 
 
 def test_a_depth_cache_gives_the_maps_without_reading_images(tmp_path):
-    prepared = prepare(SPEC, prepared_dir=tmp_path, size=SPEC_SIZE, workers=1, progress=False)
+    prepared = prepare(SPEC, prepared_dir=tmp_path, size=SPEC_SIZE, workers=1)
     origin = {"weights": "w" * 64, "checkpoint": "runs/depth", "step": 1, "model": {}}
     writer, values = CacheWriter(Place(prepared, "depth", "train"), origin), maps(6, SPEC_SIZE)
     writer.fill(encode(values[index]) for index in writer.indices())

@@ -253,9 +253,7 @@ def test_an_unknown_split_and_a_missing_folder_are_errors(tree):
 @pytest.fixture
 def prepared(tmp_path):
     tree = trees.write("camvid", tmp_path / "raw")
-    folder = prepare(
-        "camvid", raw_dir=tree, prepared_dir=tmp_path, size=(24, 32), image_format="png", workers=1, progress=False
-    )
+    folder = prepare("camvid", raw_dir=tree, prepared_dir=tmp_path, size=(24, 32), image_format="png", workers=1)
     return pathlib.Path(folder)
 
 

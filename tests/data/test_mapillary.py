@@ -31,7 +31,7 @@ def raw(tmp_path):
 
 def make(raw, name="mapillary", size=SIZE, **options):
     folder = raw.parent / "prepared"
-    prepare(name, raw_dir=raw, prepared_dir=folder, size=size, image_format="png", workers=1, progress=False, **options)
+    prepare(name, raw_dir=raw, prepared_dir=folder, size=size, image_format="png", workers=1, **options)
     return folder
 
 

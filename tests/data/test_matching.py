@@ -7,11 +7,11 @@ import math
 import jax
 import numpy as np
 import pytest
-from sde_seg_jax.data.matching.matching import Matching, draw
 
 from sde_seg_jax.data.matching.geometry_distance import distances, row_weights
 from sde_seg_jax.data.matching.geometry_index import build, facts_of
 from sde_seg_jax.data.matching.geometry_maps import Crops, GeometryMaps
+from sde_seg_jax.data.matching.matching import Matching, draw
 from sde_seg_jax.data.reading import augment, memory, order, pipeline
 from sde_seg_jax.data.reading.picks import Pick, PlainPicks
 from sde_seg_jax.label_spaces import CITYSCAPES

@@ -17,7 +17,7 @@ from sde_seg_jax.data.spec import find
 def opened(name, root, tmp_path, split="train", **options):
     """The split, prepared at a size that is none of the raw files'."""
     place = {"raw_dir": root, "prepared_dir": tmp_path / "prepared", "size": (10, 14), "splits": [split]}
-    prepare(name, **place, progress=False, workers=1, skip_bad=True, **options)
+    prepare(name, **place, workers=1, skip_bad=True, **options)
     return open_source(name, tmp_path / "prepared", split)
 
 

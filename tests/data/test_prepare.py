@@ -9,10 +9,11 @@ from tiny_scenes import SIZE, SPEC, load
 from sde_seg_jax.data.preparing.prepare import prepare
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.spec import find
+from sde_seg_jax.reporter import CONSOLE
 
 
 def make(folder, spec=SPEC, size=SIZE, **options):
-    return prepare(spec, prepared_dir=folder, size=size, workers=1, progress=False, **options)
+    return prepare(spec, prepared_dir=folder, size=size, workers=1, **options)
 
 
 def test_stored_samples_are_the_described_ones_in_their_order(source):
@@ -130,7 +131,7 @@ def test_samples_without_a_label_are_ignored_everywhere_and_flagged(tmp_path):
 
 
 def test_worker_processes_write_the_same_data(tmp_path, source):
-    prepare(SPEC, prepared_dir=tmp_path, size=SIZE, splits=["train"], count=8, workers=2, progress=False)
+    prepare(SPEC, prepared_dir=tmp_path, size=SIZE, splits=["train"], count=8, workers=2)
     parallel = open_source(SPEC, tmp_path, "train")
     assert parallel.names[:6] == source.names
     for index in range(6):
@@ -139,10 +140,12 @@ def test_worker_processes_write_the_same_data(tmp_path, source):
 
 
 def test_progress_shows_count_and_time_left(tmp_path, capfd):
-    prepare(SPEC, prepared_dir=tmp_path, size=SIZE, workers=1)
+    prepare(SPEC, prepared_dir=tmp_path, size=SIZE, workers=1, reporter=CONSOLE)
     output = capfd.readouterr()
     assert re.search(r"tiny_scenes: 100%.*12/12 \[00:\d\d<00:00", output.err)
-    assert not output.out
+    assert "needs about" in output.out
+    prepare(SPEC, prepared_dir=tmp_path / "silent", size=SIZE, workers=1)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tiny_files import COUNT, SIZE, SPEC
 
 from sde_seg_jax.data.preparing.prepare import prepare
 from sde_seg_jax.data.reading.source import open_source
+from sde_seg_jax.reporter import Collected
 
 SCRIPT = """
 import sys
@@ -17,7 +18,7 @@ sys.path.insert(0, {here!r})
 from tiny_files import SIZE, SPEC
 from sde_seg_jax.data.preparing.prepare import prepare
 if __name__ == "__main__":
-    prepare(SPEC, prepared_dir={out!r}, size=SIZE, workers={workers}, progress=False, folder={folder!r})
+    prepare(SPEC, prepared_dir={out!r}, size=SIZE, workers={workers}, folder={folder!r})
 """
 
 
@@ -33,9 +34,9 @@ def make(tmp_path, faults):
     """make(where) prepares into tmp_path/where; returns the folder, and what was told."""
 
     def call(where="out", **options):
-        told = []
-        arguments = {"workers": 1, "progress": False, "tell": told.append, "folder": str(faults)} | options
-        return prepare(SPEC, prepared_dir=tmp_path / where, size=SIZE, **arguments), told
+        told = Collected()
+        arguments = {"workers": 1, "reporter": told, "folder": str(faults)} | options
+        return prepare(SPEC, prepared_dir=tmp_path / where, size=SIZE, **arguments), told.lines
 
     return call
 
@@ -122,11 +123,9 @@ def test_other_raw_files_start_anew(make, faults, tmp_path, monkeypatch):
     import dataclasses
 
     fewer = dataclasses.replace(SPEC, items=lambda *a, **k: SPEC.items(*a, **k)[:-1])
-    told = []
-    prepare(
-        fewer, prepared_dir=tmp_path / "out", size=SIZE, workers=1, progress=False, tell=told.append, folder=str(faults)
-    )
-    assert told[0].endswith("is of other raw files")
+    told = Collected()
+    prepare(fewer, prepared_dir=tmp_path / "out", size=SIZE, workers=1, reporter=told, folder=str(faults))
+    assert told.lines[0].endswith("is of other raw files")
     assert len(open_source(SPEC, tmp_path / "out", "val")) == COUNT - 1
 
 

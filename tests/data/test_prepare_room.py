@@ -17,6 +17,7 @@ from sde_seg_jax.data.preparing import shards
 from sde_seg_jax.data.preparing.prepare import estimate, prepare
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.stored import remote
+from sde_seg_jax.reporter import Collected
 
 
 @pytest.fixture
@@ -42,23 +43,23 @@ def memory(monkeypatch, tmp_path):
 
 
 def make(arguments, **options):
-    told = []
-    return prepare(SPEC, **{"progress": False, "tell": told.append} | arguments | options), told
+    told = Collected()
+    return prepare(SPEC, **{"reporter": told} | arguments | options), told.lines
 
 
 def test_the_estimate_is_told_and_close_and_writes_nothing(arguments, tmp_path, faults):
-    told = []
-    size = estimate(SPEC, **arguments, tell=told.append)
+    told = Collected()
+    size = estimate(SPEC, **arguments, reporter=told)
     assert not (tmp_path / "out").exists()
     assert len((faults / "loads").read_text().split()) == 16
     folder, again = make(arguments)
     pattern = r"needs about [\d.]+ [kM]B \(40\+40 samples, from 16 samples\), free: [\d.]+ [GTM]B"
-    assert re.fullmatch(pattern, told[0])
+    assert re.fullmatch(pattern, told.lines[0])
     assert re.fullmatch(pattern, again[0])
     data = sum(path.stat().st_size for path in pathlib.Path(folder).glob("*array_record*"))
     assert abs(size / data - 1) < 0.35  # tiny records in files of whole 64 KB blocks; real data: about 2 %
-    assert estimate(SPEC, **arguments, tell=told.append) == 0
-    assert told[-1] == f"needs nothing: '{folder}' is prepared"
+    assert estimate(SPEC, **arguments, reporter=told) == 0
+    assert told.lines[-1] == f"needs nothing: '{folder}' is prepared"
 
 
 def test_too_little_room_is_refused_before_anything_is_written(arguments, tmp_path, monkeypatch):

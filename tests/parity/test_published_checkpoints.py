@@ -12,8 +12,9 @@ from filled import assert_summary, shapes
 from golden import Recording, fill, full_dir, nchw, nhwc
 from test_state_dict_names import DEC6, DEC9, DEC11, JOINT
 
-from sde_seg_jax.cli import build, convert
+from sde_seg_jax.cli import convert
 from sde_seg_jax.cli.command_line import run
+from sde_seg_jax.experiment import build
 from sde_seg_jax.models.import_weights import COUNTER
 from sde_seg_jax.models.network import make_network
 from sde_seg_jax.models.pose import PoseDecoder

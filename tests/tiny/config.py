@@ -7,7 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "configs"))
 import base
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.config import pick_row
+from sde_seg_jax.experiment.config import pick_row
 
 ROWS = {
     "depth": {},

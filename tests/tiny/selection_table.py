@@ -7,7 +7,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import config as tiny
 from ml_collections import ConfigDict
 
-from sde_seg_jax.cli.rows import change, parse
+from sde_seg_jax.experiment.rows import change, parse
 
 TITLE = "Tiny selection"
 METRIC = "miou"

@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import config as tiny
 
-from sde_seg_jax.cli.rows import change, parse
+from sde_seg_jax.experiment.rows import change, parse
 
 TITLE = "Tiny table"
 METRIC = "miou"

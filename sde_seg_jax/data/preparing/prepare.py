@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from etils import epath
@@ -26,12 +26,9 @@ from sde_seg_jax.data.stored.finished import (
     metadata,
     still_wanted,
 )
+from sde_seg_jax.reporter import SILENT, Reporter
 
 __all__ = ["LEFT_OUT", "VERSION", "estimate", "find_prepared", "metadata", "prepare"]
-
-
-def _silent(message: str) -> None:
-    """Tells nobody."""
 
 
 def prepare(
@@ -43,9 +40,8 @@ def prepare(
     splits: Sequence[str] | None = None,
     image_format: str | None = None,
     workers: int | None = None,
-    progress: bool = True,
     skip_bad: bool = False,
-    tell: Callable[[str], None] = _silent,
+    reporter: Reporter = SILENT,
     **options: Any,
 ) -> epath.Path | str:
     """Prepares data set `name` below `prepared_dir` and returns its folder (its address, if that is far away).
@@ -63,9 +59,8 @@ def prepare(
       image_format: "jpeg" (quality 98) or "png" (exact, several times larger and slower to read); None: what
         there is, else jpeg.
       workers: processes; None: one a core.
-      progress: show a bar with the time left.
       skip_bad: leave samples with a problem out and list them, instead of ending at the first.
-      tell: is called with lines on disk space and on continuing.
+      reporter: is told about disk space and continuing, and shows a bar.
       **options: of the data set.
 
     Warns:
@@ -86,7 +81,7 @@ def prepare(
     from sde_seg_jax.data.preparing.writing import write
 
     target = open_target(prepared_dir, spec.name, spec.version)
-    facts = write(plan, target, workers=workers or os.cpu_count(), skip_bad=skip_bad, progress=progress, tell=tell)
+    facts = write(plan, target, workers=workers or os.cpu_count(), skip_bad=skip_bad, reporter=reporter)
     for line in facts["warnings"][len(plan.earlier["warnings"]) if plan.earlier else 0 :]:
         warnings.warn(line, stacklevel=2)
     return find_finished(spec, prepared_dir)
@@ -102,12 +97,12 @@ def estimate(
     image_format: str | None = None,
     workers: int | None = None,
     skip_bad: bool = False,
-    tell: Callable[[str], None] = _silent,
+    reporter: Reporter = SILENT,
     **options: Any,
 ) -> int:
     """Returns how many bytes `prepare` with these arguments would still write; it writes nothing itself.
 
-    Extrapolated from about 16 samples, spread evenly. `tell` gets a line that also says what is free.
+    Extrapolated from about 16 samples, spread evenly. `reporter` gets a line that also says what is free.
 
     Raises:
       ValueError: as `prepare`.
@@ -118,7 +113,7 @@ def estimate(
     if finished is not None:
         recipe = still_wanted(finished, recipe, any_format=image_format is None)
         if not recipe["splits"]:
-            tell(f"needs nothing: '{finished}' is prepared")
+            reporter.tell(f"needs nothing: '{finished}' is prepared")
             return 0
     plan = _plan(spec, recipe, raw_dir, skip_bad, finished)
     from sde_seg_jax.data.preparing.unfinished import Unfinished
@@ -128,7 +123,7 @@ def estimate(
     target = open_target(prepared_dir, spec.name, spec.version)
     todo = Unfinished(plan, target).todo
     with contextlib.closing(Work(plan, todo, workers or os.cpu_count())) as work:
-        return check_room(plan, work, target, tell)
+        return check_room(plan, work, target, reporter.tell)
 
 
 def _plan(spec: DatasetSpec, recipe: dict[str, Any], raw_dir, skip_bad: bool, finished):

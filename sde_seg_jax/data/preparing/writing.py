@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from sde_seg_jax.data.preparing import samples, shards
 from sde_seg_jax.data.preparing.shards import Shard
@@ -19,6 +18,7 @@ from sde_seg_jax.data.preparing.unfinished import Facts, Unfinished
 from sde_seg_jax.data.preparing.work import Plan, Work
 from sde_seg_jax.data.stored.codec import Coded
 from sde_seg_jax.data.stored.finished import LEFT_OUT
+from sde_seg_jax.reporter import Reporter
 
 WHOLE_SPLIT = ("neighbors", "depth", "pose")  # fields that all samples of a split have, or none
 
@@ -29,8 +29,7 @@ def write(
     *,
     workers: int,
     skip_bad: bool,
-    progress: bool,
-    tell: Callable[[str], None],
+    reporter: Reporter,
 ) -> dict[str, Any]:
     """Writes what `target` lacks of the plan, gives it its name, and returns the metadata.
 
@@ -40,15 +39,17 @@ def write(
     """
     unfinished = Unfinished(plan, target)
     if unfinished.done:
-        tell(f"continuing: {len(unfinished.done)} of {len(plan.shards())} files of '{target.url}' are finished")
+        reporter.tell(
+            f"continuing: {len(unfinished.done)} of {len(plan.shards())} files of '{target.url}' are finished"
+        )
     elif unfinished.differs:
-        tell(f"starting anew: the unfinished '{target.url}' is of {unfinished.differs}")
+        reporter.tell(f"starting anew: the unfinished '{target.url}' is of {unfinished.differs}")
     with contextlib.closing(Work(plan, unfinished.todo, workers)) as work:
-        check_room(plan, work, target, tell)
+        check_room(plan, work, target, reporter.tell)
         with explained(target), target.writing():
             try:
                 unfinished.begin()
-                _write_shards(plan, work, unfinished, target, skip_bad, progress)
+                _write_shards(plan, work, unfinished, target, skip_bad, reporter)
                 return _finish(plan, unfinished, target, skip_bad)
             finally:
                 if not unfinished.done:  # nothing to continue with
@@ -78,13 +79,13 @@ def readable(size: int) -> str:
     return f"{size / 10**unit:.3g} {dict(zip((12, 9, 6, 3, 0), ('TB', 'GB', 'MB', 'kB', 'bytes'), strict=True))[unit]}"
 
 
-def _write_shards(plan, work: Work, unfinished: Unfinished, target, skip_bad: bool, progress: bool) -> None:
+def _write_shards(plan, work: Work, unfinished: Unfinished, target, skip_bad: bool, reporter: Reporter) -> None:
     checks = {split: _Checks(plan, split, skip_bad) for split in plan.items}
     for shard in plan.shards():
         if shard.file in unfinished.done:
             checks[shard.split].remember(unfinished.done[shard.file][0])
     total = sum(map(len, plan.items.values()))
-    with tqdm(total=total, initial=total - work.count, desc=plan.spec.name, unit="img", disable=not progress) as bar:
+    with reporter.bar(total=total, initial=total - work.count, desc=plan.spec.name, unit="img") as bar:
         for shard in unfinished.todo:
             facts = Facts(plan.space.num_classes)
             records = _records(work, shard, facts, checks[shard.split], bar)
@@ -92,7 +93,7 @@ def _write_shards(plan, work: Work, unfinished: Unfinished, target, skip_bad: bo
             unfinished.add(shard, facts)
 
 
-def _records(work: Work, shard: Shard, facts: Facts, checks: _Checks, bar: tqdm) -> Iterator[bytes]:
+def _records(work: Work, shard: Shard, facts: Facts, checks: _Checks, bar) -> Iterator[bytes]:
     for outcome in work.take(shard):
         bar.update()  # before handing over: the writer leaves the last one suspended
         facts.warnings += outcome.warnings

@@ -1,0 +1,1 @@
+"""Chosen frames as tasks for labelling tools, with classes and first labels."""

@@ -1,0 +1,85 @@
+"""Whether a run may go on in a folder: only with the configuration that it was begun with."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from ml_collections import config_dict
+
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.training.checkpoints import CheckpointError, newest_step
+
+CONFIG = "config.json"
+# What a network learns does not depend on these: places, memory, and when something is written or looked at.
+FREE = (
+    *("data.raw_dir", "data.prepared_dir", "data.in_memory", "model.remat"),
+    *("eval.batch_size", "eval.classes", "eval.depth_crop"),
+    *(f"train.{key}" for key in ("log_every", "save_every", "eval_every", "picture_every", "collapse_after")),
+)
+FILLED = ("data.classes",)  # empty in a configuration file: data that bring their classes are prepared first
+EXTENDABLE = ("train.steps", *FREE)  # a finished run may also be made longer
+
+
+def refuse_other_config(config: dict, folder: pathlib.Path | str, may_change: Collection[str] = FREE) -> None:
+    """Raises UsageError if a run with another configuration was begun in `folder`; keys in `may_change` may differ.
+
+    `config` is as `as_json` makes it, before "@stage" is replaced by a path: it stands for any folder of that name,
+    so that a folder of runs can be moved or copied from another machine.
+    """
+    path = pathlib.Path(folder).expanduser() / CONFIG
+    if not path.is_file():
+        return
+    before, now = dict(_flat(read_json(path))), dict(_flat(config))
+    given = [key for key in {**now, **before} if key not in FILLED or now.get(key)]
+    changed = [key for key in given if key not in may_change and not _same(now.get(key), before.get(key))]
+    if changed:
+        key = changed[0]
+        more = f", and {len(changed) - 1} more keys" if len(changed) > 1 else ""
+        raise UsageError(
+            f"{folder} was begun with another configuration (config.{key} differs: {before.get(key)!r} then, "
+            f"{now.get(key)!r} now{more}): choose another --workdir, or delete that folder; "
+            f"only these keys may change: {', '.join(may_change)}"
+        )
+
+
+def steps_done(folder: pathlib.Path | str) -> int:
+    """The newest checkpoint's step; 0 if there is none."""
+    try:
+        return newest_step(str(folder))
+    except CheckpointError:
+        return 0
+
+
+def keep_places(stored: config_dict.ConfigDict, config: config_dict.ConfigDict) -> config_dict.ConfigDict:
+    """A stored configuration with the keys that may change taken from `config`: the data may have moved since."""
+    for key in FREE:
+        section, name = key.split(".")
+        if name in config.get(section, {}):
+            stored[section][name] = config[section][name]
+    return stored
+
+
+def read_json(path: pathlib.Path) -> dict:
+    """A JSON file. Raises UsageError that names it if it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path} is damaged ({error}): delete it, or its folder to begin again") from error
+
+
+def _flat(config: dict) -> Iterator[tuple[str, Any]]:
+    for section, value in config.items():
+        if isinstance(value, dict):
+            yield from ((f"{section}.{key}", value[key]) for key in value)
+        else:
+            yield section, value
+
+
+def _same(now: Any, before: Any) -> bool:
+    if isinstance(now, str) and isinstance(before, str) and now.startswith("@"):
+        wanted = pathlib.PurePath(now[1:]).parts  # of "@stage/file" both
+        return pathlib.PurePath(before.removeprefix("@")).parts[-len(wanted) :] == wanted
+    return now == before

@@ -1,0 +1,55 @@
+"""Whether a configuration can be used, before any work: preparing data takes long, a typo is found at once."""
+
+from __future__ import annotations
+
+from ml_collections import config_dict
+
+from sde_seg_jax.evaluation.depth import CROPS
+from sde_seg_jax.experiment.build import build_network, loop_section, make_factor, task_section
+from sde_seg_jax.experiment.cached_depth import streams_read
+from sde_seg_jax.experiment.config import call, check_keys
+from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
+from sde_seg_jax.experiment.matching import check_matching
+from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
+from sde_seg_jax.experiment.weights.transfer import check_transfer
+from sde_seg_jax.label_spaces import subsets
+from sde_seg_jax.tasks.parts import choose, find_loss, find_task
+from sde_seg_jax.training import loop
+from sde_seg_jax.training.micro_batches import part_size
+from sde_seg_jax.training.optimizers import make_optimizer
+
+SECTIONS = (
+    *("name", "seed", "pipeline", "data", "dataset", "model", "sources", "task", "losses"),
+    *("optim", "schedule", "train", "eval", "select", "source_data", "source_dataset", "matching"),
+)
+EVAL = ("batch_size", "classes", "depth_crop")
+GIVEN_TO_LOOP = (  # arguments of loop.train that cli.train makes
+    *("images_per_step", "checkpoints", "config", "log"),
+    *("rates", "evaluate", "pictures", "title"),
+)
+
+
+def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
+    """Raises ValueError, naming key and remedy, for unknown keys and names and for sizes that do not fit.
+
+    `sources`: the starting weights must be there, too.
+    """
+    check_keys("", SECTIONS, config)
+    check_keys("eval", EVAL, config.eval)
+    choose(CROPS, config.eval.get("depth_crop", "none"), "eval.depth_crop")
+    data = open_streams(config)
+    subsets(data.space, config.eval.get("classes", 0))
+    network = build_network(config)
+    if network.intrinsics is not None:
+        check_learnt_camera(config.model.learn_intrinsics, data.flip)
+    for name in config.losses:
+        find_loss(name)
+    task = find_task(config.task.name)
+    call("task", task.make_loss, task_section(config), network, losses=dict(config.losses))
+    check_source_domain(config)
+    check_matching(config, streams_read(config))
+    make_factor(config)
+    check_keys("optim", make_optimizer, config.optim, fixed=("schedule",))
+    check_keys("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
+    part_size(data.batch_size, config.train.micro_batches)
+    check_transfer(config, network, sources=sources)

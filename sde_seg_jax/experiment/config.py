@@ -1,0 +1,173 @@
+"""Configuration files: their rows, keys and values.
+
+A config section is the keyword arguments of one function; `call` checks them against its signature, so that a typo is
+an error at start-up that names the nearest right key.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import importlib.util
+import inspect
+import json
+import pathlib
+import sys
+import types
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+from ml_collections import config_dict
+
+ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
+
+
+class UsageError(ValueError):
+    """A command line or configuration that cannot be used; the message names the key and the remedy."""
+
+
+def load_module(path: str) -> types.ModuleType:
+    """A configuration file as a module. Raises UsageError for a missing file."""
+    file = pathlib.Path(path)
+    if not file.is_file():
+        known = sorted(str(p) for p in pathlib.Path("configs").rglob("*.py"))
+        near = difflib.get_close_matches(path, known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none in ./configs'}"
+        raise UsageError(f"--config={path}: no such file; {hint}")
+    beside, above = file.resolve().parents[:2]
+    for folder in [beside, above] if (above / "base.py").is_file() else [beside]:  # a config imports base.py
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
+    spec = importlib.util.spec_from_file_location(f"_config_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
+    """Runs `get_config(row)` of a configuration file. Raises UsageError for a missing file or an unknown row."""
+    module = load_module(path)
+    if row and not inspect.signature(module.get_config).parameters:
+        raise UsageError(f"--config={path}:{row}: this configuration has no rows; leave out ':{row}'")
+    return (module.get_config(row) if row else module.get_config()).lock()
+
+
+def override(config: config_dict.ConfigDict, overrides: Mapping[str, str]) -> config_dict.ConfigDict:
+    """Replaces values by section.key -> text, in place. Raises UsageError for unknown keys and bad values."""
+    for key, text in overrides.items():
+        _check_key(config, key)
+        value = parse_value(text, _get(config, key), key)
+        with config.ignore_type():
+            config.update_from_flattened_dict({key: value})
+    return config
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFile:
+    """A configuration file, one of its rows, and values for some of its keys: section.key -> text."""
+
+    path: str
+    row: str = ""
+    overrides: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def config(self, row: str | None = None) -> config_dict.ConfigDict:
+        """The configuration of a row (default: the one that was named), with the values replaced. Raises UsageError."""
+        return override(load_config(self.path, self.row if row is None else row), self.overrides)
+
+
+def pick_row(rows: dict[str, dict], row: str, file: str) -> dict:
+    """For configuration files: the changes of a row. Raises UsageError that names the nearest row."""
+    if row not in rows:
+        near = difflib.get_close_matches(row, rows, 1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(f"{file} has no row '{row}'; {hint}rows: {', '.join(rows)}")
+    return rows[row]
+
+
+def _check_key(config: config_dict.ConfigDict, dotted: str) -> None:
+    node, seen = config, "config"
+    for part in dotted.split("."):
+        if not isinstance(node, config_dict.ConfigDict) or part not in node:
+            keys = list(node.keys()) if isinstance(node, config_dict.ConfigDict) else []
+            raise UsageError(_unknown_key(f"{seen}.{part}", part, keys))
+        node, seen = node[part], f"{seen}.{part}"
+
+
+def _unknown_key(where: str, key: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(sorted(known))}"
+    return f"unknown key '{where}': {hint}"
+
+
+def call(section: str, function: Callable, arguments: Any, *positional: Any, **fixed: Any) -> Any:
+    """function(*positional, **arguments, **fixed), after checking the keys against its signature.
+
+    Raises UsageError for a key the function does not take, and for a required one that is missing.
+    """
+    check_keys(section, function, arguments, fixed)
+    return function(*positional, **plain(arguments), **fixed)
+
+
+def check_keys(section: str, reader: Callable | Collection[str], keys: Iterable[str], fixed: Collection[str] = ()):
+    """Compares a section's keys with the names, or the keyword arguments but the `fixed`, that are read from it.
+
+    Raises UsageError for a key that nothing reads, and for a required one that is missing.
+    """
+    names, required = reader, ()
+    if callable(reader):
+        parameters = inspect.signature(reader).parameters
+        names = [n for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY and n not in fixed]
+        required = [n for n in names if parameters[n].default is inspect.Parameter.empty]
+    where = f"config.{section}" if section else "config"
+    for key in keys:
+        if key not in names:
+            raise UsageError(_unknown_key(f"{where}.{key}", key, names))
+    missing = [n for n in required if n not in keys]
+    if missing:
+        raise UsageError(f"{where} lacks '{missing[0]}'")
+
+
+def plain(section: Any) -> Any:
+    """ConfigDict -> plain Python containers."""
+    if isinstance(section, config_dict.ConfigDict):
+        return {key: plain(value) for key, value in section.items()}
+    return list(section) if isinstance(section, tuple) else section
+
+
+def as_json(config: config_dict.ConfigDict) -> dict:
+    """The configuration as JSON types, as stored in checkpoints and reports. Raises UsageError for other types."""
+    try:
+        return json.loads(json.dumps(plain(config)))
+    except TypeError as error:
+        raise UsageError(f"the configuration holds a value that is not JSON: {error}") from error
+
+
+def _get(config: config_dict.ConfigDict, dotted: str) -> Any:
+    for part in dotted.split("."):
+        config = config[part]
+    return config
+
+
+def parse_value(text: str, current: Any, key: str) -> Any:
+    """A command-line value in the type of the value it replaces. Raises UsageError."""
+    if isinstance(current, str):
+        return text
+    try:
+        value = {"true": True, "false": False}.get(text.lower())
+        value = ast.literal_eval(text) if value is None else value
+    except (ValueError, SyntaxError):
+        raise UsageError(f"config.{key}={text}: expected something like {current!r}") from None
+    if value is None:  # "None" switches an optional value off; a function that needs one says so
+        return None
+    if isinstance(current, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(current, (tuple, list)) and isinstance(value, (tuple, list)):
+        return tuple(value)
+    if key in ONE_OR_SEVERAL and isinstance(value, (tuple, list)) and all(type(one) is int for one in value):
+        return tuple(value)
+    if key in ONE_OR_SEVERAL and type(value) is int:
+        return value
+    if isinstance(current, config_dict.ConfigDict) or (current is not None and type(value) is not type(current)):
+        raise UsageError(f"config.{key}={text}: expected something like {plain(current)!r}")
+    return value

@@ -1,0 +1,126 @@
+"""Disparities of a depth run beside the prepared data, for training without its network."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import config_dict
+
+from sde_seg_jax.data.preparing.depth_cache_writer import SHARD_SIZE, CacheWriter
+from sde_seg_jax.data.reading.some import Some
+from sde_seg_jax.data.stored.depth_cache import Place, encode
+from sde_seg_jax.experiment import build
+from sde_seg_jax.experiment import predictor as predictors
+from sde_seg_jax.experiment.cached_depth import depth_fingerprint
+from sde_seg_jax.experiment.config import UsageError, as_json
+from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training import sharding
+from sde_seg_jax.training.checkpoints import FOLDER, locate
+from sde_seg_jax.training.loop import Interrupted
+
+
+def cache_depth(
+    config: config_dict.ConfigDict,
+    checkpoint: str,
+    splits: Sequence[str] = (),
+    batch_size: int = 8,
+    shard_size: int = SHARD_SIZE,
+    replace: bool = False,
+    reporter: Reporter = SILENT,
+) -> str:
+    """Writes what is missing of the caches of `splits`; returns their name.
+
+    Raises ValueError, naming the remedy, for a checkpoint without depth network, for sizes that it cannot process, and
+    for a cache of other weights or samples (unless `replace`); Interrupted.
+    """
+    trained = build.load_trained(checkpoint)
+    if trained.network.depth_decoder is None:
+        raise UsageError(f"--checkpoint={checkpoint} holds no depth network: give the workdir of a depth run")
+    trained.network.check_size(*config.data.size)
+    prepared = prepare_data(config, reporter=reporter)
+    name = config.data.depth_cache or _workdir_name(checkpoint)
+    origin = {
+        "weights": depth_fingerprint(trained.variables.params, trained.variables.batch_stats),
+        "checkpoint": checkpoint,
+        "step": trained.step,
+        "model": as_json(trained.config)["model"],
+    }
+    data = config.data
+    for split in splits or dict.fromkeys(s for s in (data.train_split, data.unlabeled_split) if s):
+        writer = CacheWriter(Place(prepared, name, split), origin, shard_size, replace)
+        _fill(writer, trained, _open(config, split), batch_size, reporter)
+    return name
+
+
+def _open(config: config_dict.ConfigDict, split: str) -> Any:
+    from sde_seg_jax.data.reading.source import open_source  # TFDS
+
+    return open_source(config.data.dataset, config.data.prepared_dir, split)
+
+
+def _fill(writer: CacheWriter, trained: build.Trained, source: Any, batch_size: int, reporter: Reporter) -> None:
+    place, indices, total = writer.place, writer.indices(), len(source)
+    if not indices:
+        writer.fill(iter(()))
+        reporter.tell(f"{place}: {total} disparities are in '{place.folder}'")
+        return
+    done = total - len(indices)
+    bar = reporter.bar(total=total, initial=done, desc=f"disparity of {place.split}", unit="img")
+    with bar, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        maps = disparities(trained, Some(source, indices), batch_size)
+        try:
+            writer.fill(_counted(_coded(maps, pool), bar))
+        except KeyboardInterrupt:
+            finished = total - len(writer.indices())
+            raise Interrupted(f"stopped: {finished} of {total} are written; the same command continues") from None
+    reporter.tell(f"{place}: {len(indices)} disparities written to '{place.folder}'")
+
+
+def disparities(trained: build.Trained, source: Any, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(names [B], disparities float32 [B,H,W]) of all samples in order, from all devices, one batch ahead."""
+    from sde_seg_jax.data.reading.pipeline import eval_batches  # imports TensorFlow
+
+    mesh = sharding.make_mesh([batch_size])
+    variables = sharding.replicate(trained.variables, mesh)
+    predict = predictors.disparity_predictor(trained.network)
+    waiting = None
+    for batch in eval_batches(source, batch_size, fields=()):
+        image = sharding.put(predictors.padded(batch.image, batch_size), mesh)
+        started = (batch.name, predict(variables, image))
+        if waiting is not None:
+            yield _fetch(*waiting)
+        waiting = started
+    yield _fetch(*waiting)
+
+
+def _fetch(names: np.ndarray, found: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    return names, np.asarray(found)[: len(names)]
+
+
+def _coded(maps: Iterator[tuple[np.ndarray, np.ndarray]], pool: concurrent.futures.Executor) -> Iterator[bytes]:
+    for names, found in maps:
+        yield from pool.map(_encode, names, found)
+
+
+def _encode(name: str, disparity: np.ndarray) -> bytes:
+    try:
+        return encode(disparity)
+    except ValueError as error:
+        raise ValueError(f"sample '{name}': {error}") from error
+
+
+def _counted(records: Iterator[bytes], bar) -> Iterator[bytes]:
+    for record in records:
+        bar.update()
+        yield record
+
+
+def _workdir_name(checkpoint: str) -> str:
+    folder = locate(checkpoint)
+    return (folder.parent if folder.name == FOLDER else folder).name

@@ -1,0 +1,86 @@
+"""Scores of a checkpoint, beside it: metrics.json, pictures, the camera that was learnt."""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+from typing import Any
+
+import numpy as np
+from ml_collections import config_dict
+from PIL import Image
+
+from sde_seg_jax.data.reading.dataset import Data, open_data
+from sde_seg_jax.experiment import build, learnt_camera, monitor
+from sde_seg_jax.experiment import predictor as predictors
+from sde_seg_jax.experiment.config import call
+from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.experiment.train import PICTURES
+from sde_seg_jax.report import pictures
+from sde_seg_jax.report.sheets import grid
+from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training.checkpoints import FOLDER, locate, read_config, read_part
+from sde_seg_jax.training.log import write_text
+
+RESULT = "metrics.json"
+SHOWN = 6
+EVAL_DEFAULTS = {"classes": 0, "depth_crop": "none"}  # keys that a checkpoint from before them lacks
+
+
+def evaluate(
+    checkpoint: str, workdir: str = "", override=lambda config: config, reporter: Reporter = SILENT
+) -> dict[str, Any]:
+    """Scores a checkpoint and writes metrics.json and pictures; returns the scores.
+
+    `override` changes the checkpoint's configuration. Raises CheckpointError, ValueError.
+    """
+    folder = locate(checkpoint)
+    out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
+    config = config_dict.ConfigDict(read_config(checkpoint))
+    config.eval = config_dict.ConfigDict({**EVAL_DEFAULTS, **config.eval})
+    config = override(config)
+    prepare_data(validation_only(config), reporter=reporter)
+    data = call("data", open_data, config.data, reporter.tell)
+    trained = build.load_trained(checkpoint)
+    found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
+    found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
+    if read_part(checkpoint, "teacher")["teacher"]:
+        teacher = build.load_trained(checkpoint, "teacher")
+        scores = monitor.score(teacher.network, teacher.variables, config, data)
+        found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
+    found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
+    write_text(out / RESULT, json.dumps(found, indent=2) + "\n")
+    learnt_camera.write(out, found)
+    for name, picture in example_pictures(trained, config, data).items():
+        (out / PICTURES).mkdir(exist_ok=True)
+        Image.fromarray(picture).save(out / PICTURES / f"{name}.png")
+    return found
+
+
+def validation_only(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
+    """A copy that names no split but the validation split: to score on a new one needs no training data."""
+    copy = config.copy_and_resolve_references()
+    copy.data.train_split = copy.data.video_split = copy.data.val_split
+    copy.data.unlabeled_split = ""
+    return copy
+
+
+def example_pictures(trained: build.Trained, config: config_dict.ConfigDict, data: Data) -> dict[str, np.ndarray]:
+    """Validation samples beside what the network makes of them."""
+    found, network, variables = {}, trained.network, trained.variables
+    if network.segmentation is not None and data.has("val", "label"):
+        batch = data.examples(("label",), SHOWN)
+        ids = np.asarray(predictors.class_predictor(network)(variables, batch.image))
+        found["segmentation"] = monitor.label_rows(batch, ids, data.space)
+    if network.depth_decoder is not None:
+        known = data.has("val", "depth")
+        batch = data.examples(("depth",) if known else (), SHOWN)
+        disparity = np.asarray(predictors.disparity_predictor(network)(variables, batch.image))
+        rows = [
+            [batch.image[i], pictures.disparity_picture(disparity[i])]
+            + ([pictures.depth_picture(batch.depth[i])] if known else [])
+            for i in range(len(disparity))
+        ]
+        found["depth"] = grid(rows, captions=["image", "learnt disparity", "true inverse depth"][: 2 + known])
+    return found

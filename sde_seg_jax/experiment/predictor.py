@@ -1,0 +1,98 @@
+"""Compiled predictors: uint8 images of one size in, class ids or depth out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
+from sde_seg_jax.models.network import Network
+from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.types import Variables
+
+
+@functools.lru_cache
+def class_predictor(network: Network) -> Callable[[Variables, jax.Array], jax.Array]:
+    """(variables, uint8 [B,H,W,3]) -> class ids [B,H,W], running statistics, logits resized to the image."""
+
+    @jax.jit
+    def classes(variables, image):
+        logits = predict(network, variables, to_float(image)).logits
+        if logits.shape[1:3] != image.shape[1:3]:
+            logits = resize_bilinear_corners(logits, image.shape[1:3])
+        return jnp.argmax(logits, axis=-1).astype(jnp.uint8)
+
+    return classes
+
+
+@functools.lru_cache
+def disparity_predictor(network: Network) -> Callable[[Variables, jax.Array], jax.Array]:
+    """(variables, uint8 [B,H,W,3]) -> disparity [B,H,W] in (0,1) at the image's size."""
+
+    @jax.jit
+    def disparity(variables, image):
+        finest = predict(network, variables, to_float(image)).disparity[0]
+        return resize_bilinear(finest, image.shape[1:3])[..., 0]
+
+    return disparity
+
+
+@functools.lru_cache
+def everything(network: Network) -> Callable[[Variables, jax.Array], dict[str, jax.Array]]:
+    """(variables, uint8 [B,H,W,3]) -> what the network predicts, at the images' size.
+
+    classes uint8 [B,H,W], probabilities [B,H,W,C]; disparity [B,H,W] in (0,1).
+    """
+
+    @jax.jit
+    def predicted(variables, image):
+        outputs, size, found = predict(network, variables, to_float(image)), image.shape[1:3], {}
+        if outputs.logits is not None:
+            same = outputs.logits.shape[1:3] == size
+            logits = outputs.logits if same else resize_bilinear_corners(outputs.logits, size)
+            found["classes"] = jnp.argmax(logits, axis=-1).astype(jnp.uint8)
+            found["probabilities"] = jax.nn.softmax(logits, axis=-1)
+        if outputs.disparity is not None:
+            found["disparity"] = resize_bilinear(outputs.disparity[0], size)[..., 0]
+        return found
+
+    return predicted
+
+
+@functools.lru_cache
+def features_at(network: Network, level: int) -> Callable[[Variables, jax.Array], jax.Array]:
+    """(variables, uint8 [B,H,W,3]) -> the encoder's map at a level, 0 fine to 4 coarse."""
+
+    @jax.jit
+    def features(variables, image):
+        stored = {"params": variables.params, "batch_stats": variables.batch_stats}
+        return network.apply(stored, to_float(image), method=lambda net, x: net.encoder(x))[level]
+
+    return features
+
+
+def in_batches(function: Callable, variables: Variables, batch_size: int) -> Callable[[np.ndarray], Any]:
+    """A predictor on batches of any size up to `batch_size`: smaller ones are padded, so it compiles once."""
+
+    def call(image: np.ndarray) -> Any:
+        found = jax.device_get(function(variables, padded(image, batch_size)))
+        return jax.tree.map(lambda values: values[: len(image)], found)
+
+    return call
+
+
+def padded(image: np.ndarray, batch_size: int) -> np.ndarray:
+    """A batch of exactly `batch_size`: the last image is repeated where some are missing."""
+    missing = batch_size - len(image)
+    return np.concatenate([image, np.repeat(image[-1:], missing, axis=0)]) if missing > 0 else image
+
+
+def depth_of(disparity: Callable, min_depth: float, max_depth: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Turns a disparity predictor into one of depth, in the range that the network was trained with."""
+    return lambda image: np.asarray(disparity_to_depth(disparity(image), min_depth, max_depth))

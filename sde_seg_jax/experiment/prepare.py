@@ -1,0 +1,65 @@
+"""Prepared data of a configuration: written once, found ever after."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ml_collections import config_dict
+
+from sde_seg_jax.data.preparing import prepare as preparation
+from sde_seg_jax.experiment.config import UsageError, plain
+from sde_seg_jax.experiment.source_data import domains
+from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training.loop import Interrupted
+
+
+def prepare_data(
+    config: config_dict.ConfigDict, splits: Sequence[str] = (), reporter: Reporter = SILENT, **options: Any
+) -> str:
+    """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
+
+    Only the given splits or those that the data section names: the video of a large data set takes many times the
+    space of the rest. `options` are those of `data.prepare.prepare`.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            folder = preparation.prepare(**prepare_arguments(config, splits), reporter=reporter, **options)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; the same command goes on where it stopped") from None
+    for warning in caught:
+        reporter.tell(f"warning: {warning.message}")
+    return str(folder)
+
+
+def prepare_domains(
+    config: config_dict.ConfigDict, splits: Sequence[str] = (), reporter: Reporter = SILENT, **options: Any
+) -> list[str]:
+    """`prepare_data` of the configuration's data and, if it has one, of its source domain; returns their folders.
+
+    `splits` are the former's: of the source domain the one that it names is prepared.
+    """
+    target, *source = domains(config)
+    folders = [prepare_data(target, splits, reporter, **options)]
+    for one in source:
+        try:
+            folders.append(prepare_data(one, (), reporter, **options))
+        except ValueError as error:
+            raise UsageError(f"source domain (config.source_data): {error}") from error
+    return folders
+
+
+def prepare_arguments(config: config_dict.ConfigDict, splits: Sequence[str] = ()) -> dict[str, Any]:
+    """What `data.preparing.prepare` reads of a configuration; by default the splits that it names."""
+    data = config.data
+    named = (data.train_split, data.video_split, data.get("unlabeled_split", ""), data.val_split)
+    return {
+        "name": data.dataset,
+        "raw_dir": data.raw_dir or None,
+        "prepared_dir": data.prepared_dir,
+        "size": tuple(data.size),
+        "splits": tuple(splits) or tuple(dict.fromkeys(split for split in named if split)),
+        **plain(config.dataset),
+    }

@@ -1,0 +1,113 @@
+"""Runs a network over many images; what it finds lies in files of some hundred samples: an interruption costs one."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
+from sde_seg_jax.data.reading.some import Some
+from sde_seg_jax.experiment.predictor import padded
+from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training import sharding
+from sde_seg_jax.types import Batch
+
+BLOCK = 512  # samples a file, about
+
+Function = Callable[[Any, dict[str, jax.Array]], jax.Array]  # (variables, {"image": ..., fields}) -> one row a sample
+
+
+def scan(
+    source: Any,
+    indices: Sequence[int],
+    function: Function,
+    variables: Any,
+    folder: pathlib.Path,
+    *,
+    batch_size: int,
+    fields: Sequence[str] = (),
+    title: str = "scan",
+    block: int = BLOCK,
+    reporter: Reporter = SILENT,
+) -> np.ndarray:
+    """What `function` finds for the samples `indices` of a source, in their order: float32 [len(indices), ...].
+
+    Args:
+      source: the samples, as `stream.Source`.
+      function: compiled; sees batches of exactly `batch_size` on all devices.
+      variables: its first argument.
+      folder: holds finished blocks; those that are there are not computed again. It must be of the same samples and
+        variables: the caller sees to that.
+      fields: optional fields beside the image that the function reads.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    size = max(1, block // batch_size) * batch_size  # batches are the same whether it was interrupted or not
+    starts = range(0, len(indices), size)
+    paths = [folder / f"{start:08d}.npy" for start in starts]
+    done = sum(min(size, len(indices) - start) for start, path in zip(starts, paths, strict=True) if path.is_file())
+    with reporter.bar(total=len(indices), initial=done, desc=title, unit="img") as bar:
+        mesh = sharding.make_mesh([batch_size])
+        placed = sharding.replicate(variables, mesh) if done < len(indices) else None
+        for start, path in zip(starts, paths, strict=True):
+            if not path.is_file():
+                chunk = Some(source, indices[start : start + size])
+                rows = _rows(chunk, function, placed, mesh, batch_size, fields, bar)
+                save_whole(path, np.concatenate(list(rows)))
+    return _join(paths, len(indices))
+
+
+def _rows(source: Some, function: Function, variables: Any, mesh, batch_size: int, fields, bar) -> Iterator[np.ndarray]:
+    """The found rows of every batch; one batch is computed while the next is read."""
+    waiting: tuple[int, jax.Array] | None = None
+    for batch in _batches(source, batch_size, fields):
+        count = len(batch.image)
+        columns = {"image": batch.image, **{field: getattr(batch, field) for field in fields}}
+        put = sharding.put({key: padded(value, batch_size) for key, value in columns.items()}, mesh)
+        started = (count, function(variables, put))
+        if waiting is not None:
+            yield _fetch(*waiting, bar)
+        waiting = started
+    if waiting is not None:
+        yield _fetch(*waiting, bar)
+
+
+def _batches(source: Some, batch_size: int, fields: Sequence[str]) -> Iterator[Batch]:
+    if isinstance(source.source, MemorySource):
+        return memory_eval_batches(source, batch_size, fields)
+    from sde_seg_jax.data.reading.pipeline import eval_batches  # imports TensorFlow
+
+    return eval_batches(source, batch_size, fields=fields)
+
+
+def _fetch(count: int, found: jax.Array, bar) -> np.ndarray:
+    rows = np.asarray(found, np.float32)[:count]
+    bar.update(count)
+    return rows
+
+
+def save_whole(path: pathlib.Path, rows: np.ndarray) -> None:
+    """Writes an array so that the file is there whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        np.save(file, rows)
+    part.replace(path)
+
+
+def _join(paths: Sequence[pathlib.Path], count: int) -> np.ndarray:
+    """All blocks in one array; never twice in memory."""
+    first = np.load(paths[0], mmap_mode="r")
+    whole = np.empty((count, *first.shape[1:]), np.float32)
+    place = 0
+    for path in paths:
+        rows = np.load(path, mmap_mode="r")
+        if rows.shape[1:] != first.shape[1:] or place + len(rows) > count:
+            raise ValueError(f"'{path}' does not fit the other files of its folder: delete '{path.parent}'")
+        whole[place : place + len(rows)] = rows
+        place += len(rows)
+    if place != count:
+        raise ValueError(f"'{paths[0].parent}' holds {place} rows, {count} are expected: delete it")
+    return whole

@@ -1,0 +1,56 @@
+"""One stage of a pipeline or table: selected, or trained and evaluated, unless that is done."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+from ml_collections import config_dict
+
+from sde_seg_jax.experiment.begun import keep_places, read_json, refuse_other_config, steps_done
+from sde_seg_jax.experiment.config import as_json
+from sde_seg_jax.experiment.evaluate import RESULT, evaluate
+from sde_seg_jax.experiment.selection.select import finished, select
+from sde_seg_jax.experiment.train import train
+from sde_seg_jax.reporter import SILENT, Reporter
+
+
+def run_stage(
+    config: config_dict.ConfigDict, folder: pathlib.Path, title: str, reporter: Reporter = SILENT
+) -> dict[str, Any]:
+    """Trains and evaluates one stage unless that is done; returns its scores. A selection chooses, and has no scores.
+
+    Raises UsageError if the folder was begun with another configuration.
+    """
+    refuse_other_config(as_json(config), folder)
+    if "select" in config:
+        if finished(config, folder):
+            reporter.tell(f"{title}: {config.select.steps[-1]} samples are chosen in {folder}")
+        else:
+            select(config, folder, reporter)
+        return {}
+    if steps_done(folder) < config.train.steps:
+        train(config, str(folder), title, reporter)
+    else:
+        reporter.tell(f"{title}: {config.train.steps} steps are done in {folder}")
+    result = folder / RESULT
+    scores = read_json(result) if result.is_file() else {}
+    if scores.get("step") == config.train.steps:
+        return scores
+    reporter.tell(f"{title}: evaluating")
+    return evaluate(str(folder), override=lambda stored: keep_places(stored, config), reporter=reporter)
+
+
+def headline(scores: dict[str, dict]) -> list[str]:
+    """The lines that the quickstart ends with."""
+    lines = []
+    for stage, found in scores.items():
+        if found.get("abs_rel") is not None:
+            constant = found["constant/abs_rel"]
+            lines.append(
+                f"{stage:<16} AbsRel {found['abs_rel']:.3f}; best constant depth {constant:.3f} "
+                f"({found['abs_rel'] / constant:.2f} of it)"
+            )
+        if found.get("miou") is not None:
+            lines.append(f"{stage:<16} mIoU {found['miou']:.2%}, pixel accuracy {found['pixel_accuracy']:.2%}")
+    return lines

@@ -1,0 +1,181 @@
+"""Where starting weights come from: a workdir of cli.train, a file or folder of published weights, or the hub.
+
+A source is found before any work (`find`), read when a rule first names it (`open_source`), and gives single modules.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import config_dict
+
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.models.weight_files import KNOWN, Weights, WeightsError, holds_weights, read_weights
+from sde_seg_jax.models.weight_modules import leaf_modules, module_from_torch, repeat_for_images
+from sde_seg_jax.training import checkpoints
+from sde_seg_jax.types import Variables
+
+HUB = "hf://"
+STAGE = "@"  # cli.train makes a path of it
+INIT = "model.init"
+FIRST_KERNEL = "conv1/kernel"
+UNUSED_HEADS = r"(.*/)?disparity(_\d+)?(/|$)"  # what a segmentation decoder leaves of a depth decoder
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+    """A checkpoint of ours; no network is built to read it, so one that holds only an encoder is enough."""
+
+    path: pathlib.Path
+    variables: Variables
+
+    def module(self, name: str, like: Variables) -> Variables:
+        """A module in the shapes of `like`. Raises CheckpointError that lists what differs."""
+        taken = []
+        for tree, wanted in ((self.variables.params, like.params), (self.variables.batch_stats, like.batch_stats)):
+            expected = checkpoints.shapes(wanted)
+            found = {k.removeprefix(f"{name}/"): v for k, v in flat(tree).items() if k.startswith(f"{name}/")}
+            found = {k: v for k, v in found.items() if k in expected or not re.match(UNUSED_HEADS, k)}
+            if FIRST_KERNEL in found and FIRST_KERNEL in expected:
+                found[FIRST_KERNEL] = repeat_for_images(found[FIRST_KERNEL], expected[FIRST_KERNEL][2], axis=2)
+            shapes = {f"{name}/{k}": tuple(v.shape) for k, v in found.items()}
+            where = f"{self.path} (module '{name}')"
+            checkpoints.require_same(shapes, {f"{name}/{k}": v for k, v in expected.items()}, where)
+            taken.append(nested(found))
+        return Variables(*taken)
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightsFile:
+    """Weights under the published names."""
+
+    path: pathlib.Path
+    weights: Weights
+
+    def module(self, name: str, like: Variables) -> Variables:
+        """A module in the shapes of `like`. Raises WeightsError that lists what differs."""
+        if not leaf_modules(name):
+            raise UsageError(f"{self.path} gives whole modules (encoder, depth_decoder, pose, ...), not '{name}'")
+        try:
+            return module_from_torch(self.weights.state, name, like)
+        except ValueError as error:
+            raise WeightsError(f"{self.path}, module '{name}': {error}") from error
+
+
+Source = Workdir | WeightsFile
+
+
+def find(value: str, flag: str) -> None:
+    """Raises ValueError, naming the remedy, for a value that cannot be a source; `flag` is where it was given."""
+    if value.startswith(HUB):
+        _hub_parts(value, flag)
+    elif not value:
+        raise UsageError(f"{flag} is empty; name a workdir, a weights file ({', '.join(KNOWN)}) or {HUB}org/name/file")
+    elif not value.startswith(STAGE):
+        path = pathlib.Path(value).expanduser()
+        if _is_file(path):
+            if not path.is_file():
+                raise WeightsError(f"{path}: no such file; correct {flag}")
+        elif not holds_weights(path):
+            try:
+                checkpoints.locate(value)
+            except checkpoints.CheckpointError as error:
+                raise checkpoints.CheckpointError(
+                    f"{error}; {flag} needs it: train it first (cli.table trains a table's stages), or name another"
+                ) from None
+
+
+def open_source(value: str, flag: str) -> Source:
+    """Reads a source. Raises ValueError for one that is missing, damaged or no weights."""
+    find(value, flag)
+    if value.startswith(HUB):
+        return _open_weights(_download(value, flag))
+    path = pathlib.Path(value).expanduser()
+    if _is_file(path) or (holds_weights(path) and not _is_workdir(path)):
+        return _open_weights(path)
+    stored = checkpoints.read_part(value, "student")["student"]
+    if not stored:
+        raise checkpoints.CheckpointError(f"checkpoint {path} holds no network; choose a workdir of cli.train")
+    return Workdir(path, Variables(stored["params"], stored.get("batch_stats") or {}))
+
+
+def opener(config: config_dict.ConfigDict) -> Callable[[str], Source]:
+    """open("imagenet") reads config.sources.imagenet, open("") config.model.init; each once."""
+
+    @functools.cache
+    def open_named(name: str) -> Source:
+        return open_source(*named(config, name))
+
+    return open_named
+
+
+def named(config: config_dict.ConfigDict, name: str) -> tuple[str, str]:
+    """(value, flag) of a source by name; "" is model.init."""
+    return (config.sources[name], f"--config.sources.{name}") if name else (config.model.init, f"--config.{INIT}")
+
+
+def flat(tree: Any) -> dict[str, np.ndarray]:
+    """{"encoder/conv1/kernel": array} of a nested dict."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def nested(leaves: Mapping[str, Any]) -> dict:
+    """The inverse of `flat`."""
+    tree: dict = {}
+    for name, leaf in leaves.items():
+        *path, last = name.split("/")
+        node = tree
+        for part in path:
+            node = node.setdefault(part, {})
+        node[last] = leaf
+    return tree
+
+
+def _is_file(path: pathlib.Path) -> bool:
+    return path.is_file() or (not path.is_dir() and path.suffix.lower() in KNOWN)
+
+
+def _is_workdir(path: pathlib.Path) -> bool:
+    try:
+        checkpoints.locate(str(path))
+    except checkpoints.CheckpointError:
+        return False
+    return True
+
+
+def _open_weights(path: pathlib.Path) -> WeightsFile:
+    return WeightsFile(path, read_weights(path))
+
+
+def _hub_parts(value: str, flag: str) -> tuple[str, str]:
+    """(repository, file)."""
+    owner, name, *rest = [*value.removeprefix(HUB).split("/"), "", ""]
+    file = "/".join(rest).rstrip("/")
+    if not (owner and name and file) or pathlib.PurePath(file).suffix not in KNOWN:
+        raise UsageError(f"{flag}={value}: expected {HUB}org/name/file with one of {', '.join(KNOWN)}")
+    return f"{owner}/{name}", file
+
+
+def _download(value: str, flag: str) -> pathlib.Path:
+    """The file of the hub in its local cache. Raises WeightsError that describes the manual way."""
+    import huggingface_hub
+    from huggingface_hub.utils import logging
+
+    repository, file = _hub_parts(value, flag)
+    logging.set_verbosity_error()  # one line tells it all
+    try:
+        return pathlib.Path(huggingface_hub.hf_hub_download(repository, file))
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120].rstrip(". ")
+        raise WeightsError(
+            f"{value} cannot be fetched ({reason}): open https://huggingface.co/{repository}/resolve/main/{file} in a "
+            f"browser, save the file, and give {flag}=FILE"
+        ) from error

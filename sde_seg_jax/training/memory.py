@@ -1,0 +1,68 @@
+"""How much memory a training step takes on each device, told before training starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from sde_seg_jax.training.sharding import compile_step
+from sde_seg_jax.types import Streams, TrainState
+
+GIB = 2**30
+REMEDIES = "raise train.micro_batches, set model.remat=true, lower data.batch_size, or use model.dtype=bfloat16"
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """Bytes on one device while a step runs."""
+
+    state: int  # parameters, running statistics, optimiser, teacher, frozen networks
+    activations: int  # everything else: intermediate results, gradients, the batch
+    limit: int | None = None  # what the device offers, if it tells
+
+    @property
+    def total(self) -> int:
+        """The state and what a step adds."""
+        return self.state + self.activations
+
+
+def compile_and_tell(
+    step: Callable, mesh: Mesh, state: TrainState, batches: Iterator[Streams], tell: Callable[[str], None]
+) -> tuple[Callable, Iterator[Streams]]:
+    """The compiled step and the same batches, after telling the memory that a step takes.
+
+    The first batch gives the shapes; the loop calls this executable, so nothing is compiled twice.
+    """
+    first = next(batches)
+    compiled = compile_step(step, mesh).lower(state, first).compile()
+    memory = measure(compiled, state)
+    for line in lines(memory) if memory else ():
+        tell(line)
+    return compiled, itertools.chain([first], batches)
+
+
+def measure(compiled: jax.stages.Compiled, state: Any) -> Memory | None:
+    """The memory of a compiled step on `state`, replicated and donated; None where the compiler does not tell."""
+    found = compiled.memory_analysis()
+    if found is None:
+        return None
+    outside = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
+    leaves = jax.tree.leaves(state)
+    size = sum(leaf.nbytes for leaf in leaves)
+    device = next(iter(leaves[0].addressable_shards)).device
+    limit = (device.memory_stats() or {}).get("bytes_limit")
+    return Memory(size, outside + found.temp_size_in_bytes - size, limit)
+
+
+def lines(memory: Memory) -> list[str]:
+    """One line, and a second one with the remedies if the device offers less."""
+    total, state, activations = (f"{size / GIB:.3g}" for size in (memory.total, memory.state, memory.activations))
+    found = [f"memory per device: {total} GiB (parameters and optimiser {state}, activations {activations})"]
+    if memory.limit is not None and memory.total > memory.limit:
+        found.append(f"warning: the device offers {memory.limit / GIB:.3g} GiB; if memory runs out, {REMEDIES}")
+    return found
