@@ -50,10 +50,15 @@ class Training:
 
     network: Network
     state: TrainState
-    step: Any  # (state, streams) -> (state, logs), not yet compiled
+    loss: Loss
     optimizer: Optimizer
-    task: Any  # the task's module
-    mixer: Any = None  # how it mixes, for pictures; None if it does not
+    step_of: Callable[[Loss], Callable]  # -> (state, streams) -> (state, logs), not yet compiled
+    mixer: Callable | None = None  # how the task mixes, for pictures; None if it does not
+
+    @property
+    def step(self) -> Callable:
+        """(state, streams) -> (state, logs), not yet compiled."""
+        return self.step_of(self.loss)
 
 
 def build_network(config: config_dict.ConfigDict, num_classes: int | None = None) -> Network:
@@ -122,8 +127,12 @@ def build_training(
     teaches = has_teacher(task, config.task)
     update = ema.update_rule(config.task.teacher) if teaches else None
     state = init_state(variables, optimizer.transform, seed=config.seed, teacher=teaches, frozen=frozen)
-    step = make_step(loss, optimizer.transform, update, config.train.micro_batches, config.optim.frozen)
-    return Training(network, state, step, optimizer, task, mixer), rows
+    rhythm = (update, config.train.micro_batches, config.optim.frozen)
+
+    def step_of(loss: Loss) -> Callable:
+        return make_step(loss, optimizer.transform, *rhythm)
+
+    return Training(network, state, loss, optimizer, step_of, mixer), rows
 
 
 def make_factor(config: config_dict.ConfigDict) -> Schedule:

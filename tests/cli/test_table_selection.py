@@ -10,11 +10,11 @@ from ml_collections import ConfigDict
 from sde_seg_jax.experiment import stages
 from sde_seg_jax.experiment.begun import refuse_other_config
 from sde_seg_jax.experiment.config import UsageError, as_json, load_config
+from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.selection.files import Chosen, write_chosen
 from sde_seg_jax.experiment.selection.report import PAGE
 from sde_seg_jax.experiment.table import runs as table_runs
 from sde_seg_jax.experiment.table.file import references
-from sde_seg_jax.experiment.train import resolve
 from sde_seg_jax.reporter import Collected
 from sde_seg_jax.training.loop import Diverged
 

@@ -14,12 +14,12 @@ from sde_seg_jax.experiment.begun import CONFIG, refuse_other_config
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call
 from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.selection import report
 from sde_seg_jax.experiment.selection.files import LIST, TABLE, Chosen, read_chosen, write_chosen
 from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan
 from sde_seg_jax.experiment.selection.work import Work, open_work
 from sde_seg_jax.experiment.spaces import note_classes
-from sde_seg_jax.experiment.train import resolve
 from sde_seg_jax.report.selection_choice import STARTED
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point

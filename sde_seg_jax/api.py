@@ -1,0 +1,202 @@
+"""The public names. `import sde_seg_jax as sds` hands them out; only what is used is imported.
+
+Functions and small records, no trainer: configurations are `ml_collections` dictionaries, images NumPy arrays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sde_seg_jax.reporter import CONSOLE, Reporter
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from ml_collections import ConfigDict
+
+    from sde_seg_jax.experiment.model import Model
+    from sde_seg_jax.experiment.run import Run
+    from sde_seg_jax.types import Batch
+
+__all__ = [
+    *("configure", "prepare", "train", "start", "load", "evaluate", "report", "examples"),
+    *("Model", "Prediction", "Run", "Reporter", "Collected", "CONSOLE", "SILENT"),
+    *("pictures", "curves", "camera", "warp", "photometric", "View", "Outputs", "Intrinsics"),
+]
+Path = str | os.PathLike
+
+
+def configure(name: str, /, **changes: Any) -> ConfigDict:
+    """A configuration by name, with values replaced.
+
+    >>> config = sds.configure("my_config.py:supervised", **{"train.steps": 3, "data.prepared_dir": "prepared"})
+    >>> config.train.steps
+    3
+
+    Args:
+      name: a configuration that comes with the library ("quickstart:depth", "folder:quick_depth", "paper/semi:depthmix"),
+        or a file of yours; the row stands after the colon.
+      **changes: {"section.key": value}, or a whole section: {"losses": {"cross_entropy": 1.0}}. configs/base.py lists
+        all keys with units.
+
+    Raises:
+      ValueError: an unknown file, row or key, naming the nearest, or a value of another type.
+    """
+    from sde_seg_jax.experiment.configure import configure as run
+
+    return run(name, changes)
+
+
+def prepare(config: ConfigDict, *, reporter: Reporter = CONSOLE) -> list[str]:
+    """Prepares the data of a configuration, once: downsized, with random access, in config.data.prepared_dir.
+
+    >>> sds.prepare(config, reporter=sds.SILENT)
+    ['prepared/street_scenes/...']
+
+    `train`, `start` and `evaluate` do this by themselves. Returns the folders: of the data, and of the source domain if
+    there is one. Raises ValueError that names file and remedy for raw data that are missing or broken.
+    """
+    from sde_seg_jax.experiment.prepare import prepare_domains
+
+    return prepare_domains(config, reporter=reporter)
+
+
+def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) -> Model:
+    """Trains until config.train.steps, or goes on where the workdir's newest checkpoint ends; returns the network.
+
+    >>> model = sds.train(config, "runs/x", reporter=sds.SILENT)
+    >>> model.step
+    3
+
+    "@stage" in the configuration is the run of that name beside the workdir. Writes checkpoints, metrics.jsonl and
+    TensorBoard files. Ctrl-C saves first.
+
+    Raises:
+      ValueError: the configuration cannot be used, or the workdir was begun with another one; names the remedy.
+      sde_seg_jax.training.loop.Interrupted: after SIGINT or SIGTERM; everything is saved.
+    """
+    from sde_seg_jax.experiment.train import train as run
+
+    run(config.copy_and_resolve_references(), os.fspath(workdir), reporter=reporter)
+    return load(workdir)
+
+
+def load(path: Path, weights: str = "student") -> Model:
+    """A trained network from its workdir.
+
+    >>> model = sds.load("runs/x")
+    >>> model.classes[:2]
+    ('road', 'sidewalk')
+
+    Args:
+      path: the workdir of a run, or its checkpoints folder.
+      weights: "student", or "teacher", the exponential moving average, where there is one.
+
+    Raises:
+      ValueError: there is no checkpoint, it is damaged, or it has no such weights.
+    """
+    from sde_seg_jax.experiment.model import load as run
+
+    return run(path, weights)
+
+
+def evaluate(path: Path, *, workdir: Path = "", reporter: Reporter = CONSOLE, **changes: Any) -> dict[str, Any]:
+    """Scores of a trained network on the validation split, also written to metrics.json.
+
+    >>> scores = sds.evaluate("runs/x", reporter=sds.SILENT)
+    >>> 0 <= scores["miou"] <= 1
+    True
+
+    Segmentation: miou, pixel_accuracy, iou/<class>, in [0,1]; depth: abs_rel, rmse, ..., unscaled/..., and those of the
+    best constant depth; `teacher/...` where there is one. A score that is not defined is None.
+
+    Args:
+      path: the workdir of a run.
+      workdir: where metrics.json and pictures go; by default the run's.
+      reporter: is told what goes on.
+      **changes: {"section.key": value} of the stored configuration: {"data.prepared_dir": "elsewhere"}.
+    """
+    from sde_seg_jax.experiment.configure import replace
+    from sde_seg_jax.experiment.evaluate import evaluate as run
+
+    return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter)
+
+
+def report(path: Path) -> pathlib.Path:
+    """Writes one self-contained HTML page about a run, or about a folder of runs; returns its path.
+
+    >>> sds.report("runs").name
+    'report.html'
+    """
+    from sde_seg_jax.experiment.report import write_report
+
+    return write_report(os.fspath(path))
+
+
+def start(config: ConfigDict, *, runs: Path | None = None, reporter: Reporter = CONSOLE) -> Run:
+    """A run in your hands, for a training loop of your own.
+
+    >>> run = sds.start(config, reporter=sds.SILENT)
+    >>> for batch in run.batches:
+    ...     run.state, logs = run.step(run.state, batch)
+    >>> int(run.state.step), sorted(logs)[:2]
+    (3, ['cross_entropy', 'gradient_norm'])
+    >>> run.save("runs/mine")
+
+    `run.compile(loss)` makes a step with another loss, `run.evaluate()` gives validation scores, `run.mix(batch)` what is
+    mixed, `run.pictures(batch)` pictures of it.
+
+    Args:
+      config: a configuration; it is not changed.
+      runs: the folder of runs where "@stage" is looked for.
+      reporter: is told what goes on.
+
+    Raises:
+      ValueError: the configuration cannot be used; names key and remedy.
+    """
+    from sde_seg_jax.experiment.run import start as run
+
+    return run(config, None if runs is None else os.fspath(runs), reporter)
+
+
+def examples(config: ConfigDict | Mapping[str, Any], count: int = 4, fields: tuple[str, ...] = ("label",)) -> Batch:
+    """Validation samples, spread evenly over the set, for pictures.
+
+    >>> batch = sds.examples(config, count=2)
+    >>> batch.image.shape, batch.label.dtype
+    ((2, 64, 64, 3), dtype('uint8'))
+
+    Args:
+      config: says which prepared data.
+      count: of samples.
+      fields: besides image and intrinsics: label, depth (metres), neighbors, pose.
+    """
+    from sde_seg_jax.experiment.source_data import open_streams
+
+    return open_streams(config).examples(fields, count)
+
+
+HOMES = {  # name -> the module that is imported when it is first used
+    "Model": "experiment.model",
+    "Prediction": "experiment.model",
+    "Run": "experiment.run",
+    "Intrinsics": "types",
+    "Outputs": "types",
+    "View": "types",
+    "warp": "geometry.warp",
+    "curves": "report.curves",
+}
+MODULES = {"camera": "geometry.camera", "photometric": "losses.photometric", "pictures": "report.pictures"}
+
+
+def __getattr__(name: str) -> Any:
+    """Records, functions and modules, imported when they are first used."""
+    import importlib
+
+    if name in MODULES:
+        return importlib.import_module(f"sde_seg_jax.{MODULES[name]}")
+    if name in HOMES:
+        return getattr(importlib.import_module(f"sde_seg_jax.{HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
