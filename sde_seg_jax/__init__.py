@@ -10,6 +10,7 @@ The public names are those of `sde_seg_jax.api`, imported when they are first us
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,14 +20,11 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    from sde_seg_jax import api
-
+    api = importlib.import_module("sde_seg_jax.api")
     if name in api.__all__:
         return getattr(api, name)
     raise AttributeError(f"module 'sde_seg_jax' has no attribute {name!r}; its names: {', '.join(api.__all__)}")
 
 
 def __dir__() -> list[str]:
-    from sde_seg_jax import api
-
-    return sorted([*globals(), *api.__all__])
+    return sorted([*globals(), *importlib.import_module("sde_seg_jax.api").__all__])

@@ -9,21 +9,46 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sde_seg_jax.reporter import CONSOLE, Reporter
+from sde_seg_jax.reporter import CONSOLE, SILENT, Collected, Reporter
 
 if TYPE_CHECKING:
     import pathlib
 
     from ml_collections import ConfigDict
 
-    from sde_seg_jax.experiment.model import Model
+    from sde_seg_jax.display import pictures
+    from sde_seg_jax.display.curves import curves
+    from sde_seg_jax.experiment.model import Model, Prediction
     from sde_seg_jax.experiment.run import Run
-    from sde_seg_jax.types import Batch
+    from sde_seg_jax.geometry import camera
+    from sde_seg_jax.geometry.warp import warp
+    from sde_seg_jax.losses import photometric
+    from sde_seg_jax.types import Batch, Intrinsics, Outputs, View
 
 __all__ = [
-    *("configure", "prepare", "train", "start", "load", "evaluate", "report", "examples"),
-    *("Model", "Prediction", "Run", "Reporter", "Collected", "CONSOLE", "SILENT"),
-    *("pictures", "curves", "camera", "warp", "photometric", "View", "Outputs", "Intrinsics"),
+    "CONSOLE",
+    "SILENT",
+    "Collected",
+    "Intrinsics",
+    "Model",
+    "Outputs",
+    "Prediction",
+    "Reporter",
+    "Run",
+    "View",
+    "camera",
+    "configure",
+    "curves",
+    "evaluate",
+    "examples",
+    "load",
+    "photometric",
+    "pictures",
+    "prepare",
+    "report",
+    "start",
+    "train",
+    "warp",
 ]
 Path = str | os.PathLike
 
@@ -36,8 +61,8 @@ def configure(name: str, /, **changes: Any) -> ConfigDict:
     3
 
     Args:
-      name: a configuration that comes with the library ("quickstart:depth", "folder:quick_depth", "paper/semi:depthmix"),
-        or a file of yours; the row stands after the colon.
+      name: a configuration that comes with the library ("quickstart:depth", "folder:quick_depth"), or a file of yours;
+        the row stands after the colon.
       **changes: {"section.key": value}, or a whole section: {"losses": {"cross_entropy": 1.0}}. configs/base.py lists
         all keys with units.
 
@@ -145,8 +170,8 @@ def start(config: ConfigDict, *, runs: Path | None = None, reporter: Reporter = 
     (3, ['cross_entropy', 'gradient_norm'])
     >>> run.save("runs/mine")
 
-    `run.compile(loss)` makes a step with another loss, `run.evaluate()` gives validation scores, `run.mix(batch)` what is
-    mixed, `run.pictures(batch)` pictures of it.
+    `run.compile(loss)` makes a step with another loss, `run.evaluate()` gives validation scores, `run.mix(batch)` what
+    is mixed, `run.pictures(batch)` pictures of it.
 
     Args:
       config: a configuration; it is not changed.
@@ -186,9 +211,9 @@ HOMES = {  # name -> the module that is imported when it is first used
     "Outputs": "types",
     "View": "types",
     "warp": "geometry.warp",
-    "curves": "report.curves",
+    "curves": "display.curves",
 }
-MODULES = {"camera": "geometry.camera", "photometric": "losses.photometric", "pictures": "report.pictures"}
+MODULES = {"camera": "geometry.camera", "photometric": "losses.photometric", "pictures": "display.pictures"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOOR = (
     *("geometry", "imaging", "losses", "models", "mixing", "tasks", "training"),
-    *("data", "selection", "evaluation", "report", "label_spaces"),
+    *("data", "selection", "evaluation", "display", "label_spaces"),
 )
 # part -> the parts of the package it may import (itself, `types` and `reporter` always)
 ALLOWED = {
@@ -21,7 +21,7 @@ ALLOWED = {
     "imaging": set(),
     "training": set(),
     "selection": set(),
-    "report": {"label_spaces"},
+    "display": {"label_spaces"},
     "losses": {"geometry", "imaging"},
     "models": {"imaging"},
     "mixing": {"imaging"},
@@ -29,7 +29,7 @@ ALLOWED = {
     "data": {"geometry.camera", "label_spaces"},
     "tasks": {"models", "losses", "mixing", "geometry", "imaging", "training"},
     "experiment": set(FLOOR),
-    "api": {"experiment", "report", "geometry", "losses"},
+    "api": {"experiment", "display", "geometry", "losses"},
     "cli": {*FLOOR, "experiment", "api"},
 }
 # room of `data` -> the rooms it may import (`spec` and `window` always)
@@ -49,7 +49,7 @@ ROOMS = {
 OWNERS = {
     "tensorflow": {"data"},
     "tensorflow_datasets": {"data"},
-    "matplotlib": {"report"},
+    "matplotlib": {"display"},
     "torch": {"models.weight_files"},
     "safetensors": {"models.weight_files"},
     "huggingface_hub": {"experiment.weights"},

@@ -8,11 +8,11 @@ from absl import flags as absl_flags
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.command_line import Arguments
+from sde_seg_jax.display.selection_choice import STARTED
 from sde_seg_jax.experiment.annotation.folder import FORMATS
 from sde_seg_jax.experiment.annotation.tasks import FOLDER, Choice, check_formats, export, open_task
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.selection.files import note, read_chosen
-from sde_seg_jax.report.selection_choice import STARTED
 from sde_seg_jax.reporter import CONSOLE
 
 OPTIONS = ("export_count", "export_from", "model", "classes", "output")  # of --export

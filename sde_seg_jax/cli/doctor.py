@@ -27,9 +27,9 @@ from sde_seg_jax.data.inspecting.inspect import Split
 from sde_seg_jax.data.inspecting.inspect_prepared import Prepared, inspect_prepared, names_in
 from sde_seg_jax.data.inspecting.inspect_raw import SIZE, inspect_raw
 from sde_seg_jax.data.stored.remote import is_remote
+from sde_seg_jax.display.contact_sheet import Section, contact_sheet
 from sde_seg_jax.experiment.config import UsageError, plain
 from sde_seg_jax.label_spaces import LabelSpace
-from sde_seg_jax.report.contact_sheet import Section, contact_sheet
 from sde_seg_jax.training.log import write_text
 
 PROBLEMS = 1  # exit status

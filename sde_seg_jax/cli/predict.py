@@ -17,10 +17,10 @@ import numpy as np
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.display import pictures
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.frames import VIDEOS, read_frames
 from sde_seg_jax.experiment.model import Prediction, load
-from sde_seg_jax.report import pictures
 from sde_seg_jax.reporter import CONSOLE
 
 DEPTH_UNIT = 256.0  # 16-bit value of depth 1, as KITTI stores it

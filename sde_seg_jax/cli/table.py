@@ -21,9 +21,9 @@ import sys
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import DONE, Arguments, run
+from sde_seg_jax.display.result_table import as_text
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
-from sde_seg_jax.report.result_table import as_text
 from sde_seg_jax.reporter import CONSOLE
 
 FAILED = 1  # exit status

@@ -12,7 +12,7 @@ from sde_seg_jax.experiment.config import ConfigFile, UsageError, override
 
 
 def configure(name: str, changes: Mapping[str, Any]) -> config_dict.ConfigDict:
-    """The configuration FILE[:row] with values replaced, see `replace`. Raises UsageError for an unknown file or row."""
+    """The configuration FILE[:row] with values replaced (`replace`). Raises UsageError for an unknown file or row."""
     path, _, row = name.partition(":")
     return replace(ConfigFile(path, row).config(), changes)
 

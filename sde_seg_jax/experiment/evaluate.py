@@ -12,13 +12,13 @@ from ml_collections import config_dict
 from PIL import Image
 
 from sde_seg_jax.data.reading.dataset import Data, open_data
+from sde_seg_jax.display import pictures
+from sde_seg_jax.display.sheets import grid
 from sde_seg_jax.experiment import build, learnt_camera, monitor
 from sde_seg_jax.experiment import predictor as predictors
 from sde_seg_jax.experiment.config import call
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.train import PICTURES
-from sde_seg_jax.report import pictures
-from sde_seg_jax.report.sheets import grid
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.checkpoints import FOLDER, locate, read_config, read_part
 from sde_seg_jax.training.log import write_text

@@ -13,8 +13,8 @@ from sde_seg_jax.data.matching.matching import Geometry, Matching
 from sde_seg_jax.data.reading import augment
 from sde_seg_jax.data.reading.picks import Pick, PlainPicks
 from sde_seg_jax.data.reading.stream import Source
-from sde_seg_jax.report.pictures import disparity_picture
-from sde_seg_jax.report.sheets import grid
+from sde_seg_jax.display.pictures import disparity_picture
+from sde_seg_jax.display.sheets import grid
 
 TARGET, SOURCE = "unlabeled", "source"  # the streams that are paired
 LOOKED_AT = 64  # of the first positions, for people

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sde_seg_jax.display import pictures
 from sde_seg_jax.experiment.build import Trained, load_trained
 from sde_seg_jax.experiment.frames import read_image
 from sde_seg_jax.experiment.predictor import everything, features_at, in_batches
@@ -20,7 +21,6 @@ from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.geometry.depth import disparity_to_depth
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.models.network import Network
-from sde_seg_jax.report import pictures
 from sde_seg_jax.types import Variables
 
 Image = np.ndarray | str | os.PathLike
@@ -142,6 +142,11 @@ class Model:
     def predict(self, image: Image | Sequence[Image]) -> Prediction | list[Prediction]:
         """What the network says of an image, or of each of a list of them.
 
+        >>> out = model.predict("street.png")
+        >>> out.classes.shape == out.confidence.shape == out.image.shape[:2]
+        True
+        >>> first, second = model.predict([image, image[:50]])
+
         Args:
           image: uint8 RGB [H,W,3] of any size, the path of an image file, or a list of these, which is computed in
             batches of config.eval.batch_size.
@@ -155,6 +160,9 @@ class Model:
 
     def features(self, image: Image, level: int = 3) -> Float[np.ndarray, "h w F"]:
         """The encoder's feature map of an image: level 0 has a half, 1 a quarter, ... of the resolution it sees.
+
+        >>> model.features(image, level=3).shape
+        (4, 4, 64)
 
         The last, 4, has 1/32, or less downsampling where the encoder is dilated. Raises ValueError for other levels.
         """

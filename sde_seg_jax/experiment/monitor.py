@@ -9,6 +9,8 @@ import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.dataset import Data
+from sde_seg_jax.display import pictures
+from sde_seg_jax.display.sheets import grid, rgb
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.evaluation.evaluate import depth_scores, segmentation_scores
 from sde_seg_jax.experiment import predictor as predictors
@@ -16,8 +18,6 @@ from sde_seg_jax.experiment.matched_pairs import Pairs, pairs_picture
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.losses import photometric
 from sde_seg_jax.models.network import Network
-from sde_seg_jax.report import pictures
-from sde_seg_jax.report.sheets import grid, rgb
 from sde_seg_jax.tasks import depth as depth_task
 from sde_seg_jax.tasks.parts import Mix, choose
 from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables

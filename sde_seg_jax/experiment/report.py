@@ -12,14 +12,14 @@ import numpy as np
 from PIL import Image
 
 import sde_seg_jax
+from sde_seg_jax.display.summary import RunSummary
+from sde_seg_jax.display.training_page import training_page
 from sde_seg_jax.experiment.begun import CONFIG
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.evaluate import RESULT
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.experiment.train import PICTURES
 from sde_seg_jax.label_spaces import LabelSpace
-from sde_seg_jax.report.summary import RunSummary
-from sde_seg_jax.report.training_page import training_page
 from sde_seg_jax.training.log import METRICS, read_metrics
 
 PAGE = "report.html"

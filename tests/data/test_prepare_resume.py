@@ -184,3 +184,22 @@ def test_a_worker_that_is_killed_is_explained(make, faults):
     (faults / "kill-train-20").touch()
     with pytest.raises(ValueError, match="one of 2 worker processes ended abruptly, most likely for lack of memory"):
         make(workers=2)
+
+
+def test_a_script_needs_no_guard(tmp_path):
+    """As people write them: nothing hides what runs from the worker processes, which would run it again."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import sys
+print("begins", flush=True)
+sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
+from tiny_files import SIZE, SPEC
+from sde_seg_jax.data.preparing.prepare import prepare
+prepare(SPEC, prepared_dir={str(tmp_path / "out")!r}, size=SIZE, workers=2, folder={str(tmp_path)!r})
+"""
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "begins\n"
+    assert len(open_source(SPEC, tmp_path / "out", "train")) == COUNT

@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from sde_seg_jax.display.budget import Budget, write_budget
+from sde_seg_jax.display.selection_choice import STARTED, Choice, criterion_name
+from sde_seg_jax.display.selection_page import write_selection_page
+from sde_seg_jax.display.selection_pictures import HEIGHT, strip
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.files import TABLE, Chosen
 from sde_seg_jax.experiment.selection.plan import ENTROPY, TASKS
 from sde_seg_jax.experiment.selection.work import SCORES, Work, step_name
-from sde_seg_jax.report.budget import Budget, write_budget
-from sde_seg_jax.report.selection_choice import STARTED, Choice, criterion_name
-from sde_seg_jax.report.selection_page import write_selection_page
-from sde_seg_jax.report.selection_pictures import HEIGHT, strip
 from sde_seg_jax.selection.coverage import coverage
 
 PAGE, BUDGET, PICTURES = "page.html", "budget.csv", "pictures"

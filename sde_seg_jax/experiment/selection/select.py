@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from ml_collections import config_dict
 
+from sde_seg_jax.display.selection_choice import STARTED
 from sde_seg_jax.experiment.begun import CONFIG, refuse_other_config
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call
@@ -20,7 +21,6 @@ from sde_seg_jax.experiment.selection.files import LIST, TABLE, Chosen, read_cho
 from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan
 from sde_seg_jax.experiment.selection.work import Work, open_work
 from sde_seg_jax.experiment.spaces import note_classes
-from sde_seg_jax.report.selection_choice import STARTED
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
 from sde_seg_jax.training.log import write_text

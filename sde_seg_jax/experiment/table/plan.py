@@ -10,6 +10,9 @@ from collections.abc import Iterator
 
 from ml_collections import config_dict
 
+from sde_seg_jax.display.result_table import Result, ResultTable, as_markdown, write_html
+from sde_seg_jax.display.result_table import as_json as table_json
+from sde_seg_jax.display.tables import duration
 from sde_seg_jax.experiment.begun import refuse_other_config
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, as_json
@@ -27,9 +30,6 @@ from sde_seg_jax.experiment.table.runs import (
     state,
     trained,
 )
-from sde_seg_jax.report.result_table import Result, ResultTable, as_markdown, write_html
-from sde_seg_jax.report.result_table import as_json as table_json
-from sde_seg_jax.report.tables import duration
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.log import write_text
 from sde_seg_jax.training.loop import Diverged

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from ml_collections import config_dict
 
 import sde_seg_jax
+from sde_seg_jax.display.result_table import Result
 from sde_seg_jax.experiment.begun import CONFIG, read_json, steps_done
 from sde_seg_jax.experiment.config import UsageError, call
 from sde_seg_jax.experiment.evaluate import RESULT
@@ -19,7 +20,6 @@ from sde_seg_jax.experiment.selection.files import LIST, read_chosen
 from sde_seg_jax.experiment.selection.plan import make_plan
 from sde_seg_jax.experiment.selection.select import finished
 from sde_seg_jax.experiment.selection.work import STUDENTS
-from sde_seg_jax.report.result_table import Result
 from sde_seg_jax.training.checkpoints import CheckpointError, locate
 from sde_seg_jax.training.log import read_metrics, write_text
 

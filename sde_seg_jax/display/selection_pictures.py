@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from sde_seg_jax.report.pictures import disparity_picture, heat_picture
-from sde_seg_jax.report.sheets import grid, rgb
+from sde_seg_jax.display.pictures import disparity_picture, heat_picture
+from sde_seg_jax.display.sheets import grid, rgb
 
 HEIGHT = 128  # pixels of a panel: four of 2:1 just fill the page, and a thousand strips stay below 100 MB as JPEG
 CAPTION = 15  # pixels: still readable when the page shows a strip a third smaller

@@ -7,11 +7,11 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sde_seg_jax.display import curves, tables
+from sde_seg_jax.display import summary as of
+from sde_seg_jax.display.page import Card, Cards, Figure, Section, Table, Text, write_page
+from sde_seg_jax.display.summary import Groups, RunSummary
 from sde_seg_jax.label_spaces import LabelSpace
-from sde_seg_jax.report import curves, tables
-from sde_seg_jax.report import summary as of
-from sde_seg_jax.report.page import Card, Cards, Figure, Section, Table, Text, write_page
-from sde_seg_jax.report.summary import Groups, RunSummary
 
 ERRORS = {"abs_rel": "AbsRel", "sq_rel": "SqRel", "rmse": "RMSE", "rmse_log": "RMSE log"}  # lower is better
 ACCURACIES = ("a1", "a2", "a3")  # higher is better

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from sde_seg_jax.report.tables import (
+from sde_seg_jax.display.tables import (
     Chip,
     Column,
     Spread,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sde_seg_jax.report.pictures import heat_picture
-from sde_seg_jax.report.selection_pictures import HEIGHT, strip
+from sde_seg_jax.display.pictures import heat_picture
+from sde_seg_jax.display.selection_pictures import HEIGHT, strip
 
 IMAGE = np.full((HEIGHT, 200, 3), 77, np.uint8)
 NEAR_LEFT = np.where(np.arange(200) < 100, 0.9, 0.1) * np.ones((HEIGHT, 1))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sde_seg_jax.report.curves import curves, read_series, smooth
+from sde_seg_jax.display.curves import curves, read_series, smooth
 
 
 def write(path, records):

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sde_seg_jax.display.tables import Spread, number, over_seeds
 from sde_seg_jax.label_spaces import LabelSpace
-from sde_seg_jax.report.tables import Spread, number, over_seeds
 
 Score = Spread | float | None  # over several seeds, of a single run, not run
 

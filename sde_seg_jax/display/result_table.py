@@ -8,9 +8,9 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from sde_seg_jax.report import tables
-from sde_seg_jax.report.page import Facts, Figure, Section, Table, Text, write_page
-from sde_seg_jax.report.result_plot import Points, plot
+from sde_seg_jax.display import tables
+from sde_seg_jax.display.page import Facts, Figure, Section, Table, Text, write_page
+from sde_seg_jax.display.result_plot import Points, plot
 
 METRICS = {
     "miou": "mIoU",

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from sde_seg_jax.report.budget import Budget
-from sde_seg_jax.report.selection_page import Choice, write_selection_page
+from sde_seg_jax.display.budget import Budget
+from sde_seg_jax.display.selection_page import Choice, write_selection_page
 
 EVIL = '<script>alert("&")</script>'
 FIRST = Choice(1, "a/first", 2, "random")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from sde_seg_jax.display.pictures import depth_picture, heat_picture, overlay
+from sde_seg_jax.display.sheets import BACKGROUND, TEXT, grid, legend
 from sde_seg_jax.label_spaces import LabelSpace
-from sde_seg_jax.report.pictures import depth_picture, heat_picture, overlay
-from sde_seg_jax.report.sheets import BACKGROUND, TEXT, grid, legend
 
 GOOD, BAD = (92, 200, 140), (255, 116, 96)
 MOVING = 24.0  # mean |frame +1 - frame -1|, of 255, that is drawn bright at least: standing still stays dark

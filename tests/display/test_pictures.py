@@ -2,8 +2,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES
-from sde_seg_jax.report.pictures import (
+from sde_seg_jax.display.pictures import (
     CORRECT,
     WRONG,
     depth_picture,
@@ -17,7 +16,8 @@ from sde_seg_jax.report.pictures import (
     overlay,
     rgb,
 )
-from sde_seg_jax.report.sheets import BACKGROUND
+from sde_seg_jax.display.sheets import BACKGROUND
+from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES
 
 DARK, BRIGHT = (np.round(np.array(matplotlib.colormaps["magma"](i)[:3]) * 255) for i in (0, 255))
 BLACK = [0, 0, 0]

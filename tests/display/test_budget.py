@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sde_seg_jax.report.budget import Budget, advice, budget_figure, doubling_limit, write_budget
+from sde_seg_jax.display.budget import Budget, advice, budget_figure, doubling_limit, write_budget
 
 # halves until 4 labels, then nothing comes any more
 KNEE = Budget([1, 2, 4, 8, 16], [9, 8, 7, 6, 5], [8.0, 4.0, 2.0, 2.0, 2.0], [(4, 0.5), (20, 0.25)])

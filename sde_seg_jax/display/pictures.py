@@ -7,8 +7,8 @@ import functools
 import matplotlib
 import numpy as np
 
+from sde_seg_jax.display.sheets import grid, legend, rgb
 from sde_seg_jax.label_spaces import LabelSpace
-from sde_seg_jax.report.sheets import grid, legend, rgb
 
 __all__ = [
     "depth_picture",

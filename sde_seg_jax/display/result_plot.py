@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sde_seg_jax.report.curves import COLORS
+from sde_seg_jax.display.curves import COLORS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from sde_seg_jax.display.contact_sheet import BAD, GOOD, Section, contact_sheet
+from sde_seg_jax.display.sheets import BACKGROUND
 from sde_seg_jax.label_spaces import CAMVID
-from sde_seg_jax.report.contact_sheet import BAD, GOOD, Section, contact_sheet
-from sde_seg_jax.report.sheets import BACKGROUND
 from sde_seg_jax.types import IGNORE
 
 

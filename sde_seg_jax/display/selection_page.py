@@ -8,9 +8,9 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sde_seg_jax.report.budget import Budget, advice, budget_figure
-from sde_seg_jax.report.page import Card, Cards, Figure, Section, Text, write_page
-from sde_seg_jax.report.selection_choice import (
+from sde_seg_jax.display.budget import Budget, advice, budget_figure
+from sde_seg_jax.display.page import Card, Cards, Figure, Section, Text, write_page
+from sde_seg_jax.display.selection_choice import (
     CRITERIA,
     NONE,
     NUMBERS,

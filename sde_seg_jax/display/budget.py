@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from sde_seg_jax.report.curves import COLORS
+from sde_seg_jax.display.curves import COLORS
 
 GAIN = 0.1  # a rule of thumb: a doubling that brings less is hardly worth the annotator's time
 

@@ -4,10 +4,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from sde_seg_jax.display.page import Card, Cards, Facts, Figure, Section, Table, Text, write_page
+from sde_seg_jax.display.summary import RunSummary
+from sde_seg_jax.display.training_page import training_page
 from sde_seg_jax.label_spaces import CAMVID
-from sde_seg_jax.report.page import Card, Cards, Facts, Figure, Section, Table, Text, write_page
-from sde_seg_jax.report.summary import RunSummary
-from sde_seg_jax.report.training_page import training_page
 
 EVIL = '<script>alert("&")</script>'
 IMAGE = np.zeros((2, 3, 3), np.uint8)

@@ -15,9 +15,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from PIL import Image
 
-from sde_seg_jax.report import tables
-from sde_seg_jax.report.sheets import rgb
-from sde_seg_jax.report.style import CSS
+from sde_seg_jax.display import tables
+from sde_seg_jax.display.sheets import rgb
+from sde_seg_jax.display.style import CSS
 
 PAGE = Template("""<!doctype html>
 <html lang="en">

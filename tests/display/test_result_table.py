@@ -5,9 +5,18 @@ import math
 
 import pytest
 
-from sde_seg_jax.report.result_plot import Points, plot
-from sde_seg_jax.report.result_table import Result, ResultTable, as_json, as_markdown, as_text, lines, score, write_html
-from sde_seg_jax.report.tables import Spread, text_table
+from sde_seg_jax.display.result_plot import Points, plot
+from sde_seg_jax.display.result_table import (
+    Result,
+    ResultTable,
+    as_json,
+    as_markdown,
+    as_text,
+    lines,
+    score,
+    write_html,
+)
+from sde_seg_jax.display.tables import Spread, text_table
 
 
 def run(row, seed, final=None, best=None, labels=372, **more):
