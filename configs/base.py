@@ -12,7 +12,7 @@ def get_config():
     c.name = "base"
     c.seed = 42  # parameters, shuffling, augmentation, mixing: everything random follows from it
 
-    # data.prepare.prepare and cli.streams.open_streams
+    # data.preparing.prepare and data.reading.dataset.open_data
     c.data = ConfigDict()
     c.data.dataset = "street_scenes"  # a module of sde_seg_jax/data/datasets
     c.data.raw_dir = ""  # folder with the files as downloaded; empty for data that is made
@@ -37,7 +37,7 @@ def get_config():
     # options of the data set's description (sde_seg_jax/data/datasets/<dataset>.py)
     c.dataset = ConfigDict()
 
-    # models.network.make_network; init and transfer: cli.build
+    # models.network.make_network; init and transfer: experiment.build
     c.model = ConfigDict()
     c.model.encoder = "resnet101"
     c.model.width = 64  # channels of the encoder's first stage
@@ -62,7 +62,7 @@ def get_config():
     c.model.init = ""  # where rules without "from" read: a workdir, a weights file or folder, hf://...; empty = random
     c.model.transfer = ()  # "TARGET [<- MODULE] [from SOURCE]": ("encoder from imagenet",); () = all of init, if set
 
-    # cli.sources: what model.transfer and task.reference_encoder may name; read only if they do
+    # experiment.weights: what model.transfer and task.reference_encoder may name; read only if they do
     c.sources = ConfigDict()
     c.sources.imagenet = "hf://timm/resnet101.tv_in1k/model.safetensors"  # or a file: --config.sources.imagenet=FILE
     c.sources.imagenet_pose = "hf://timm/resnet18.tv_in1k/model.safetensors"

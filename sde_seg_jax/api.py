@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sde_seg_jax.experiment.run import Run
     from sde_seg_jax.geometry import camera
     from sde_seg_jax.geometry.warp import warp
+    from sde_seg_jax.label_spaces import LabelSpace
     from sde_seg_jax.losses import photometric
     from sde_seg_jax.types import Batch, Intrinsics, Outputs, View
 
@@ -41,6 +42,7 @@ __all__ = [
     "curves",
     "evaluate",
     "examples",
+    "label_space",
     "load",
     "photometric",
     "pictures",
@@ -201,6 +203,22 @@ def examples(config: ConfigDict | Mapping[str, Any], count: int = 4, fields: tup
     from sde_seg_jax.experiment.source_data import open_streams
 
     return open_streams(config).examples(fields, count)
+
+
+def label_space(config: ConfigDict) -> LabelSpace:
+    """The classes of a configuration: names and colors by class id.
+
+    >>> sds.label_space(config).classes[0]
+    'road'
+
+    Raises ValueError if nothing tells them yet: prepare the data first.
+    """
+    from sde_seg_jax.experiment.spaces import space_of
+
+    found = space_of(config)
+    if found is None:
+        raise ValueError(f"nothing tells the classes of '{config.data.dataset}' yet: prepare its data first")
+    return found
 
 
 HOMES = {  # name -> the module that is imported when it is first used

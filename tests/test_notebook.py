@@ -3,12 +3,15 @@
 import json
 import math
 import pathlib
+import re
 import sys
 from typing import NamedTuple
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from sde_seg_jax import api
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "notebooks"
@@ -23,12 +26,13 @@ class Story(NamedTuple):
 
 
 STORIES = {
-    # scenes and legend, warp, auto-mask, two pairs of curves and predictions, DepthMix
-    "street_scenes_to_segmentation": Story("notebook", ("depth", "baseline", "semi_supervised"), 9),
+    # scenes and legend, warp, auto-mask, curves and depth, two mixes, curves and predictions
+    "street_scenes_to_segmentation": Story("notebook", ("depth", "baseline", "semi_supervised"), 10),
     # scenes and legend, predictions in both domains, curves and depth of both, two mixes, pairs, curves, predictions
     "synthetic_labels_to_real_streets": Story(
         "notebook_adaptation", ("source_only", "depth", "depth_source", "joint", "cross_intra_matching"), 12
     ),
+    "your_own_training_loop": Story("notebook_loop", (), 1),
 }
 TIMEOUT = 600  # seconds for one cell: several networks are compiled when the cache is cold
 
@@ -55,6 +59,15 @@ def test_every_notebook_is_run_here():
 def test_the_committed_notebook_has_no_outputs(name):
     code = [cell for cell in read_notebook(name).cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_notebook_imports_nothing_of_the_library_but_its_public_names(name):
+    code = "\n".join(cell.source for cell in read_notebook(name).cells if cell.cell_type == "code")
+    assert re.findall(r"^.*(?:import|from) +sde_seg_jax.*$", code, re.MULTILINE) == ["import sde_seg_jax as sds"]
+    assert "sde_seg_jax." not in code
+    used = set(re.findall(r"\bsds\.(\w+)", code))
+    assert used <= set(api.__all__)
 
 
 @pytest.mark.slow

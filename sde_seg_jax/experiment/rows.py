@@ -56,7 +56,7 @@ def _nearest(name: str, known: Collection[str]) -> str:
 
 
 def change(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
-    """Sets {"section.key": value} in place; `cli.check` refuses keys that nothing reads."""
+    """Sets {"section.key": value} in place; `check` refuses keys that nothing reads."""
     with config.ignore_type():
         for dotted, value in changes.items():
             section, key = dotted.split(".")

@@ -71,7 +71,7 @@ def test_the_examples_of_the_docstrings_run(tmp_path, monkeypatch, image):
     tiny = pathlib.Path(__file__).resolve().parents[1] / "tiny"
     (tmp_path / "my_config.py").write_text(SCRIPT.format(tiny=str(tiny)))
     cv2.imwrite("street.png", image)
-    names = [*ORDER, "examples"]
+    names = [*ORDER, "examples", "label_space"]
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     together = {"sds": sds, "np": np, "image": image}
     count = 0

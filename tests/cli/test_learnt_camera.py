@@ -18,7 +18,7 @@ DOUBLED = Variables({"intrinsics": {"change": jnp.array([np.log(2.0)], jnp.float
 
 @dataclasses.dataclass
 class Data:
-    """Two batches of validation samples, as cli.streams.Data gives them."""
+    """Two batches of validation samples, as reading.dataset.Data gives them."""
 
     nominal: tuple
     size: tuple = (64, 128)
