@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from sde_seg_jax.display import pictures
     from sde_seg_jax.display.curves import curves
-    from sde_seg_jax.experiment.model import Model, Prediction
+    from sde_seg_jax.experiment.model import Model
+    from sde_seg_jax.experiment.prediction import Prediction
     from sde_seg_jax.experiment.run import Run
     from sde_seg_jax.geometry import camera
     from sde_seg_jax.geometry.warp import warp
@@ -223,7 +224,7 @@ def label_space(config: ConfigDict) -> LabelSpace:
 
 HOMES = {  # name -> the module that is imported when it is first used
     "Model": "experiment.model",
-    "Prediction": "experiment.model",
+    "Prediction": "experiment.prediction",
     "Run": "experiment.run",
     "Intrinsics": "types",
     "Outputs": "types",

@@ -44,7 +44,7 @@ class Console(Reporter):
 class Collected(Reporter):
     """Keeps the lines."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lines: list[str] = []
 
     def tell(self, line: str) -> None:

@@ -20,7 +20,8 @@ from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.display import pictures
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.frames import VIDEOS, read_frames
-from sde_seg_jax.experiment.model import Prediction, load
+from sde_seg_jax.experiment.model import load
+from sde_seg_jax.experiment.prediction import Prediction
 from sde_seg_jax.reporter import CONSOLE
 
 DEPTH_UNIT = 256.0  # 16-bit value of depth 1, as KITTI stores it

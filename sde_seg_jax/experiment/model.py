@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -11,11 +10,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from sde_seg_jax.display import pictures
 from sde_seg_jax.experiment.build import Trained, load_trained
 from sde_seg_jax.experiment.frames import read_image
+from sde_seg_jax.experiment.prediction import Prediction
 from sde_seg_jax.experiment.predictor import everything, features_at, in_batches
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.geometry.depth import disparity_to_depth
@@ -24,77 +23,6 @@ from sde_seg_jax.models.network import Network
 from sde_seg_jax.types import Variables
 
 Image = np.ndarray | str | os.PathLike
-
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """What a network says of one image; None for what it does not predict.
-
-    Attributes:
-      image: uint8 RGB [H,W,3], as it was given.
-      space: the classes: `space.classes[id]` is a name, `space.colors[id]` its color.
-      stored_probabilities: float32 [h,w,C] at the size that the network sees, in [0,1].
-      disparity: float32 [H,W] in (0,1); near is large.
-      depth: float32 [H,W], up to one unknown scale if depth was learnt from video alone.
-    """
-
-    image: UInt8[np.ndarray, "H W 3"]
-    space: LabelSpace | None = None
-    stored_classes: UInt8[np.ndarray, "h w"] | None = None
-    stored_probabilities: Float[np.ndarray, "h w C"] | None = None
-    disparity: Float[np.ndarray, "H W"] | None = None
-    depth: Float[np.ndarray, "H W"] | None = None
-
-    @functools.cached_property
-    def classes(self) -> UInt8[np.ndarray, "H W"] | None:
-        """Class ids, those of the nearest pixel that the network saw."""
-        return self._nearest(self.stored_classes)
-
-    @functools.cached_property
-    def probabilities(self) -> Float[np.ndarray, "H W C"] | None:
-        """Of every class, in [0,1], sum 1; those of the nearest pixel that the network saw."""
-        return self._nearest(self.stored_probabilities)
-
-    @functools.cached_property
-    def confidence(self) -> Float[np.ndarray, "H W"] | None:
-        """Probability of the class that was chosen, in [0,1]."""
-        return None if self.stored_probabilities is None else self._nearest(self.stored_probabilities.max(axis=-1))
-
-    def overlay(self) -> UInt8[np.ndarray, "H W 3"]:
-        """The image with class colors over it. Raises ValueError for a network without classes."""
-        if self.classes is None:
-            raise ValueError("this network predicts no classes: load a segmentation run, or look at .disparity")
-        return pictures.overlay(self.image, self.classes, self.space)
-
-    def picture(self) -> UInt8[np.ndarray, "h w 3"]:
-        """The image beside everything that was predicted, with captions."""
-        found = {"image": self.image}
-        if self.classes is not None:
-            found["classes"] = self.overlay()
-        if self.disparity is not None:
-            found["disparity (near is bright)"] = pictures.disparity_picture(self.disparity)
-        return pictures.grid([list(found.values())], captions=list(found))
-
-    def show(self) -> None:
-        """Shows `picture`: below the cell of a notebook, else in a window."""
-        from PIL import Image as pillow
-
-        picture = pillow.fromarray(self.picture())
-        try:
-            get_ipython  # noqa: B018 (there in notebooks)
-        except NameError:
-            picture.show()
-        else:
-            from IPython.display import display
-
-            display(picture)
-
-    def _nearest(self, values: np.ndarray | None) -> np.ndarray | None:
-        if values is None:
-            return None
-        height, width = self.image.shape[:2]
-        rows, columns = (_nearest_indices(*sides) for sides in ((values.shape[0], height), (values.shape[1], width)))
-        return values[rows[:, None], columns]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +96,7 @@ class Model:
         """
         if not 0 <= level <= 4:
             raise ValueError(f"level={level}: the encoder has the maps 0 (fine) to 4 (coarse)")
-        return np.asarray(features_at(self.network, level)(self.variables, self._stored(_as_array(image))[None]))[0]
+        return in_batches(features_at(self.network, level), self.variables, 1)(self._stored(_as_array(image))[None])[0]
 
     def _predict(self, images: list[Image], batch_size: int) -> list[Prediction]:
         found = []
@@ -185,8 +113,8 @@ class Model:
         disparity = depth = None
         if "disparity" in maps:
             disparity = cv2.resize(maps["disparity"], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-            task = self.config.task
-            depth = np.asarray(disparity_to_depth(disparity, task.get("min_depth", 0.1), task.get("max_depth", 100.0)))
+            limits = (self.config.task.get("min_depth", 0.1), self.config.task.get("max_depth", 100.0))
+            depth = np.asarray(disparity_to_depth(disparity, *limits))  # type: ignore[arg-type]
         return Prediction(image, self.space, maps.get("classes"), maps.get("probabilities"), disparity, depth)
 
     def _stored(self, image: np.ndarray) -> np.ndarray:
@@ -214,10 +142,3 @@ def _as_array(image: Image) -> np.ndarray:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3:
         raise ValueError(f"expected an image uint8 [H,W,3] (RGB, 0 to 255), got {array.dtype} {list(array.shape)}")
     return array
-
-
-@functools.lru_cache(64)
-def _nearest_indices(stored: int, wanted: int) -> np.ndarray:
-    """For each of `wanted` places the nearest of `stored`, as cv2.INTER_NEAREST chooses it."""
-    row = np.arange(stored, dtype=np.float32)[None]
-    return cv2.resize(row, (wanted, 1), interpolation=cv2.INTER_NEAREST)[0].astype(np.int64)

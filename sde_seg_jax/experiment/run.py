@@ -108,7 +108,7 @@ class Run:
         finally:
             checkpoints.close()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._draw = monitor.make_pictures(self.config, self.data, self.network, self.training.mixer, self.pairs)
         self._mixer = jax.jit(self.training.mixer) if self.training.mixer is not None else None
 
@@ -158,7 +158,7 @@ def open_run(
     pairs = matching.open_matching(config, data, streams, reporter)
     if pairs is not None:
         lines.append(pairs.line())
-    batches = data.training(streams, config.seed, begun, pairs and pairs.picks())
+    batches = data.training(streams, config.seed, begun, None if pairs is None else pairs.picks())
     wanted = itertools.islice(sharding.to_devices(batches, mesh), max(0, config.train.steps - begun))
     step = sharding.compile_step(training.step, mesh)
     return Run(config, data, training, mesh, state, step, wanted, pairs), lines
@@ -169,7 +169,7 @@ def write_config(workdir: str | pathlib.Path, config: dict) -> None:
     write_text(pathlib.Path(workdir).expanduser() / CONFIG, json.dumps(config, indent=2) + "\n")
 
 
-def _abstract(x):
+def _abstract(x: jax.Array) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
 
 

@@ -1,0 +1,90 @@
+"""What a network says of one image, at the image's size, to look at or to compute with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from sde_seg_jax.display import pictures
+from sde_seg_jax.label_spaces import LabelSpace
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a network says of one image; None for what it does not predict.
+
+    Attributes:
+      image: uint8 RGB [H,W,3], as it was given.
+      space: the classes: `space.classes[id]` is a name, `space.colors[id]` its color.
+      stored_probabilities: float32 [h,w,C] at the size that the network sees, in [0,1].
+      disparity: float32 [H,W] in (0,1); near is large.
+      depth: float32 [H,W], up to one unknown scale if depth was learnt from video alone.
+    """
+
+    image: UInt8[np.ndarray, "H W 3"]
+    space: LabelSpace | None = None
+    stored_classes: UInt8[np.ndarray, "h w"] | None = None
+    stored_probabilities: Float[np.ndarray, "h w C"] | None = None
+    disparity: Float[np.ndarray, "H W"] | None = None
+    depth: Float[np.ndarray, "H W"] | None = None
+
+    @functools.cached_property
+    def classes(self) -> UInt8[np.ndarray, "H W"] | None:
+        """Class ids, those of the nearest pixel that the network saw."""
+        return self._nearest(self.stored_classes)
+
+    @functools.cached_property
+    def probabilities(self) -> Float[np.ndarray, "H W C"] | None:
+        """Of every class, in [0,1], sum 1; those of the nearest pixel that the network saw."""
+        return self._nearest(self.stored_probabilities)
+
+    @functools.cached_property
+    def confidence(self) -> Float[np.ndarray, "H W"] | None:
+        """Probability of the class that was chosen, in [0,1]."""
+        return None if self.stored_probabilities is None else self._nearest(self.stored_probabilities.max(axis=-1))
+
+    def overlay(self) -> UInt8[np.ndarray, "H W 3"]:
+        """The image with class colors over it. Raises ValueError for a network without classes."""
+        if self.classes is None or self.space is None:
+            raise ValueError("this network predicts no classes: load a segmentation run, or look at .disparity")
+        return pictures.overlay(self.image, self.classes, self.space)
+
+    def picture(self) -> UInt8[np.ndarray, "h w 3"]:
+        """The image beside everything that was predicted, with captions."""
+        found = {"image": self.image}
+        if self.classes is not None:
+            found["classes"] = self.overlay()
+        if self.disparity is not None:
+            found["disparity (near is bright)"] = pictures.disparity_picture(self.disparity)
+        return pictures.grid([list(found.values())], captions=list(found))
+
+    def show(self) -> None:
+        """Shows `picture`: below the cell of a notebook, else in a window."""
+        from PIL import Image as pillow
+
+        picture = pillow.fromarray(self.picture())
+        if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+            from IPython.display import display
+
+            display(picture)
+        else:
+            picture.show()
+
+    def _nearest(self, values: np.ndarray | None) -> np.ndarray | None:
+        if values is None:
+            return None
+        height, width = self.image.shape[:2]
+        rows, columns = (_nearest_indices(*sides) for sides in ((values.shape[0], height), (values.shape[1], width)))
+        return values[rows[:, None], columns]
+
+
+@functools.lru_cache(64)
+def _nearest_indices(stored: int, wanted: int) -> np.ndarray:
+    """For each of `wanted` places the nearest of `stored`, as cv2.INTER_NEAREST chooses it."""
+    row = np.arange(stored, dtype=np.float32)[None]
+    return cv2.resize(row, (wanted, 1), interpolation=cv2.INTER_NEAREST)[0].astype(np.int64)
