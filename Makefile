@@ -31,7 +31,7 @@ bench-gpu:
 	$(BENCH_PYTHON) benchmarks/bench.py --gpu
 
 lint: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
