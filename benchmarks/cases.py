@@ -18,6 +18,7 @@ from sde_seg_jax.models.network import Network, make_network
 from sde_seg_jax.tasks.parts import find_task, has_teacher, parts_of, streams_of
 from sde_seg_jax.training import ema
 from sde_seg_jax.training.optimizers import make_optimizer
+from sde_seg_jax.training.sharding import copied
 from sde_seg_jax.training.step import init_state, make_step
 from sde_seg_jax.types import IGNORE, Batch, Intrinsics, Streams, TrainState, Variables
 
@@ -152,10 +153,8 @@ def _model(setting: Setting, model: Mapping[str, Any]) -> dict[str, Any]:
 
 def encoder_of(variables: Variables) -> Variables:
     """A copy of the encoder, as a frozen reference."""
-    params, stats = (
-        {"encoder": jax.tree.map(jnp.array, tree["encoder"])} for tree in (variables.params, variables.batch_stats)
-    )
-    return Variables(params, stats)
+    params, stats = ({"encoder": tree["encoder"]} for tree in (variables.params, variables.batch_stats))
+    return copied(Variables(params, stats))
 
 
 def make_streams(fields: Mapping[str, tuple[str, ...]], setting: Setting, seed: int) -> Streams:

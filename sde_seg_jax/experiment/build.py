@@ -19,7 +19,7 @@ from sde_seg_jax.experiment.weights.transfer import transfer
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
 from sde_seg_jax.tasks.parts import choose, find_task, has_teacher, parts_of
-from sde_seg_jax.training import checkpoints, ema
+from sde_seg_jax.training import checkpoints, ema, sharding
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
 from sde_seg_jax.training.schedules import SCHEDULES, Schedule
 from sde_seg_jax.training.step import Loss, init_state, make_step, parameter_count
@@ -183,7 +183,6 @@ def _loss(config, network: Network, task) -> tuple[Loss, Any, dict[str, Variable
 def _pick(variables: Variables, *modules: str) -> Variables:
     """A copy of some modules, in buffers of its own."""
     params, stats = (
-        {name: jax.tree.map(jnp.array, tree[name]) for name in modules if name in tree}
-        for tree in (variables.params, variables.batch_stats)
+        {name: tree[name] for name in modules if name in tree} for tree in (variables.params, variables.batch_stats)
     )
-    return Variables(params, stats)
+    return sharding.copied(Variables(params, stats))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from sde_seg_jax.training.sharding import copied
 from sde_seg_jax.types import Params, Variables
 
 DECAY = 0.99
@@ -28,7 +29,7 @@ def initial_teacher(student: Variables) -> Variables:
     Without the pose network and the learnt intrinsics, which a teacher never runs (Q24).
     """
     student = Variables(_without_pose(student.params), _without_pose(student.batch_stats))
-    return jax.tree.map(lambda x: jnp.array(x, copy=True), student)
+    return copied(student)
 
 
 def _without_pose(tree: Params) -> Params:

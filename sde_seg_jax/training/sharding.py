@@ -27,6 +27,15 @@ def make_mesh(batch_sizes: list[int]) -> Mesh:
     return jax.make_mesh((count,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count])
 
 
+@jax.jit
+def copied(tree: Any) -> Any:
+    """The tree on the device, each leaf in a buffer of its own.
+
+    One program for all leaves: `jnp.array` would compile one, or two, for every shape.
+    """
+    return jax.tree.map(lambda x: jnp.array(x, copy=True), tree)
+
+
 def replicate(tree: Any, mesh: Mesh) -> Any:
     """Copies a host or single-device tree to every device of the mesh, each leaf into a buffer of its own.
 
@@ -34,7 +43,7 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
     """
     everywhere = NamedSharding(mesh, PartitionSpec())
     # copied first: with several devices device_put(may_alias=False) still shares buffers, even among the devices
-    return jax.tree.map(lambda x: jax.device_put(jnp.array(x, copy=True), everywhere), tree)
+    return jax.tree.map(lambda x: jax.device_put(x, everywhere), copied(tree))
 
 
 def put(streams: Streams, mesh: Mesh) -> Streams:

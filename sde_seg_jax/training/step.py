@@ -41,7 +41,7 @@ def init_state(
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         student=student,
-        opt_state=optimizer.init(student.params),
+        opt_state=jax.jit(optimizer.init)(student.params),  # one program, not one for every shape
         key=jax.random.key(seed),
         teacher=initial_teacher(student) if teacher else None,
         frozen=frozen or {},

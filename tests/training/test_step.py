@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from sde_seg_jax.training import sharding
 from sde_seg_jax.training.step import Aux, init_state, make_step, parameter_count, split_named
 from sde_seg_jax.types import Batch, Intrinsics, Streams, Variables
 
@@ -91,6 +92,19 @@ def test_a_teacher_on_batch_statistics_keeps_its_own_running_ones():
 
     step = make_step(with_teacher_stats, optax.sgd(0.5), lambda teacher, student, number: teacher)
     assert step(start(teacher=True), streams(2))[0].teacher.batch_stats["count"] == 7
+
+
+def test_starting_compiles_a_program_for_all_arrays_not_one_for_every_shape():
+    sizes = {str(n): np.zeros(n, np.float32) for n in range(1, 21)}
+    compiled = []
+    listen = lambda event, seconds, **_: compiled.append(event)  # noqa: E731
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        state = init_state(Variables(sizes, sizes), optax.sgd(1e-2, momentum=0.9), seed=0, teacher=True)
+        sharding.replicate(state, sharding.make_mesh([1]))
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert 0 < sum("backend_compile" in event for event in compiled) < len(sizes) / 2
 
 
 def test_keys_are_split_by_name():
