@@ -13,6 +13,7 @@ import sys
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import DONE, Arguments, run
+from sde_seg_jax.experiment.config import UsageError
 
 PROBLEMS = 1  # exit status
 
@@ -32,6 +33,8 @@ def flags(values: absl_flags.FlagValues) -> None:
 
 def main(arguments: Arguments) -> int:
     """Checks, prints, writes the contact sheet; returns the exit status."""
+    if not (arguments.path or arguments.dataset or arguments.prepared_dir):
+        raise UsageError("cli.doctor needs --config=FILE, or --dataset=NAME and --raw_dir=DIR, or --prepared_dir=DIR")
     from sde_seg_jax.experiment.doctor import text
     from sde_seg_jax.experiment.doctor.check import check, find_target, next_command, problems_of
     from sde_seg_jax.experiment.doctor.findings import describe, draw, write_findings

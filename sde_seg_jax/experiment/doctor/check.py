@@ -47,6 +47,7 @@ def find_target(
       raw_dir: its files as downloaded; or
       prepared_dir: what was prepared of them.
       splits: to check; empty: all, or those of the configuration.
+      config: of what to check; without it a name or a prepared folder is needed.
     """
     if raw_dir and prepared_dir:
         raise UsageError("--raw_dir and --prepared_dir are two things to check; give one of them")
@@ -74,8 +75,6 @@ def _is_prepared(name: str, prepared_dir: str) -> bool:
 
 
 def _only(prepared_dir: str) -> str:
-    if not prepared_dir:
-        raise UsageError("cli.doctor needs --config=FILE, or --dataset=NAME and --raw_dir=DIR, or --prepared_dir=DIR")
     found = [name for name in names_in(prepared_dir) if name in spec.known()]
     if len(found) != 1:
         raise UsageError(f"'{prepared_dir}' holds {', '.join(found) or 'no data set'}; give --dataset=NAME to choose")
