@@ -25,6 +25,8 @@ ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such 
 def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
     """Runs `get_config(row)` of a configuration, a name or a path. Raises UsageError if it or the row is unknown."""
     module = load_module(path)
+    if not hasattr(module, "get_config"):
+        raise UsageError(f"--config={path}: defines no get_config(), which returns the configuration")
     if row and not inspect.signature(module.get_config).parameters:
         raise UsageError(f"--config={path}:{row}: this configuration has no rows; leave out ':{row}'")
     return (module.get_config(row) if row else module.get_config()).lock()

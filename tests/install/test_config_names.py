@@ -67,7 +67,14 @@ def test_what_is_not_there_is_told_with_what_is_near(elsewhere, reference, messa
         find(reference)
 
 
-def test_a_row_stands_after_the_last_colon_but_a_drive_s():
+def test_a_file_that_is_no_configuration_is_told(elsewhere):
+    write(elsewhere, own="VALUE = 3")
+    for reference in ("own.py", str(shipped() / "paper/published.py")):
+        with pytest.raises(UsageError, match=r"\.py: defines no get_config\(\), which returns the configuration"):
+            load_config(reference)
+
+
+def test_a_row_stands_after_the_first_colon_but_that_of_a_drive():
     assert split("own.py:depth,size=cpu") == ("own.py", "depth,size=cpu")
     assert split("C:\\mine\\own.py:depth") == ("C:\\mine\\own.py", "depth")
     assert split("quickstart") == ("quickstart", "")
