@@ -2,6 +2,7 @@
 # make bench-gpu: time the published networks with the jax and PyTorch of BENCH_PYTHON.
 PYTHON ?= python3
 BIN := .venv/bin
+RUNS := .venv/.runs
 READY := .venv/.installed
 WORKDIR ?= runs/quickstart
 BENCH_PYTHON ?= python3
@@ -10,15 +11,21 @@ BENCH_PYTHON ?= python3
 
 install: $(READY)
 
-$(READY): requirements.txt requirements-dev.txt pyproject.toml
+# what training needs
+$(RUNS): requirements.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements.txt
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $(RUNS)
+
+# and what tests need
+$(READY): $(RUNS) requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	@touch $(READY)
 
-quickstart: $(READY)
+quickstart: $(RUNS)
 	$(BIN)/python -m sde_seg_jax.cli.pipeline --config=configs/quickstart.py --workdir=$(WORKDIR)
 
 test: $(READY)

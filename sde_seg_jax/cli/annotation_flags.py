@@ -8,11 +8,8 @@ from absl import flags as absl_flags
 from ml_collections import config_dict
 
 from sde_seg_jax.cli.command_line import Arguments
-from sde_seg_jax.display.selection_choice import STARTED
-from sde_seg_jax.experiment.annotation.folder import FORMATS
-from sde_seg_jax.experiment.annotation.tasks import FOLDER, Choice, check_formats, export, open_task
+from sde_seg_jax.experiment.annotation.formats import FOLDER, FORMATS
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.selection.files import note, read_chosen
 from sde_seg_jax.reporter import CONSOLE
 
 OPTIONS = ("export_count", "export_from", "model", "classes", "output")  # of --export
@@ -33,6 +30,8 @@ def check(arguments: Arguments, config: config_dict.ConfigDict) -> None:
     """Before any work: raises UsageError if the flags cannot be followed."""
     given = [name for name in OPTIONS if getattr(arguments, name)]
     if arguments.export:
+        from sde_seg_jax.experiment.annotation.tasks import check_formats, open_task
+
         check_formats(arguments.export)
         open_task(config, arguments.model, arguments.classes)
     elif given:
@@ -46,6 +45,10 @@ def from_flags(arguments: Arguments, config: config_dict.ConfigDict) -> list[pat
     """
     if not arguments.export:
         return []
+    from sde_seg_jax.display.selection_choice import STARTED
+    from sde_seg_jax.experiment.annotation.tasks import Choice, export
+    from sde_seg_jax.experiment.selection.files import note, read_chosen
+
     workdir = pathlib.Path(arguments.workdir).expanduser()
     rows = [row for row in read_chosen(workdir)[arguments.export_from :] if row.criterion != STARTED]
     count = arguments.export_count or len(rows)

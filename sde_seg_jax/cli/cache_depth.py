@@ -14,11 +14,8 @@ import sys
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.data.preparing.depth_cache_writer import SHARD_SIZE
-from sde_seg_jax.experiment.cached_depth import SOURCE
+from sde_seg_jax.data.stored.choices import SHARD_SIZE
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.depth_cache import cache_depth
-from sde_seg_jax.experiment.source_data import source_config
 from sde_seg_jax.reporter import CONSOLE
 
 
@@ -35,6 +32,10 @@ def main(arguments: Arguments) -> None:
     """Caches what the command line names."""
     if not arguments.path or not arguments.checkpoint:
         raise UsageError("cli.cache_depth needs --config=FILE (which data) and --checkpoint=DIR (a depth run)")
+    from sde_seg_jax.experiment.cached_depth import SOURCE
+    from sde_seg_jax.experiment.depth_cache import cache_depth
+    from sde_seg_jax.experiment.source_data import source_config
+
     options = {key: getattr(arguments, key) for key in ("splits", "batch_size", "shard_size", "replace")}
     config, section = arguments.config(), "data"
     if arguments.source:

@@ -1,6 +1,7 @@
-"""Command lines, `--config=configs/x.py[:row,args] --config.section.key=value --workdir=DIR`, and how commands end.
+"""Command lines, `--config=NAME[:row,args] --config.section.key=value --workdir=DIR`, and how commands end.
 
-Bad input ends with one line and exit status 2.
+Bad input ends with one line and exit status 2. Nothing that takes long is imported here, nor at the head of a command:
+help and mistyped flags are answered at once.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import jax
 from absl import flags, logging
 from ml_collections import config_dict
 
+from sde_seg_jax.cli import spelling
 from sde_seg_jax.experiment.config import ConfigFile, UsageError
-from sde_seg_jax.training.loop import Interrupted
+from sde_seg_jax.experiment.config_files import split
+from sde_seg_jax.training.interrupted import Interrupted
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 CACHE = pathlib.Path("~/.cache/sde_seg_jax/compiled").expanduser()
@@ -31,7 +33,7 @@ class Arguments:
 
     def __init__(self, values: flags.FlagValues, overrides: dict[str, str]):
         self._values = values
-        path, _, row = values.config.partition(":")
+        path, row = split(values.config)
         self.file = ConfigFile(path, row, overrides)
         self.path, self.row, self.overrides = path, row, overrides
 
@@ -46,8 +48,7 @@ class Arguments:
 def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:
     """Parses flags, calls `main`, and turns what happens into an exit status. `extra(values)` defines more flags."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if not jax.config.jax_compilation_cache_dir:  # a second run starts at once
-        jax.config.update("jax_compilation_cache_dir", str(CACHE))
+    _keep_compiled()
     if not os.environ.get(TRACEBACK):
         logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
     try:
@@ -68,6 +69,15 @@ def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str,
         return BAD_INPUT
 
 
+def _keep_compiled() -> None:
+    """Compiled programs stay on disk, unless somebody chose where: a second run starts at once."""
+    jax = sys.modules.get("jax")
+    if jax is None:  # reads the environment when it is imported
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+    elif not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", str(CACHE))
+
+
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.filename:  # from the system: it names the file, not the remedy
@@ -78,7 +88,7 @@ def _one_line(error: BaseException) -> str:
 def parse(argv: list[str], about: str, extra: Callable | None = None) -> Arguments | None:
     """Arguments of a command, or None after printing the help text (--help)."""
     values = flags.FlagValues()
-    flags.DEFINE_string("config", "", "configuration file, with a row after a colon", flag_values=values)
+    flags.DEFINE_string("config", "", "configuration, by name or file, with a row after a colon", flag_values=values)
     flags.DEFINE_string("workdir", "", "where checkpoints, metrics and pictures go", flag_values=values)
     flags.DEFINE_string("checkpoint", "", "a workdir (or its checkpoints folder) to read", flag_values=values)
     if extra is not None:
@@ -89,13 +99,18 @@ def parse(argv: list[str], about: str, extra: Callable | None = None) -> Argumen
         print(values.get_help())
         return None
     overrides, rest = {}, []
-    for argument in argv[1:]:
+    for place, argument in enumerate(argv[1:], start=1):
         name, separator, value = argument.lstrip("-").partition("=")
-        if argument.startswith("--config.") and separator:
+        if not argument.startswith("--config."):
+            rest.append(argument)
+        elif separator:
             overrides[name.removeprefix("config.")] = value
         else:
-            rest.append(argument)
-    leftover = values([argv[0], *rest])[1:]
+            raise UsageError(spelling.of_override(argument, argv[place + 1 :]))
+    try:
+        leftover = values([argv[0], *rest])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise UsageError(spelling.of_flag(error.flagname, str(error), argv[1:])) from error
     if leftover:
         raise UsageError(f"unexpected argument '{leftover[0]}'; flags are written --name=value")
     arguments = Arguments(values, overrides)

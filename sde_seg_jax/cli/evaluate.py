@@ -13,9 +13,7 @@ import json
 import sys
 
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.experiment import learnt_camera
 from sde_seg_jax.experiment.config import UsageError, override
-from sde_seg_jax.experiment.evaluate import evaluate
 from sde_seg_jax.reporter import CONSOLE
 
 
@@ -23,6 +21,9 @@ def main(arguments: Arguments) -> None:
     """Scores the checkpoint of the command line."""
     if not arguments.checkpoint:
         raise UsageError("cli.evaluate needs --checkpoint=DIR, a workdir of cli.train")
+    from sde_seg_jax.experiment import learnt_camera
+    from sde_seg_jax.experiment.evaluate import evaluate
+
     found = evaluate(
         arguments.checkpoint, arguments.workdir, lambda config: override(config, arguments.overrides), CONSOLE
     )

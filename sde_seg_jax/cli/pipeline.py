@@ -12,9 +12,6 @@ import time
 
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.prepare import prepare_domains
-from sde_seg_jax.experiment.report import write_report
-from sde_seg_jax.experiment.stages import headline, run_stage
 from sde_seg_jax.reporter import CONSOLE
 
 
@@ -27,6 +24,10 @@ def main(arguments: Arguments) -> None:
     config = arguments.config()
     if "pipeline" not in config:
         raise UsageError(f"{arguments.path} has no pipeline section; use cli.train")
+    from sde_seg_jax.experiment.prepare import prepare_domains
+    from sde_seg_jax.experiment.report import write_report
+    from sde_seg_jax.experiment.stages import headline, run_stage
+
     started = time.monotonic()
     folder = pathlib.Path(arguments.workdir).expanduser()
     for prepared in prepare_domains(config, reporter=CONSOLE):

@@ -8,24 +8,14 @@ All at the input's size. With --depth_checkpoint=DIR depth comes from another ch
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import sys
 
-import cv2
-import numpy as np
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.display import pictures
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.frames import VIDEOS, read_frames
-from sde_seg_jax.experiment.model import load
-from sde_seg_jax.experiment.prediction import Prediction
 from sde_seg_jax.reporter import CONSOLE
-
-DEPTH_UNIT = 256.0  # 16-bit value of depth 1, as KITTI stores it
-FPS = 25.0  # of written videos, where the input does not say
 
 
 def flags(values: absl_flags.FlagValues) -> None:
@@ -36,78 +26,18 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_enum("weights", "student", ["student", "teacher"], "which weights", flag_values=values)
 
 
-class Movies:
-    """Writes pictures of successive frames as videos, one a kind."""
-
-    KINDS = ("overlay", "depth_color")
-
-    def __init__(self, folder: pathlib.Path, source: pathlib.Path):
-        self._folder, self._writers = folder, {}
-        video = cv2.VideoCapture(str(source))
-        self._fps = video.get(cv2.CAP_PROP_FPS) or FPS
-        video.release()
-
-    def add(self, found: dict[str, np.ndarray]) -> None:
-        """One frame."""
-        for kind in self.KINDS:
-            if kind in found:
-                height, width = found[kind].shape[:2]
-                if kind not in self._writers:
-                    path = str(self._folder / f"{kind.removesuffix('_color')}.mp4")
-                    code = cv2.VideoWriter.fourcc(*"mp4v")
-                    self._writers[kind] = cv2.VideoWriter(path, code, self._fps, (width, height))
-                self._writers[kind].write(cv2.cvtColor(found[kind], cv2.COLOR_RGB2BGR))
-
-    def close(self) -> None:
-        """Finishes the files."""
-        for writer in self._writers.values():
-            writer.release()
-
-
-def write(folder: pathlib.Path, name: str, found: dict[str, np.ndarray]) -> None:
-    """NAME_<kind>.png for every kind. Raises OSError that names the file if it cannot be written."""
-    for kind, picture in found.items():
-        path = folder / f"{name}_{kind}.png"
-        stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-        if not cv2.imwrite(str(path), stored):
-            raise OSError(f"cannot write {path}: is the disk full?")
-
-
-def shown(found: Prediction) -> dict[str, np.ndarray]:
-    """What is written of a prediction: pictures by suffix, at the image's size."""
-    written = {}
-    if found.classes is not None:
-        written |= {"classes": found.classes, "overlay": found.overlay()}
-    if found.depth is not None:
-        written["depth"] = np.clip(found.depth * DEPTH_UNIT + 0.5, 1, 65535).astype(np.uint16)
-        written["depth_color"] = pictures.disparity_picture(found.disparity)
-    return written
-
-
 def main(arguments: Arguments) -> None:
     """Predicts for the command line's input."""
     if not arguments.checkpoint or not arguments.input:
         raise UsageError("cli.predict needs --checkpoint=DIR and --input=PATH")
+    from sde_seg_jax.experiment.model import load
+    from sde_seg_jax.experiment.prediction_files import write_predictions
+
     source, folder = pathlib.Path(arguments.input).expanduser(), pathlib.Path(arguments.output).expanduser()
     model = load(arguments.checkpoint, arguments.weights)
     depth = load(arguments.depth_checkpoint) if arguments.depth_checkpoint else None
-    frames = read_frames(source)
-    folder.mkdir(parents=True, exist_ok=True)
-    movies = Movies(folder, source) if source.suffix.lower() in VIDEOS else None
-    count = 0
-    for name, image in CONSOLE.bar(frames, desc="predict", unit="img"):
-        found = model.predict(image)
-        if depth is not None:
-            other = depth.predict(image)
-            found = dataclasses.replace(found, disparity=other.disparity, depth=other.depth)
-        written = shown(found)
-        write(folder, name, written)
-        if movies:
-            movies.add(written)
-        count += 1
-    if movies:
-        movies.close()
-    print(f"{count} image(s): {', '.join(sorted(written))} in {folder}")
+    count, kinds = write_predictions(source, folder, model, depth, CONSOLE)
+    print(f"{count} image(s): {', '.join(kinds)} in {folder}")
 
 
 if __name__ == "__main__":

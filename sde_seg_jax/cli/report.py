@@ -10,13 +10,14 @@ import sys
 
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.report import write_report
 
 
 def main(arguments: Arguments) -> None:
     """Writes the report of the command line's workdir."""
     if not arguments.workdir:
         raise UsageError("cli.report needs --workdir=DIR")
+    from sde_seg_jax.experiment.report import write_report
+
     print(f"report: {write_report(arguments.workdir)}")
 
 

@@ -17,7 +17,6 @@ import sys
 from sde_seg_jax.cli import annotation_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.selection.select import select
 from sde_seg_jax.reporter import CONSOLE
 
 flags = annotation_flags.flags
@@ -27,6 +26,8 @@ def main(arguments: Arguments) -> None:
     """Selects, and exports if asked to."""
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.select needs --config=FILE, --workdir=DIR and, unless by entropy, --checkpoint=DIR")
+    from sde_seg_jax.experiment.selection.select import select
+
     config = arguments.config()
     if arguments.checkpoint:
         if "depth_checkpoint" not in config.task:

@@ -21,9 +21,7 @@ import sys
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import DONE, Arguments, run
-from sde_seg_jax.display.result_table import as_text
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
 from sde_seg_jax.reporter import CONSOLE
 
 FAILED = 1  # exit status
@@ -42,6 +40,9 @@ def main(arguments: Arguments) -> int:
     """Runs the table of the command line, or only shows it."""
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.table needs --config=FILE and --workdir=DIR")
+    from sde_seg_jax.display.result_table import as_text
+    from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
+
     asked = {name: getattr(arguments, name) for name in ("rows", "labels", "seeds", "metric")}
     plan = Plan(arguments.file, arguments.workdir, **asked)
     print("\n".join(plan.lines()))

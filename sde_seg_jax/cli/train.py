@@ -10,7 +10,6 @@ import sys
 
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.train import train
 from sde_seg_jax.reporter import CONSOLE
 
 
@@ -18,6 +17,8 @@ def main(arguments: Arguments) -> None:
     """Trains the configuration of the command line."""
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.train needs --config=FILE and --workdir=DIR")
+    from sde_seg_jax.experiment.train import train
+
     train(arguments.config(), arguments.workdir, reporter=CONSOLE)
 
 

@@ -1,4 +1,4 @@
-"""Configuration files: their rows, keys and values.
+"""Configurations: their rows, keys and values (`config_files` says where they lie).
 
 A config section is the keyword arguments of one function; `call` checks them against its signature, so that a typo is
 an error at start-up that names the nearest right key.
@@ -9,45 +9,24 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
-import importlib.util
 import inspect
 import json
-import pathlib
-import sys
-import types
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ml_collections import config_dict
 
+from sde_seg_jax.experiment.config_files import load_module
+from sde_seg_jax.experiment.errors import UsageError
+
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
 
 
-class UsageError(ValueError):
-    """A command line or configuration that cannot be used; the message names the key and the remedy."""
-
-
-def load_module(path: str) -> types.ModuleType:
-    """A configuration file as a module. Raises UsageError for a missing file."""
-    file = pathlib.Path(path)
-    if not file.is_file():
-        known = sorted(str(p) for p in pathlib.Path("configs").rglob("*.py"))
-        near = difflib.get_close_matches(path, known, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none in ./configs'}"
-        raise UsageError(f"--config={path}: no such file; {hint}")
-    beside, above = file.resolve().parents[:2]
-    for folder in [beside, above] if (above / "base.py").is_file() else [beside]:  # a config imports base.py
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
-    spec = importlib.util.spec_from_file_location(f"_config_{file.stem}", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
-    """Runs `get_config(row)` of a configuration file. Raises UsageError for a missing file or an unknown row."""
+    """Runs `get_config(row)` of a configuration, a name or a path. Raises UsageError if it or the row is unknown."""
     module = load_module(path)
+    if not hasattr(module, "get_config"):
+        raise UsageError(f"--config={path}: defines no get_config(), which returns the configuration")
     if row and not inspect.signature(module.get_config).parameters:
         raise UsageError(f"--config={path}:{row}: this configuration has no rows; leave out ':{row}'")
     return (module.get_config(row) if row else module.get_config()).lock()
@@ -65,7 +44,7 @@ def override(config: config_dict.ConfigDict, overrides: Mapping[str, str]) -> co
 
 @dataclasses.dataclass(frozen=True)
 class ConfigFile:
-    """A configuration file, one of its rows, and values for some of its keys: section.key -> text."""
+    """A configuration (name or path), one of its rows, and values for some of its keys: section.key -> text."""
 
     path: str
     row: str = ""

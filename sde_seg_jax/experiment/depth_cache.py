@@ -22,7 +22,7 @@ from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import FOLDER, locate
-from sde_seg_jax.training.loop import Interrupted
+from sde_seg_jax.training.interrupted import Interrupted
 
 
 def cache_depth(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ml_collections import config_dict
@@ -12,7 +13,9 @@ from sde_seg_jax.data.preparing import prepare as preparation
 from sde_seg_jax.experiment.config import UsageError, plain
 from sde_seg_jax.experiment.source_data import domains
 from sde_seg_jax.reporter import SILENT, Reporter
-from sde_seg_jax.training.loop import Interrupted
+from sde_seg_jax.training.interrupted import Interrupted
+
+SHOWN = 3  # left-out samples that are told; the file lists all
 
 
 def prepare_data(
@@ -49,6 +52,38 @@ def prepare_domains(
         except ValueError as error:
             raise UsageError(f"source domain (config.source_data): {error}") from error
     return folders
+
+
+def estimate_domains(
+    config: config_dict.ConfigDict, splits: Sequence[str] = (), reporter: Reporter = SILENT, **options: Any
+) -> None:
+    """Tells the room that `prepare_domains` would need, and writes nothing."""
+    target, *source = domains(config)
+    preparation.estimate(**prepare_arguments(target, splits), reporter=reporter, **options)
+    for one in source:
+        preparation.estimate(**prepare_arguments(one), reporter=reporter, **options)
+
+
+def describe(folder: str | os.PathLike) -> Iterator[str]:
+    """Yields lines on prepared data: the classes' share of the labeled pixels, and what was left out."""
+    facts = preparation.metadata(folder)
+    for split, entry in facts["splits"].items():
+        labeled = sum(entry["labeled"])
+        yield f"{split}: {len(entry['names'])} samples, {labeled} labeled; {', '.join(entry['fields']) or 'no fields'}"
+        pixels, ignored = facts["class_pixels"][split], facts["ignored_pixels"][split]
+        total = sum(pixels) + ignored
+        if not total:
+            continue
+        names = [*facts["space"][1], "(no class)"]
+        width = max(map(len, names))
+        yield f"  {'class':{width}}  share %  images"
+        images = [*facts["class_images"][split], None]
+        for name, count, within in zip(names, [*pixels, ignored], images, strict=True):
+            yield f"  {name:{width}}  {100 * count / total:7.2f}  {'' if within is None else within:>6}".rstrip()
+    left_out = [f"{split}: {line}" for split, lines in facts["left_out"].items() for line in lines]
+    if left_out:
+        yield f"left out: {len(left_out)} samples, listed in {folder}/{preparation.LEFT_OUT}"
+        yield from (f"  {line}" for line in left_out[:SHOWN])
 
 
 def prepare_arguments(config: config_dict.ConfigDict, splits: Sequence[str] = ()) -> dict[str, Any]:

@@ -11,15 +11,12 @@ import jax
 import numpy as np
 
 from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.types import Streams, TrainState
 
 if TYPE_CHECKING:  # what they write with may be missing where only steps are timed
     from sde_seg_jax.training.checkpoints import Checkpoints
     from sde_seg_jax.training.log import Log
-
-
-class Interrupted(Exception):
-    """SIGINT or SIGTERM arrived; the state has been saved."""
 
 
 class Diverged(ValueError):

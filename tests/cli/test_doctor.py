@@ -13,8 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import trees
 
 from sde_seg_jax.cli import __main__ as cli
-from sde_seg_jax.cli import doctor_text
 from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.experiment.doctor import text
 
 IMAGE = "train/0001TP_000100.png"
 
@@ -45,7 +45,7 @@ def test_a_healthy_tree_is_told_so_with_the_next_command(doctor, tree, tmp_path)
         ["video", "ok", "3", "samples"],
     ]
     assert any("field of view 51.3 x 30.2 degrees" in line for line in lines)
-    assert lines[-1].startswith("camvid: healthy; next: python -m sde_seg_jax.cli.prepare --config=configs/base.py ")
+    assert lines[-1].startswith("camvid: healthy; next: python -m sde_seg_jax.cli.prepare --config=base ")
     assert f"--config.data.raw_dir={tree}" in shlex.split(lines[-1])
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.format == "PNG"
@@ -85,7 +85,7 @@ def test_problems_are_listed_and_counted(doctor, tree, tmp_path):
 
 
 def test_only_the_first_problems_are_printed():
-    lines = doctor_text.problem_lines([f"file {i}" for i in range(27)])
+    lines = text.problem_lines([f"file {i}" for i in range(27)])
     assert len(lines) == 21
     assert lines[-1] == "... and 7 more; --all --report=FILE.json lists every one"
 

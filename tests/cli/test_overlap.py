@@ -7,8 +7,8 @@ import pathlib
 import pytest
 
 from sde_seg_jax.cli import overlap
-from sde_seg_jax.cli.overlap import compare, read_lists, steps_of
 from sde_seg_jax.experiment.selection.files import Chosen, write_chosen
+from sde_seg_jax.experiment.selection.overlap import compare, read_lists, steps_of
 
 PUBLISHED = pathlib.Path(__file__).resolve().parents[2] / "configs/paper/selections"
 HEADER = "# indices into the sorted list of {} training files\n"

@@ -12,6 +12,7 @@ from typing import Any
 
 from etils import epath
 
+from sde_seg_jax.data.stored.choices import SHARD_SIZE
 from sde_seg_jax.data.stored.depth_cache import (
     BEGUN,
     CODING,
@@ -24,8 +25,6 @@ from sde_seg_jax.data.stored.depth_cache import (
     shard_name,
     spans,
 )
-
-SHARD_SIZE = 128  # samples a file: what an interruption loses at most
 
 
 class CacheWriter:

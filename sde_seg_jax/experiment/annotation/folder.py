@@ -17,11 +17,11 @@ from sde_seg_jax.data.annotation.frames import Frame
 from sde_seg_jax.data.inspecting.originals import Original
 from sde_seg_jax.experiment.annotation import text
 from sde_seg_jax.experiment.annotation.classes import ClassList
+from sde_seg_jax.experiment.annotation.formats import FORMATS
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.model import Model
 from sde_seg_jax.reporter import SILENT, Reporter
 
-FORMATS = {"cvat": "cvat", "label_studio": "label_studio", "folder": "plain"}  # -> module of data.annotation
 MANIFEST, CLASSES, README = "manifest.json", "classes.json", "README.txt"
 UNFINISHED = ".incomplete"  # ends the name of a folder that is being written
 

@@ -13,12 +13,11 @@ from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.experiment.annotation import text
 from sde_seg_jax.experiment.annotation.classes import class_list
-from sde_seg_jax.experiment.annotation.folder import FORMATS, Task, is_finished, write
+from sde_seg_jax.experiment.annotation.folder import Task, is_finished, write
+from sde_seg_jax.experiment.annotation.formats import FORMATS
 from sde_seg_jax.experiment.config import UsageError, plain
 from sde_seg_jax.experiment.model import load
 from sde_seg_jax.reporter import SILENT, Reporter
-
-FOLDER = "export"  # of the workdir
 
 
 class Choice(NamedTuple):

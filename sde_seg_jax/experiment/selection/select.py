@@ -23,8 +23,8 @@ from sde_seg_jax.experiment.selection.work import Work, open_work
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
+from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.training.log import write_text
-from sde_seg_jax.training.loop import Interrupted
 
 
 def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path, reporter: Reporter = SILENT) -> pathlib.Path:

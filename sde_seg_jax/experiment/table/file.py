@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import pathlib
 from collections.abc import Collection, Iterator, Mapping
 
 from ml_collections import config_dict
 
-from sde_seg_jax.experiment.config import ConfigFile, UsageError, as_json, load_config, load_module, override
+from sde_seg_jax.experiment.config import ConfigFile, UsageError, as_json, load_config, override
+from sde_seg_jax.experiment.config_files import find, load_module, split
 
 # Overrides of these sections reach the stages, too: data, network and rhythm are one; what is learnt, and how, is not.
 SHARED = ("data", "dataset", "model", "sources", "train", "eval")
@@ -132,14 +132,14 @@ def references(config: config_dict.ConfigDict) -> Iterator[str]:
 
 
 def _load_stage(table: TableFile, name: str, overrides: Mapping[str, str]) -> config_dict.ConfigDict:
-    """The configuration of a stage. Its file is named from a folder above the table's, such as the repository.
+    """The configuration of a stage: a name, or a path from a folder above the table's, such as the repository.
 
     A stage in the table's own file gets the table's options, too.
     """
-    path, _, row = table.stages[name].partition(":")
-    above = (folder / path for folder in pathlib.Path(table.path).resolve().parents)
-    file = next((str(file) for file in above if file.is_file()), path)
+    path, row = split(table.stages[name])
+    own = find(table.path).resolve()
+    file = next((str(folder / path) for folder in own.parents if (folder / path).is_file()), path)
     shared = {key: text for key, text in overrides.items() if key.partition(".")[0] in SHARED}
-    if table.options and pathlib.Path(file).resolve() == pathlib.Path(table.path).resolve():
+    if table.options and find(file).resolve() == own:
         row = f"{row},{table.options}"
     return override(load_config(file, row), shared)
