@@ -6,7 +6,8 @@
 A sample is three frames (the target and its neighbors), rendered as `cli.prepare` has it rendered (twice the size on
 each side, then averaged), in the processes that it uses (data/preparing/parallel.py); coding and writing are left out.
 Printed are frames a second; the processor time of a frame, which other load on the machine disturbs less; and where a
-frame's time goes: the functions of the renderer that take most of it, each with what it calls outside of the renderer (NumPy).
+frame's time goes: the functions of the renderer that take most of it, each with what it calls outside of the renderer
+(NumPy).
 TensorFlow is not needed.
 """
 

@@ -9,12 +9,12 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, override
+from sde_seg_jax.experiment.config_files import split
 
 
 def configure(name: str, changes: Mapping[str, Any]) -> config_dict.ConfigDict:
     """The configuration FILE[:row] with values replaced (`replace`). Raises UsageError for an unknown file or row."""
-    path, _, row = name.partition(":")
-    return replace(ConfigFile(path, row).config(), changes)
+    return replace(ConfigFile(*split(name)).config(), changes)
 
 
 def replace(config: config_dict.ConfigDict, changes: Mapping[str, Any]) -> config_dict.ConfigDict:
