@@ -57,7 +57,7 @@ def test_the_committed_notebook_has_no_outputs(name):
     assert not any(cell.outputs or cell.execution_count for cell in code)
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize(("name", "story"), STORIES.items(), ids=STORIES)
 def test_the_notebook_runs_and_shows_its_pictures(name, story, tmp_path, monkeypatch):
     monkeypatch.setenv("SDE_SEG_NOTEBOOK_SCALE", "tiny")

@@ -12,9 +12,8 @@ from cases import TASKS
 trace = functools.cache(budgets.trace)
 
 
-@pytest.mark.parametrize(
-    "task", [pytest.param(task, marks=pytest.mark.slow if task == "multitask" else ()) for task in TASKS]
-)
+@pytest.mark.whole
+@pytest.mark.parametrize("task", TASKS)
 def test_a_step_is_within_its_budget(task):
     recorded = budgets.load()
     if recorded["versions"] != budgets.versions():
@@ -26,6 +25,7 @@ def test_a_step_is_within_its_budget(task):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_a_step_returns_a_state_of_the_types_it_takes_so_that_it_compiles_once(task):
     step = trace(task)
