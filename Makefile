@@ -1,4 +1,5 @@
-# make quickstart: see the method work. make test: run all tests. make bench: time it. All set up everything themselves.
+# make quickstart: see the method work. make test: what every change needs. make test-all: all tests. make bench: time it.
+# All set up everything themselves.
 # make bench-gpu: time the published networks with the jax and PyTorch of BENCH_PYTHON.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,8 +7,11 @@ RUNS := .venv/.runs
 READY := .venv/.installed
 WORKDIR ?= runs/quickstart
 BENCH_PYTHON ?= python3
+# make test-slow begins no test after so many minutes, and names those that it left out.
+MINUTES ?= inf
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: quickstart test bench bench-gpu install lint format clean
+.PHONY: quickstart test test-slow test-all bench bench-gpu install lint format clean
 
 install: $(READY)
 
@@ -29,7 +33,13 @@ quickstart: $(RUNS)
 	$(BIN)/python -m sde_seg_jax.cli.pipeline --config=configs/quickstart.py --workdir=$(WORKDIR)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow and not whole"
+
+test-slow: $(READY)
+	$(PYTEST) -m "slow and not whole" --minutes=$(MINUTES)
+
+test-all: $(READY)
+	$(PYTEST)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench.py

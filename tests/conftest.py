@@ -1,13 +1,23 @@
 """Strict numerics for every test: no silent promotion, no silent broadcasting, two CPU devices, cached compilation."""
 
+import collections
+import math
 import os
 import pathlib
 import sys
+import time
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A third of the time to compile, and for small programs that is nearly all; processes that tests start inherit it.
+# `XLA_FLAGS= make test` compiles as users do.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false",
+)
 
 import jax
+import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "parity"))
 import golden_summary
@@ -19,14 +29,38 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+BEGAN = time.monotonic()
+TOO_LATE = "begins too late: --minutes"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--minutes", type=float, default=math.inf, help="skip, and name, tests that would begin later")
+
+
+def pytest_runtest_setup(item):
+    if time.monotonic() - BEGAN > 60 * item.config.getoption("minutes"):
+        pytest.skip(TOO_LATE)
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Which recordings of the published system were checked in this run, and which are not covered, with reasons."""
+    """Which recordings of the published system were checked in this run, and which are not covered, with reasons.
+
+    And which tests were left out for time, by file.
+    """
     for line in golden_summary.lines(terminalreporter.stats):
         terminalreporter.write_line(line)
+    late = [report for report in terminalreporter.stats.get("skipped", []) if TOO_LATE in str(report.longrepr)]
+    for file, count in collections.Counter(report.nodeid.partition("::")[0] for report in late).items():
+        terminalreporter.write_line(f"left out for time: {count} of {file}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_memory():
+    """Programs of one file are no use to the next, and a worker runs a hundred files."""
+    yield
+    jax.clear_caches()
 
 
 def pytest_collection_modifyitems(items):
-    """Slow tests first: with several workers, none is left running alone at the end."""
-    items.sort(key=lambda item: "slow" not in item.keywords)
+    """Long tests first: with several workers, none is left running alone at the end."""
+    items.sort(key=lambda item: not {"slow", "whole"} & set(item.keywords))

@@ -70,7 +70,7 @@ def test_a_notebook_imports_nothing_of_the_library_but_its_public_names(name):
     assert used <= set(api.__all__)
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize(("name", "story"), STORIES.items(), ids=STORIES)
 def test_the_notebook_runs_and_shows_its_pictures(name, story, tmp_path, monkeypatch):
     monkeypatch.setenv("SDE_SEG_NOTEBOOK_SCALE", "tiny")

@@ -12,9 +12,8 @@ from cases import TASKS
 trace = functools.cache(budgets.trace)
 
 
-@pytest.mark.parametrize(
-    "task", [pytest.param(task, marks=pytest.mark.slow if task == "multitask" else ()) for task in TASKS]
-)
+@pytest.mark.whole
+@pytest.mark.parametrize("task", TASKS)
 def test_a_step_is_within_its_budget(task):
     recorded = budgets.load()
     if recorded["versions"] != budgets.versions():
@@ -26,6 +25,7 @@ def test_a_step_is_within_its_budget(task):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_a_step_returns_a_state_of_the_types_it_takes_so_that_it_compiles_once(task):
     step = trace(task)
@@ -116,8 +116,8 @@ def test_a_compiled_program_tells_its_counts():
     def search(table, index):
         return jnp.sin(table @ table)[index] + jnp.zeros((5, 8)).at[index].add(1.0)
 
-    arguments = jnp.ones((8, 8)), jnp.arange(5)
-    found = hlo.summary(jax.jit(search).lower(*arguments).compile())
+    program = jax.jit(search).lower(jnp.ones((8, 8)), jnp.arange(5))
+    found = hlo.summary(program.compile({"xla_cpu_use_fusion_emitters": True}))  # without them scatters become loops
     assert (found["dot"], found["gather"], found["scatter"], found["convolution"]) == (1, 1, 1, 0)
     assert 2 * 8**3 <= found["flops"] < 2 * 8**3 + 1000
     assert found["bytes accessed"] > 4 * 8 * 8

@@ -15,6 +15,8 @@ from kernel_spec import OURS, SIZES
 
 from sde_seg_jax.geometry.warp import sample_bilinear
 
+pytestmark = pytest.mark.slow
+
 TINY = {kernel.name: kernel for kernel in kernels.make_kernels(SIZES["tiny"])}
 
 

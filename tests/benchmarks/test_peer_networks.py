@@ -14,6 +14,8 @@ from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import make_network
 from sde_seg_jax.types import Variables
 
+pytestmark = pytest.mark.slow
+
 TINY = dataclasses.replace(cases.SETTINGS["tiny"], dtype=None)  # None: computes in the images' precision
 # Of the largest magnitude. Both sides compute in float64 and sum in different orders: errors of 1e-16 a sum, which
 # batch norm over few values (pooling: two) multiplies by up to 1/sqrt(1e-5) = 316. Measured: 1e-12 at most. A mistake

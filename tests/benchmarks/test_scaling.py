@@ -32,7 +32,7 @@ ENTRY %main (p: f32[8]) -> f32[8] {
 """
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("task", ["semi_supervised", "multitask"])
 def test_two_devices_train_and_mix_as_one_does(task):
     with jax.enable_x64(True):
@@ -53,7 +53,7 @@ def test_two_devices_train_and_mix_as_one_does(task):
     assert 0 < shown_across(found, 2) < 1  # image 1, on the first device, shows image 2, on the second
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_gradients_are_summed_over_devices_and_images_stay_where_they_are():
     one, two = scaling.costs("semi_supervised", TINY, [1, 2], per_device=1)
     assert one["collectives"] == {}
@@ -64,7 +64,7 @@ def test_gradients_are_summed_over_devices_and_images_stay_where_they_are():
     assert set(two["collectives"]) == {"all-reduce", "collective-permute"}
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_depth_steps_exchange_no_images():
     _, two = scaling.costs("sde_phase1", TINY, [1, 2], per_device=1)
     assert set(two["collectives"]) == {"all-reduce"}

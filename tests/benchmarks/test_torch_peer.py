@@ -16,7 +16,7 @@ TINY = cases.SETTINGS["tiny"]
 UPDATED = 1e-9  # relative, by tensor: as the gradients of the check, whose differences an update passes on
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("task", cases.TASKS)
 def test_loss_logs_and_gradients_are_ours(task):
     found = torch_peer.differences(task, TINY, "float64")
@@ -34,7 +34,7 @@ def test_the_comparison_mixes_and_learns_from_the_mix(task):
     assert min(confident) > 0.1  # the weight of what is learnt there
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("task", ["semi_supervised", "sde_phase1"])
 def test_two_updates_leave_the_same_networks(task, monkeypatch):
     kind = cases.TASKS[task]

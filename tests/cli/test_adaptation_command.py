@@ -15,6 +15,8 @@ from sde_seg_jax.experiment.config import UsageError, load_config
 from sde_seg_jax.experiment.train import train
 from sde_seg_jax.training.checkpoints import read_config, read_part
 
+pytestmark = pytest.mark.slow
+
 SOURCE_SCENES = {"train": 6, "val": 3}
 
 

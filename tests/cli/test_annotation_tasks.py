@@ -27,6 +27,8 @@ from sde_seg_jax.experiment.train import train
 from sde_seg_jax.reporter import Collected
 from sde_seg_jax.types import IGNORE
 
+pytestmark = pytest.mark.slow
+
 TINY = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py")
 NAMES = ("tour/000001", "front/straße/frame9", "rear/frame8")
 CHOICES = [Choice(rank, name, f"why {rank}") for rank, name in enumerate(NAMES, 1)]

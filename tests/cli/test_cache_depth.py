@@ -22,6 +22,8 @@ from sde_seg_jax.experiment import predictor as predictors
 from sde_seg_jax.experiment.config import call as call_with
 from sde_seg_jax.training.checkpoints import read_part
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COUNT = 6  # samples of the split train
 LEVEL = 1 / 65535

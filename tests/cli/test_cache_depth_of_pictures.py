@@ -13,7 +13,7 @@ from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment import predictor as predictors
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 ROWS = pathlib.Path(__file__).resolve().parents[2] / "configs/paper/ssda.py"
 LEVEL = 1 / 65535
 

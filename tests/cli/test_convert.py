@@ -24,6 +24,8 @@ from sde_seg_jax.models.weight_files import read_state
 from sde_seg_jax.tasks.parts import predict, to_float
 from sde_seg_jax.training.checkpoints import read_part
 
+pytestmark = pytest.mark.slow
+
 ROWS = ("depth", "supervised", "multitask")
 FILES = {
     "encoder": "models.encoder.",

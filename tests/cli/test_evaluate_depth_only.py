@@ -16,6 +16,8 @@ from sde_seg_jax.training.log import read_metrics
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import trees
 
+pytestmark = pytest.mark.slow
+
 TINY = pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py"
 NAMES = {"abs_rel", "sq_rel", "rmse", "rmse_log", "a1", "a2", "a3"}
 

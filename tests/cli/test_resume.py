@@ -9,8 +9,8 @@ import pytest
 
 from sde_seg_jax.training.checkpoints import read_part
 
-pytestmark = pytest.mark.slow
 STEPS = 30
+OPTIMIZED = {"XLA_FLAGS": ""}  # compiled as users do, not as other tests
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def arguments(runs, prepared, tiny):
 @pytest.fixture(scope="module")
 def uninterrupted(arguments, finish, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    status, _, err = finish(*arguments, f"--workdir={folder}")
+    status, _, err = finish(*arguments, f"--workdir={folder}", env=OPTIMIZED)
     assert status == 0, err
     return folder
 
@@ -73,7 +73,7 @@ def test_interrupted_and_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     arguments, uninterrupted, start, finish, tmp_path
 ):
     for number, step in ((signal.SIGTERM, 3), (signal.SIGINT, 8), (signal.SIGKILL, 15)):
-        process = start(*arguments, f"--workdir={tmp_path}")
+        process = start(*arguments, f"--workdir={tmp_path}", env=OPTIMIZED)
         wait_for(process, tmp_path, step)
         process.send_signal(number)
         _, err = process.communicate()
@@ -85,7 +85,7 @@ def test_interrupted_and_killed_and_resumed_equals_uninterrupted_bit_for_bit(
         assert process.returncode == 130, err
         assert steps(tmp_path)[-1] == last  # saved where it stopped, not only when a save was due
         assert err.splitlines()[-1] == f"stopped after step {last} of {STEPS}; saved; the same command continues"
-    status, out, err = finish(*arguments, f"--workdir={tmp_path}")
+    status, out, err = finish(*arguments, f"--workdir={tmp_path}", env=OPTIMIZED)
     assert status == 0, err
     assert "continuing at step" in out
     assert_same_state(tmp_path, uninterrupted)

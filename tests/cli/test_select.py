@@ -18,6 +18,8 @@ from sde_seg_jax.selection import distances
 from sde_seg_jax.selection.farthest_point import from_matrix
 from sde_seg_jax.selection.features import adaptive_pool, standardize
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def teacher(runs):

@@ -16,6 +16,8 @@ import tree_folder
 from sde_seg_jax.experiment import spaces
 from sde_seg_jax.label_spaces import CITYSCAPES, LabelSpace
 
+pytestmark = pytest.mark.slow
+
 ROAD = [["road", 128, 64, 128], ["car", 0, 0, 142]]
 SPACE = LabelSpace("folder", ("road", "car"), ((128, 64, 128), (0, 0, 142)))
 

@@ -14,7 +14,7 @@ from sde_seg_jax.cli.command_line import run
 from sde_seg_jax.training.checkpoints import newest_step
 from sde_seg_jax.training.loop import Diverged, Interrupted
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.whole
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "tiny" / "table.py"
 ROWS = "--rows=supervised,transfer"

@@ -203,7 +203,7 @@ def test_a_selection_takes_the_time_of_its_students(tmp_path):
         assert table_runs.Item("x", "x", tmp_path, changed).steps == steps
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_rows_train_on_the_lists_that_stages_chose(call, tmp_path):
     runs = tmp_path / "runs"
     status, out, err = call("--rows=us,ds")

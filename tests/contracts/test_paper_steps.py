@@ -19,6 +19,8 @@ from sde_seg_jax.experiment.source_data import domains, open_streams
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import Checkpoints
 
+pytestmark = pytest.mark.whole
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NO_TABLES = ("published", "select_images")
 FILES = sorted(path for path in (ROOT / "configs/paper").glob("*.py") if path.stem not in NO_TABLES)
@@ -123,7 +125,6 @@ def keep(config, workdir):
     checkpoints.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("path", "row"), KINDS.values(), ids=name_of)
 def test_a_row_makes_a_step(path, row, folder):
     state, moved = one_step(shrink(load_config(str(path), row), folder))
@@ -131,7 +132,6 @@ def test_a_row_makes_a_step(path, row, folder):
     assert all(any(jax.tree.leaves(part)) for part in moved.values())  # every module learns
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("path", "row"), TRANSFERS.values(), ids=name_of)
 def test_a_row_starts_from_what_its_rules_name(path, row, folder):
     config = shrink(load_config(str(path), row), folder)
@@ -140,7 +140,6 @@ def test_a_row_starts_from_what_its_rules_name(path, row, folder):
     assert all(copied[rule.split()[0]] > 0 for rule in config.model.transfer)
 
 
-@pytest.mark.slow
 def test_the_frozen_encoder_moves_its_statistics_only(folder):
     config = shrink(load_config(str(ROOT / "configs/sde_frozen.py")), folder)
     _, training, _ = begin(config)
@@ -151,7 +150,6 @@ def test_the_frozen_encoder_moves_its_statistics_only(folder):
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
 
 
-@pytest.mark.slow
 def test_the_second_phase_compares_with_the_imagenet_encoder(folder):
     config = shrink(load_config(str(ROOT / "configs/sde_feature_distance.py")), folder)
     config.sources.imagenet = str(folder / "sde_without_feature_distance")

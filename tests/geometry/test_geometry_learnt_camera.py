@@ -37,18 +37,19 @@ def test_descending_the_photometric_error_under_rotation_finds_the_focal_length(
     inside = (x > 0) & (x < SIZE[1] - 1) & (y > 0) & (y < SIZE[0] - 1)
     nominal = TRUE.replace(fx=TRUE.fx * factor, fy=TRUE.fy * factor)
 
-    @jax.jit
-    @jax.value_and_grad
-    def error(change):
+    @jax.grad
+    def slope(change):
         i = camera.refine(nominal, change[None])
         found = warp(source, depth, camera.matrix(i), camera.inverse_matrix(i), motion)
         return jnp.where(inside, (found - target) ** 2, 0).mean()
 
-    change, momentum = jnp.zeros(count), jnp.zeros(count)
-    for _ in range(1500):
-        _, gradient = error(change)
-        momentum = 0.9 * momentum + gradient
-        change = change - 0.3 * momentum
+    def descend(carry, _):
+        change, momentum = carry
+        momentum = 0.9 * momentum + slope(change)
+        return (change - 0.3 * momentum, momentum), None
+
+    start = jnp.zeros(count), jnp.zeros(count)
+    (change, _), _ = jax.jit(lambda start: jax.lax.scan(descend, start, length=1500))(start)
     found = camera.refine(nominal, change[None])
     # what is left is the error of bilinear sampling
     np.testing.assert_allclose(found.fx, TRUE.fx, rtol=0.01)

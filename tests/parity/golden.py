@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 
 import jax
 import numpy as np
@@ -19,6 +20,9 @@ COMPACT = HERE / "recordings"
 
 # Recordings that no test covers: name prefix -> why. Every other name must be covered.
 NOT_COVERED: dict[str, str] = {}
+
+# Recordings of networks at their published width and depth: minutes to compile. Small ones have the same parts.
+PUBLISHED_SIZE = re.compile("resnet50|resnet101|g08_pad_dec6")
 
 
 def full_dir() -> pathlib.Path | None:
@@ -110,7 +114,11 @@ def recordings(*prefixes: str) -> list:
     """pytest parameters: every recording (full set and compact selection) whose name starts with a prefix."""
     folders = [folder for folder in (COMPACT, full_dir()) if folder and (folder / "manifest.json").is_file()]
     found = [
-        pytest.param(Recording(name, folder), id=f"{name}{'-compact' if folder == COMPACT else ''}")
+        pytest.param(
+            Recording(name, folder),
+            id=f"{name}{'-compact' if folder == COMPACT else ''}",
+            marks=pytest.mark.slow if PUBLISHED_SIZE.search(name) else (),
+        )
         for folder in folders
         for name in manifest(folder)
         if name.startswith(prefixes) and not name.startswith(tuple(NOT_COVERED))

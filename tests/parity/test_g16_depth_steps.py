@@ -10,7 +10,7 @@ from sde_seg_jax.tasks import depth
 from sde_seg_jax.types import Streams
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("rec", recordings("g16_step_sde"))
 def test_two_updates(rec, monkeypatch):
     def task(run):

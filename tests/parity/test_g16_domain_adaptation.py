@@ -90,7 +90,7 @@ def losses(run, logs):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("rec", recordings("g16_step_ssda"))
 def test_two_updates(rec, inside, monkeypatch):
     options = rec.params["unlabeled"]

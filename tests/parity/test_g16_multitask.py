@@ -38,7 +38,7 @@ def pieces(run, mixer, before, streams):
     return entropies, mask, pseudo_label(mixed.probability), confident_fraction(mixed.probability)
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("rec", recordings("g16_step_mtl"))
 def test_two_updates(rec, monkeypatch):
     options = rec.params["unlabeled"]

@@ -54,6 +54,7 @@ def drawn_classes(rec, number: int) -> np.ndarray:
     return np.stack([np.pad(k, (0, CLASSES - len(k)), constant_values=-1) for k in kept]).astype(np.int32)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("rec", recordings("g16_step_semisup"))
 def test_two_semi_supervised_updates(rec, inside):
     options = rec.params["unlabeled"]
@@ -83,6 +84,7 @@ def test_two_semi_supervised_updates(rec, inside):
     assert_updates(rec, task, check)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("rec", recordings("g16_step_active"))
 def test_two_updates_of_the_depth_student(rec):
     def task(run):

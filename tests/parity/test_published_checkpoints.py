@@ -52,6 +52,7 @@ def test_every_recorded_table_is_listed():
     assert {path.stem for path in (full_dir() / "state_dicts").glob("*.json")} == set(TABLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_converts_whole(name):
     stem = name.partition(".")[0]
@@ -113,7 +114,7 @@ def part(variables, *path):
     return variables
 
 
-@pytest.mark.slow
+@pytest.mark.whole
 def test_the_encoder_computes_the_recorded_features(converted):
     network, variables = converted
     rec = recording("g05_enc_resnet101_dil16")
@@ -123,6 +124,7 @@ def test_the_encoder_computes_the_recorded_features(converted):
         assert_summary(rec, f"f{i}", nchw(features), np.float32)
 
 
+@pytest.mark.whole
 def test_the_decoder_computes_the_recorded_disparities(converted):
     network, variables = converted
     rec = recording("g06_dec_dec6_resnet101_dil16")
@@ -133,6 +135,7 @@ def test_the_decoder_computes_the_recorded_disparities(converted):
         rec.assert_matches(f"disp_{scale}", nchw(disparity))
 
 
+@pytest.mark.whole
 def test_the_pose_network_computes_the_recorded_features_and_motion(converted):
     network, variables = converted
     rec, motion = recording("g05_enc_resnet18_2img"), recording("g07_pose_decoder")
