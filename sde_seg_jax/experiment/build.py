@@ -16,9 +16,10 @@ from sde_seg_jax.experiment.config import UsageError, call
 from sde_seg_jax.experiment.spaces import class_count
 from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
-from sde_seg_jax.tasks.parts import choose, find_task, has_teacher, parts_of
+from sde_seg_jax.tasks.task import Task, find_task
 from sde_seg_jax.training import checkpoints, ema
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
 from sde_seg_jax.training.schedules import SCHEDULES, Schedule
@@ -52,13 +53,13 @@ class Training:
     state: TrainState
     step: Any  # (state, streams) -> (state, logs), not yet compiled
     optimizer: Optimizer
-    task: Any  # the task's module
+    task: Task
     mixer: Any = None  # how it mixes, for pictures; None if it does not
 
 
 def build_network(config: config_dict.ConfigDict, num_classes: int | None = None) -> Network:
     """The network of a configuration: the parts that its task needs."""
-    needs = parts_of(find_task(config.task.name), config.losses)
+    needs = find_task(config.task.name).needs(config.losses, config.task)
     classes = class_count(config) if num_classes is None else num_classes
     if "segmentation" in needs and not classes:
         raise UsageError(
@@ -119,7 +120,7 @@ def build_training(
     loss, mixer, depth = _loss(config, network, task)
     frozen |= depth
     optimizer = call("optim", make_optimizer, config.optim, variables.params, schedule=make_factor(config))
-    teaches = has_teacher(task, config.task)
+    teaches = task.teacher(config.losses, config.task)
     update = ema.update_rule(config.task.teacher) if teaches else None
     state = init_state(variables, optimizer.transform, seed=config.seed, teacher=teaches, frozen=frozen)
     step = make_step(loss, optimizer.transform, update, config.train.micro_batches, config.optim.frozen)
@@ -154,7 +155,7 @@ def reference_encoder(
     return _pick(encoder, "encoder"), {"module": "reference encoder", "source": rule, "copied": copied, "fresh": 0}
 
 
-def _loss(config, network: Network, task) -> tuple[Loss, Any, dict[str, Variables]]:
+def _loss(config, network: Network, task: Task) -> tuple[Loss, Any, dict[str, Variables]]:
     """The task's loss, its mixer if it mixes, and the frozen depth networks that its state carries, if any."""
     options = task_section(config)
     frozen = {}
@@ -167,7 +168,7 @@ def _loss(config, network: Network, task) -> tuple[Loss, Any, dict[str, Variable
             options[f"{name}_network"] = depth.network
             frozen[name] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
     loss = call("task", task.make_loss, options, network, losses=dict(config.losses))
-    mixer = task.make_mixer(network, **options) if hasattr(task, "make_mixer") else None
+    mixer = None if task.make_mixer is None else task.make_mixer(network, **options)
     return loss, mixer, frozen
 
 

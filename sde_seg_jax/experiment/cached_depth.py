@@ -12,7 +12,7 @@ from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored.depth_cache import DepthCache, origin_of
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.tasks.parts import cached_of, find_task, streams_of
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import checkpoints
 from sde_seg_jax.training.fingerprint import SHOWN, fingerprint
 
@@ -39,16 +39,16 @@ def fingerprint_of(checkpoint: str, flag: str) -> str:
 def reads_cache(config: config_dict.ConfigDict, domain: str = "data") -> bool:
     """Is a cache named for a domain ("data" or "source_data"), and does the task read it? Then no network is needed."""
     task = find_task(config.task.name)
-    reading = cached_of(task, config.losses, config.task)
+    reading = task.cached(config.losses, config.task)
     return bool(_cache(config, domain)) and any(_domain(stream) == domain for stream in reading)
 
 
 def streams_read(config: config_dict.ConfigDict) -> dict[str, tuple[str, ...]]:
     """Stream -> optional fields that a run reads, with the cached disparities if it reads them."""
     task = find_task(config.task.name)
-    reading = cached_of(task, config.losses, config.task)
+    reading = task.cached(config.losses, config.task)
     cached = [stream for stream in reading if _cache(config, _domain(stream))]
-    streams = streams_of(task, config.losses, config.task)
+    streams = task.streams(config.losses, config.task)
     return {name: (*fields, FIELD) if name in cached else fields for name, fields in streams.items()}
 
 

@@ -13,7 +13,9 @@ from sde_seg_jax.experiment.matching import check_matching
 from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
 from sde_seg_jax.experiment.weights.transfer import check_transfer
 from sde_seg_jax.label_spaces import subsets
-from sde_seg_jax.tasks.parts import choose, find_loss, find_task
+from sde_seg_jax.lookup import choose
+from sde_seg_jax.tasks.loss_terms import find_loss
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import make_optimizer

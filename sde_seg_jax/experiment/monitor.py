@@ -14,12 +14,13 @@ from sde_seg_jax.evaluation.evaluate import depth_scores, segmentation_scores
 from sde_seg_jax.experiment import predictor as predictors
 from sde_seg_jax.experiment.matched_pairs import Pairs, pairs_picture
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.report import pictures
 from sde_seg_jax.report.sheets import grid, rgb
 from sde_seg_jax.tasks import depth as depth_task
-from sde_seg_jax.tasks.parts import Mix, choose
+from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
 
 SHOWN = 4  # samples in a picture

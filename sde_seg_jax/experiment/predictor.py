@@ -13,7 +13,7 @@ import numpy as np
 from sde_seg_jax.geometry.depth import disparity_to_depth
 from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
 from sde_seg_jax.models.network import Network
-from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.types import Variables
 
 

@@ -19,7 +19,8 @@ from sde_seg_jax.experiment.cached_depth import SOURCE, reads_cache, streams_rea
 from sde_seg_jax.experiment.config import UsageError, call
 from sde_seg_jax.experiment.spaces import source_space, space_of
 from sde_seg_jax.reporter import SILENT
-from sde_seg_jax.tasks.parts import DISPARITY_REMEDIES, cached_of, find_task
+from sde_seg_jax.tasks.known_disparity import DISPARITY_REMEDIES
+from sde_seg_jax.tasks.task import find_task
 
 
 def has_source(config: Mapping[str, Any]) -> bool:
@@ -107,7 +108,7 @@ def check_source_domain(config: config_dict.ConfigDict) -> None:
             f"task '{config.task.name}' reads labeled images of a source domain: name them in config.source_data, see "
             "base.domain_adaptation"
         )
-    for stream in cached_of(find_task(config.task.name), config.losses, config.task):
+    for stream in find_task(config.task.name).cached(config.losses, config.task):
         domain = SOURCE if stream == "source" else "data"
         network = "source_depth" if domain == SOURCE else "depth"
         if not reads_cache(config, domain) and not config.task.get(f"{network}_checkpoint"):

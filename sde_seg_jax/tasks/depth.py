@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from sde_seg_jax.imaging.colour import jitter_torchvision
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
-from sde_seg_jax.tasks.parts import choose, forward, poses_and_intrinsics, predict, terms, triplet
+from sde_seg_jax.tasks.forward import forward, predict
+from sde_seg_jax.tasks.loss_terms import terms
+from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
+from sde_seg_jax.tasks.task import Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Params, Streams, TrainState, Variables, View
-
-STREAMS = {"unlabeled": ("neighbors",)}  # stream -> optional fields it reads
-NEEDS = ("depth", "pose")  # parts of the network
 
 
 def make_loss(
@@ -123,3 +124,6 @@ def as_view(network, variables: Variables, batch: Batch) -> View:
         source_from_target=poses,
         intrinsics=intrinsics,
     )
+
+
+TASK = Task(make_loss, streams=always({"unlabeled": ("neighbors",)}), needs=always(("depth", "pose")))

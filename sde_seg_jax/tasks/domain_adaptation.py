@@ -6,30 +6,23 @@ Source image i is pasted on unlabeled target image i.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
 import jax
 import jax.numpy as jnp
 
 from sde_seg_jax.tasks import domain_mixing, semi_supervised
 from sde_seg_jax.tasks.depth import focal_lengths, monitors, term_options
-from sde_seg_jax.tasks.parts import (
-    find_loss,
-    forward,
-    known_disparity,
-    poses_and_intrinsics,
-    terms,
-    to_float,
-    triplet,
-)
+from sde_seg_jax.tasks.forward import forward, to_float
+from sde_seg_jax.tasks.known_disparity import known_disparity
+from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
+from sde_seg_jax.tasks.task import Losses, Options, Task
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState, View
 
-make_mixer = domain_mixing.make_mixer  # for pictures
 
-
-def sorted_terms(losses: Collection[str]) -> tuple[set[str], set[str], set[str]]:
+def sorted_terms(losses: Losses) -> tuple[set[str], set[str], set[str]]:
     """Names of the terms that read labels, of those that imitate a disparity, of all others (target sequences).
 
     Raises ValueError without a term of the first kind, and for `feature_distance`.
@@ -44,7 +37,7 @@ def sorted_terms(losses: Collection[str]) -> tuple[set[str], set[str], set[str]]
     return label, reference, set(losses) - label - reference
 
 
-def streams(losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def streams(losses: Losses, options: Options) -> dict[str, tuple[str, ...]]:
     """Stream -> optional fields it reads; a part of weight 0 reads nothing.
 
     With task.target=0 no target label is read at all: what learns from sequences reads the unlabeled ones then.
@@ -69,7 +62,7 @@ def streams(losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tu
     return found
 
 
-def cached(losses: Collection[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+def cached(losses: Losses, options: Options) -> tuple[str, ...]:
     """Streams that may carry cached disparities, which replace the depth networks'."""
     _, reference, _ = sorted_terms(losses)
     across = options["cross_domain"] and options["cross_mix"] == "depth"
@@ -77,12 +70,12 @@ def cached(losses: Collection[str], options: Mapping[str, Any]) -> tuple[str, ..
     return (*(("unlabeled",) if across or within else ()), *(("source",) if across or reference else ()))
 
 
-def has_teacher(options: Mapping[str, Any]) -> bool:
+def has_teacher(losses: Losses, options: Options) -> bool:
     """Only mixes ask a teacher."""
     return bool(options["intra_domain"] or options["cross_domain"])
 
 
-def needs(losses: Collection[str]) -> tuple[str, ...]:
+def needs(losses: Losses, options: Options) -> tuple[str, ...]:
     """Parts of the network."""
     _, reference, sequence = sorted_terms(losses)
     depth = ("depth",) if reference or sequence else ()
@@ -221,3 +214,6 @@ def _view(batch: Batch, outputs: Outputs, disparity: jax.Array | None = None) ->
     label = None if batch.label is None else batch.label.astype(jnp.int32)
     known = None if disparity is None else jax.lax.stop_gradient(disparity)
     return View(image=to_float(batch.image), outputs=outputs, label=label, reference_disparity=known)
+
+
+TASK = Task(make_loss, streams, needs, cached, has_teacher, domain_mixing.make_mixer)

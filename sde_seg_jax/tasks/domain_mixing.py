@@ -9,13 +9,16 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.cross_entropy import cross_entropy
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
 from sde_seg_jax.mixing import masks
 from sde_seg_jax.mixing.apply import next_in_batch, paste
 from sde_seg_jax.mixing.cross_domain import cross_depth_mask, fixed_margins, pixel_weights, random_margins
 from sde_seg_jax.tasks import semi_supervised
-from sde_seg_jax.tasks.parts import Mix, choose, known_disparity, to_float
+from sde_seg_jax.tasks.forward import to_float
+from sde_seg_jax.tasks.known_disparity import known_disparity
+from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.teacher import Pseudo, comparable, make_pseudo
 from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState
 

@@ -12,15 +12,15 @@ import jax.numpy as jnp
 
 from sde_seg_jax.tasks import semi_supervised
 from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe, term_options
-from sde_seg_jax.tasks.parts import Mix, find_loss, forward, predict, source_poses, terms, to_float, triplet
+from sde_seg_jax.tasks.forward import forward, predict, to_float
+from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.motion import source_poses, triplet
+from sde_seg_jax.tasks.pictures import Mix
+from sde_seg_jax.tasks.task import Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState
 
 FIELDS = ("label", "neighbors")
-STREAMS = {"labeled": FIELDS, "unlabeled": FIELDS}  # stream -> optional fields it reads
-NEEDS = ("depth", "segmentation", "pose")
-TEACHER = True
-cached = semi_supervised.cached  # disparities that a batch carries mix then, as METHOD 5 has it
 
 
 def make_loss(
@@ -99,3 +99,13 @@ def make_mixer(network, *, mix: str, mix_margin: float, teacher: str, **_) -> Ca
         return {"mixing": semi_supervised.as_mix(*mixing(state, batch, rng, own)[:3])}
 
     return mixer
+
+
+TASK = Task(
+    make_loss,
+    streams=always({"labeled": FIELDS, "unlabeled": FIELDS}),
+    needs=always(("depth", "segmentation", "pose")),
+    cached=semi_supervised.cached,  # disparities that a batch carries mix then, as METHOD 5 has it
+    teacher=always(True),
+    make_mixer=make_mixer,
+)

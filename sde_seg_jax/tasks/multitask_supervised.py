@@ -5,12 +5,11 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe, term_options
-from sde_seg_jax.tasks.parts import terms, triplet
+from sde_seg_jax.tasks.loss_terms import terms
+from sde_seg_jax.tasks.motion import triplet
+from sde_seg_jax.tasks.task import Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState
-
-STREAMS = {"labeled": ("label", "neighbors")}  # stream -> optional fields it reads
-NEEDS = ("depth", "segmentation", "pose")
 
 
 def make_loss(
@@ -42,3 +41,8 @@ def make_loss(
         return total, Aux(stats, logs | monitors(view) | focal_lengths(network, view))
 
     return loss
+
+
+TASK = Task(
+    make_loss, streams=always({"labeled": ("label", "neighbors")}), needs=always(("depth", "segmentation", "pose"))
+)

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label, pseudo_label_loss
 from sde_seg_jax.mixing import masks
 from sde_seg_jax.mixing.apply import next_in_batch, paste
 from sde_seg_jax.mixing.strong import strong_augment
-from sde_seg_jax.tasks.parts import Mix, choose, forward
+from sde_seg_jax.tasks.forward import forward
+from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.supervised import supervised_terms
+from sde_seg_jax.tasks.task import Losses, Options, Task, always
 from sde_seg_jax.tasks.teacher import Pseudo, make_pseudo
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import IGNORE, Batch, Outputs, Streams, TrainState
-
-STREAMS = {"labeled": ("label",), "unlabeled": ("label",)}  # stream -> optional fields it reads
-NEEDS = ("segmentation",)
-TEACHER = True
 
 
 def _depth(pseudo: Pseudo, rng, margin):
@@ -55,7 +53,7 @@ MIXES = {
 NEEDS_DISPARITY = ("depth", "depth_threshold", "depth_histogram")
 
 
-def cached(losses: Collection[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+def cached(losses: Losses, options: Options) -> tuple[str, ...]:
     """Streams that may carry cached disparities, which take the place of the depth network's."""
     return ("unlabeled",) if options.get("mix", "depth") in NEEDS_DISPARITY else ()
 
@@ -161,3 +159,13 @@ def as_mix(pseudo: Pseudo, mixed: Pseudo, mask: jax.Array) -> Mix:
         image=mixed.image,
         label=pseudo_label(mixed.probability),
     )
+
+
+TASK = Task(
+    make_loss,
+    streams=always({"labeled": ("label",), "unlabeled": ("label",)}),
+    needs=always(("segmentation",)),
+    cached=cached,
+    teacher=always(True),
+    make_mixer=make_mixer,
+)

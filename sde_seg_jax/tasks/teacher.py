@@ -10,8 +10,10 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.mixing import masks
-from sde_seg_jax.tasks.parts import choose, forward, known_disparity, predict, to_float
+from sde_seg_jax.tasks.forward import forward, predict, to_float
+from sde_seg_jax.tasks.known_disparity import known_disparity
 from sde_seg_jax.types import Batch, TrainState, Variables
 
 

@@ -9,7 +9,7 @@ from toy import Toy, fast_jit, state_of, streams, variables
 from sde_seg_jax.data.stored.depth_cache import dequantize, quantize
 from sde_seg_jax.mixing.masks import normalize_disparity
 from sde_seg_jax.tasks import multitask, semi_supervised, student_depth
-from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.types import Streams, Variables
 
 MARGIN = 0.03
