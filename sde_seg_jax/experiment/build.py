@@ -16,13 +16,12 @@ from sde_seg_jax.experiment.config import UsageError, call
 from sde_seg_jax.experiment.spaces import class_count
 from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
-from sde_seg_jax.lookup import choose
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
 from sde_seg_jax.tasks.task import Task, find_task
 from sde_seg_jax.training import checkpoints, ema
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
-from sde_seg_jax.training.schedules import SCHEDULES, Schedule
+from sde_seg_jax.training.schedules import Schedule, find_schedule
 from sde_seg_jax.training.step import Loss, init_state, make_step, parameter_count
 from sde_seg_jax.types import TrainState, Variables
 
@@ -130,7 +129,7 @@ def build_training(
 def make_factor(config: config_dict.ConfigDict) -> Schedule:
     """The learning-rate schedule of a configuration."""
     section = {k: v for k, v in config.schedule.items() if k != "name"}
-    return call("schedule", choose(SCHEDULES, config.schedule.name, "schedule.name"), section)
+    return call("schedule", find_schedule(config.schedule.name), section)
 
 
 def task_section(config: config_dict.ConfigDict) -> dict[str, Any]:

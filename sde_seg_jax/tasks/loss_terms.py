@@ -7,14 +7,16 @@ from types import ModuleType
 import jax
 import jax.numpy as jnp
 
-from sde_seg_jax.lookup import find_module
+from sde_seg_jax.lookup import Kind
 from sde_seg_jax.tasks.forward import default_float
 from sde_seg_jax.types import View
+
+TERMS = Kind("loss term", "sde_seg_jax.losses", attribute="term", group="sde_seg_jax.losses")
 
 
 def find_loss(name: str) -> ModuleType:
     """A loss module by name."""
-    return find_module("sde_seg_jax.losses", name, "term", "loss term")
+    return TERMS.find(name)
 
 
 def terms(

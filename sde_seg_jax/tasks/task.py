@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sde_seg_jax.lookup import find_module
+from sde_seg_jax.lookup import Kind
+
+TASKS = Kind("task", "sde_seg_jax.tasks", attribute="TASK", group="sde_seg_jax.tasks")
 
 Losses = Collection[str]  # names of the loss terms: the section losses of a configuration, or its keys
 Options = Mapping[str, Any]  # keyword arguments of make_loss: the section task of a configuration
@@ -44,4 +46,4 @@ class Task:
 
 def find_task(name: str) -> Task:
     """The task of a name. Raises ValueError that lists the known ones."""
-    return find_module("sde_seg_jax.tasks", name, "TASK", "task").TASK
+    return TASKS.find(name).TASK

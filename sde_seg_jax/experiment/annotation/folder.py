@@ -6,13 +6,13 @@ It holds what the tool reads, classes.json, manifest.json (what was exported) an
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import pathlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sde_seg_jax.data.annotation import tools
 from sde_seg_jax.data.annotation.frames import Frame
 from sde_seg_jax.data.inspecting.originals import Original
 from sde_seg_jax.experiment.annotation import text
@@ -21,7 +21,7 @@ from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.model import Model
 from sde_seg_jax.reporter import SILENT, Reporter
 
-FORMATS = {"cvat": "cvat", "label_studio": "label_studio", "folder": "plain"}  # -> module of data.annotation
+FORMATS = tools.names()
 MANIFEST, CLASSES, README = "manifest.json", "classes.json", "README.txt"
 UNFINISHED = ".incomplete"  # ends the name of a folder that is being written
 
@@ -68,10 +68,9 @@ def write(
     partial = folder.with_name(folder.name + UNFINISHED)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    tool = importlib.import_module(f"sde_seg_jax.data.annotation.{FORMATS[name]}")
     sizes: list[list[int]] = []
     bar = reporter.bar(facts["frames"], desc=f"export {name}", unit="img")
-    tool.write(partial, _read(bar, frames, task.model, sizes), task.classes.space, text.title(facts))
+    tools.tool(name).write(partial, _read(bar, frames, task.model, sizes), task.classes.space, text.title(facts))
     root = partial / name if (partial / name).is_dir() else partial
     described = [{**entry, "size": size} for entry, size in zip(facts["frames"], sizes, strict=True)]
     manifest = json.dumps({**facts, "frames": described}, indent=1, ensure_ascii=False)
