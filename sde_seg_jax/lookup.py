@@ -43,21 +43,25 @@ class Kind:
 
     def find(self, name: str) -> ModuleType:
         """The module of a name. Raises ValueError for an unknown one, with the nearest and all known names."""
+        found = self.look(name)
+        if found is None:
+            raise ValueError(f"unknown {self.noun} '{name}'; {suggest(name, self.names())}")
+        return found
+
+    def look(self, name: str) -> ModuleType | None:
+        """The module of a name; None for an unknown one."""
         if name in self._files() and hasattr(self._own(name), self.attribute):
             return self._own(name)
         elsewhere = offered(self.group)
-        if name in elsewhere:
-            return load(elsewhere[name], self.noun, self.attribute)
-        raise ValueError(f"unknown {self.noun} '{name}'; {suggest(name, self.names())}")
+        return load(elsewhere[name], self.noun, self.attribute) if name in elsewhere else None
 
     def _files(self) -> list[str]:
         folder = importlib.import_module(self.package)
         return [_name_of(m.name) for m in pkgutil.iter_modules(folder.__path__) if not m.ispkg and m.name[0] != "_"]
 
     def _own(self, name: str) -> ModuleType:
-        return importlib.import_module(
-            f"{self.package}.{name}_" if keyword.iskeyword(name) else f"{self.package}.{name}"
-        )
+        file = f"{name}_" if keyword.iskeyword(name) else name
+        return importlib.import_module(f"{self.package}.{file}")
 
 
 def _name_of(file: str) -> str:
@@ -90,9 +94,7 @@ def load(entry: EntryPoint, noun: str, attribute: str = "") -> Any:
             f"{noun} '{entry.name}' of {_package(entry)} cannot be imported ({error}): mend or reinstall that package"
         ) from error
     if attribute and not hasattr(found, attribute):
-        raise ValueError(
-            f"{noun} '{entry.name}' of {_package(entry)}: '{entry.value}' has no {attribute}; add it there"
-        )
+        raise ValueError(f"{noun} '{entry.name}' of {_package(entry)}: '{entry.value}' has no {attribute}; add it")
     return found
 
 

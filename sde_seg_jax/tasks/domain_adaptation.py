@@ -11,6 +11,7 @@ from collections.abc import Collection
 import jax
 import jax.numpy as jnp
 
+from sde_seg_jax.mixing.rule import find_rule
 from sde_seg_jax.tasks import domain_mixing, semi_supervised
 from sde_seg_jax.tasks.depth import focal_lengths, monitors, term_options
 from sde_seg_jax.tasks.forward import forward, to_float
@@ -65,8 +66,8 @@ def streams(losses: Losses, options: Options) -> dict[str, tuple[str, ...]]:
 def cached(losses: Losses, options: Options) -> tuple[str, ...]:
     """Streams that may carry cached disparities, which replace the depth networks'."""
     _, reference, _ = sorted_terms(losses)
-    across = options["cross_domain"] and options["cross_mix"] == "depth"
-    within = options["intra_domain"] and options["mix"] in semi_supervised.NEEDS_DISPARITY
+    across = options["cross_domain"] and find_rule(options["cross_mix"], "task.cross_mix").reads_depth
+    within = options["intra_domain"] and find_rule(options["mix"]).reads_depth
     return (*(("unlabeled",) if across or within else ()), *(("source",) if across or reference else ()))
 
 
@@ -114,8 +115,8 @@ def make_loss(
     A weight of 0 removes its part and what only that part computes. Terms that read labels act on the source and on the
     labeled target images, terms that imitate a disparity (`berhu`) on the source images, all others (`photometric`,
     `smoothness`) on the sequences of the labeled target images, or, with target=0, with weight 1 on those of the
-    unlabeled ones. mix: how target images are mixed with each other, one of semi_supervised.MIXES. cross_mix: how the
-    domains are, "depth" or "class". margin_sign: of mix_margin across domains, "random" (each image draws + or -) or
+    unlabeled ones. mix: how target images are mixed with each other, a rule of `mixing`. cross_mix: how the
+    domains are, likewise. margin_sign: of mix_margin across domains, "random" (each image draws + or -) or
     "fixed" (+). The other options of mixing are those of `semi_supervised`, those of depth those of `depth`. The
     disparities are the batches' cached ones, or those of depth_network with state.frozen["depth"] and of
     source_depth_network with state.frozen["source_depth"].

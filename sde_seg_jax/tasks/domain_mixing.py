@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -12,9 +13,9 @@ from jaxtyping import Array, Bool, Float, Int
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.cross_entropy import cross_entropy
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
-from sde_seg_jax.mixing import masks
-from sde_seg_jax.mixing.apply import next_in_batch, paste
-from sde_seg_jax.mixing.cross_domain import cross_depth_mask, fixed_margins, pixel_weights, random_margins
+from sde_seg_jax.mixing.apply import paste
+from sde_seg_jax.mixing.cross_domain import fixed_margins, pixel_weights, random_margins
+from sde_seg_jax.mixing.rule import find_rule
 from sde_seg_jax.tasks import semi_supervised
 from sde_seg_jax.tasks.forward import to_float
 from sde_seg_jax.tasks.known_disparity import known_disparity
@@ -22,8 +23,16 @@ from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.teacher import Pseudo, comparable, make_pseudo
 from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState
 
-CROSS_MIXES = ("depth", "class")
 MARGINS = {"random": random_margins, "fixed": fixed_margins}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Source images as mixing rules see them (`mixing.rule.Side`)."""
+
+    disparity: Float[Array, "B H W 1"] | None
+    classes: Int[Array, "B H W"]
+    num_classes: int
 
 
 @struct.dataclass
@@ -71,18 +80,14 @@ def make_mixing(
     disparities of both domains are normalized alike, per image (Q23). Raises ValueError for unknown names.
     """
     within, across = bool(intra_domain), bool(cross_domain)
-    make_mask = choose(semi_supervised.MIXES, mix, "task.mix")
-    choose(dict.fromkeys(CROSS_MIXES), cross_mix, "task.cross_mix")
-    margins = choose(MARGINS, margin_sign, "task.margin_sign")
-    across_by_depth = across and cross_mix == "depth"
-    reads_depth = across_by_depth or (within and mix in semi_supervised.NEEDS_DISPARITY)
+    rule, cross_rule = find_rule(mix), find_rule(cross_mix, "task.cross_mix")
+    signed = choose(MARGINS, margin_sign, "task.margin_sign")
+    across_by_depth = across and cross_rule.reads_depth
+    reads_depth = across_by_depth or (within and rule.reads_depth)
     pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=reads_depth, depth_network=depth_network)
 
-    def cross_mask(source: Batch, disparity, target: Pseudo, rng):
-        if not across_by_depth:
-            return masks.class_mix_mask(source.label, rng, target.probability.shape[-1])
-        chosen = margins(rng, disparity, mix_margin)
-        return cross_depth_mask(disparity, target.disparity, chosen)
+    def margins(key, disparity):
+        return signed(key, disparity, mix_margin)[:, None, None, None]
 
     def mix_across(state: TrainState, streams: Streams, target: Pseudo, rng) -> Across:
         source, image, disparity = streams.source, to_float(streams.source.image), None
@@ -90,7 +95,7 @@ def make_mixing(
         if across_by_depth:
             found = known_disparity(source_depth_network, state, source, "source_depth")
             disparity = comparable(found, source.image.shape[1:3])
-        mask = cross_mask(source, disparity, target, rng)
+        mask = cross_rule.mask(Source(disparity, source.label, target.num_classes), target, rng, margins)
         confident = confident_share(target, streams.unlabeled, confidence)
         truth = source.label.astype(jnp.int32)
         mixed, label = paste((image, truth), (target.image, pseudo_label(target.probability)), mask)
@@ -104,8 +109,7 @@ def make_mixing(
         target, teacher_stats = pseudo_of(state, streams.unlabeled)
         mixed = mask = None
         if within:
-            mask = make_mask(target, rng_within, mix_margin)
-            mixed = paste(target, next_in_batch(target), mask)
+            mixed, mask = semi_supervised.mix_within(rule, target, rng_within, mix_margin)
         pasted = mix_across(state, streams, target, rng_across) if across else None
         return Mixed(target, mixed, mask, pasted, teacher_stats)
 

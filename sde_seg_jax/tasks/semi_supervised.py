@@ -7,10 +7,9 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label, pseudo_label_loss
-from sde_seg_jax.mixing import masks
 from sde_seg_jax.mixing.apply import next_in_batch, paste
+from sde_seg_jax.mixing.rule import Rule, find_rule
 from sde_seg_jax.mixing.strong import strong_augment
 from sde_seg_jax.tasks.forward import forward
 from sde_seg_jax.tasks.pictures import Mix
@@ -18,44 +17,12 @@ from sde_seg_jax.tasks.supervised import supervised_terms
 from sde_seg_jax.tasks.task import Losses, Options, Task, always
 from sde_seg_jax.tasks.teacher import Pseudo, make_pseudo
 from sde_seg_jax.training.step import Aux, split_named
-from sde_seg_jax.types import IGNORE, Batch, Outputs, Streams, TrainState
-
-
-def _depth(pseudo: Pseudo, rng, margin):
-    return masks.depth_mix_mask(pseudo.disparity, next_in_batch(pseudo.disparity), margin=margin)
-
-
-def _class(pseudo: Pseudo, rng, margin):
-    known = jnp.sum(pseudo.probability, axis=-1) > 0
-    classes = jnp.where(known, jnp.argmax(pseudo.probability, axis=-1), IGNORE)
-    return masks.class_mix_mask(classes, rng, pseudo.probability.shape[-1])
-
-
-def _depth_threshold(pseudo: Pseudo, rng, margin):
-    return masks.depth_threshold_mask(pseudo.disparity, rng)
-
-
-def _depth_histogram(pseudo: Pseudo, rng, margin):
-    return masks.depth_histogram_mask(pseudo.disparity, rng)
-
-
-def _none(pseudo: Pseudo, rng, margin):
-    return jnp.ones_like(pseudo.image[..., :1], bool)
-
-
-MIXES = {
-    "depth": _depth,
-    "class": _class,
-    "depth_threshold": _depth_threshold,
-    "depth_histogram": _depth_histogram,
-    "none": _none,
-}
-NEEDS_DISPARITY = ("depth", "depth_threshold", "depth_histogram")
+from sde_seg_jax.types import Batch, Outputs, Streams, TrainState
 
 
 def cached(losses: Losses, options: Options) -> tuple[str, ...]:
     """Streams that may carry cached disparities, which take the place of the depth network's."""
-    return ("unlabeled",) if options.get("mix", "depth") in NEEDS_DISPARITY else ()
+    return ("unlabeled",) if find_rule(options.get("mix", "depth")).reads_depth else ()
 
 
 def make_loss(
@@ -75,7 +42,7 @@ def make_loss(
 ):
     """Supervised terms on the labeled batch + `consistency` x cross-entropy on mixed, strongly augmented images.
 
-    mix: one of MIXES. confidence: teacher probability from which a pixel counts as confident. teacher: how it
+    mix: a rule of `mixing`. confidence: teacher probability from which a pixel counts as confident. teacher: how it
     predicts, "batch_stats" (as published: statistics of the batch) or "ema_stats" (averaged running statistics).
     per_batch: one draw of the strong augmentation for the whole batch, as published, instead of one an image.
     depth_network: gives the disparity for mixing with the variables in state.frozen["depth"]; not needed where the
@@ -125,16 +92,22 @@ def make_mixing(network, *, mix: str, mix_margin: float, teacher: str, depth_net
     Each sample is pasted onto the next one of the batch where the mask is true. As in `make_pseudo` a disparity may
     be given, and without a teacher on batch statistics the last is None. Raises ValueError for unknown names.
     """
-    make_mask = choose(MIXES, mix, "task.mix")
-    reads_depth = mix in NEEDS_DISPARITY
-    pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=reads_depth, depth_network=depth_network)
+    rule = find_rule(mix)
+    pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=rule.reads_depth, depth_network=depth_network)
 
     def mixing(state: TrainState, batch: Batch, rng, disparity=None):
         pseudo, teacher_stats = pseudo_of(state, batch, disparity)
-        mask = make_mask(pseudo, rng, mix_margin)
-        return pseudo, paste(pseudo, next_in_batch(pseudo), mask), mask, teacher_stats
+        mixed, mask = mix_within(rule, pseudo, rng, mix_margin)
+        return pseudo, mixed, mask, teacher_stats
 
     return mixing
+
+
+def mix_within(rule: Rule, pseudo: Pseudo, rng, margin: float) -> tuple[Pseudo, jax.Array]:
+    """(each sample kept on the next one of the batch where the mask is true, mask [B,H,W,1])."""
+    under = next_in_batch(pseudo)
+    mask = rule.mask(pseudo, under, rng, lambda key, disparity: margin)
+    return paste(pseudo, under, mask), mask
 
 
 def make_mixer(network, *, mix: str, mix_margin: float, teacher: str, depth_network=None, **_) -> Callable:

@@ -6,6 +6,7 @@ import pytest
 import toy
 from toy import Toy, assert_finite, batch, fast_jit, state_of, variables
 
+from sde_seg_jax.mixing import rule
 from sde_seg_jax.tasks import domain_adaptation, domain_mixing
 from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.training import ema
@@ -175,6 +176,15 @@ def test_ignored_pixels_teach_nothing():
     (_, aux), _ = run(streams, **off)
     assert aux.logs["cross/pasted"] == 1
     assert aux.logs["cross/agreement"] == 0
+
+
+@pytest.mark.parametrize("mix", rule.names())
+def test_every_mixing_rule_serves_across_domains(mix):
+    streams = data(2, [True, False])
+    found = mixes(streams, cross_mix=mix).across
+    source, target = (getattr(streams, name).image.astype(np.float32) / 255 for name in ("source", "unlabeled"))
+    assert found.mask.all() if mix == "none" else 0 < found.mask.mean() < 1
+    np.testing.assert_allclose(found.image, np.where(found.mask, source, target), rtol=1e-6)
 
 
 def test_class_mix_across_domains_pastes_half_of_the_source_s_classes():
