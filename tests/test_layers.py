@@ -12,12 +12,14 @@ FLOOR = (
     *("geometry", "imaging", "losses", "models", "mixing", "tasks", "training"),
     *("data", "selection", "evaluation", "report", "label_spaces"),
 )
-# part -> the parts of the package it may import (itself, `types`, `reporter` and `lookup` always)
+EVERYWHERE = ("types", "reporter", "lookup", "options")  # anyone may import them
+# part -> the parts of the package it may import (itself and EVERYWHERE always)
 ALLOWED = {
     "types": set(),
     "label_spaces": set(),
     "reporter": set(),
     "lookup": set(),
+    "options": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),
@@ -83,7 +85,7 @@ def test_imports_point_down_only(path):
     ours = {name.removeprefix("sde_seg_jax.") for name in imports(path) if name.startswith("sde_seg_jax.")}
     if part == "__init__":
         return
-    wrong = {name for name in ours if not inside(name, {part, "types", "reporter", "lookup", *ALLOWED[part]})}
+    wrong = {name for name in ours if not inside(name, {part, *EVERYWHERE, *ALLOWED[part]})}
     assert not wrong, f"{dotted(path)} may not import {sorted(wrong)}"
 
 

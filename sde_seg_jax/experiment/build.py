@@ -12,7 +12,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.cached_depth import reads_cache
-from sde_seg_jax.experiment.config import UsageError, call
+from sde_seg_jax.experiment.config import UsageError, call, value_of
 from sde_seg_jax.experiment.spaces import class_count
 from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
@@ -146,7 +146,7 @@ def reference_encoder(
     config: config_dict.ConfigDict, variables: Variables, open_named: Callable[[str], Source]
 ) -> tuple[Variables, dict[str, Any]]:
     """The frozen encoder that features are compared with, of task.reference_encoder or as the run starts; its row."""
-    encoder, name = _pick(variables, "encoder"), config.task.get("reference_encoder", "")
+    encoder, name = _pick(variables, "encoder"), value_of(config, "task.reference_encoder")
     rule = f"encoder from {name}" if name else "as this run starts"
     if name:
         encoder, _ = transfer(encoder, (rule,), open_named)
@@ -160,7 +160,7 @@ def _loss(config, network: Network, task: Task) -> tuple[Loss, Any, dict[str, Va
     frozen = {}
     for name, domain in DEPTH_NETWORKS.items():
         key = f"{name}_checkpoint"
-        if config.task.get(key) and not reads_cache(config, domain):
+        if value_of(config, f"task.{key}") and not reads_cache(config, domain):
             depth = load_trained(config.task[key])
             if depth.network.depth_decoder is None:
                 raise UsageError(f"task.{key}={config.task[key]} holds no depth network")

@@ -17,9 +17,10 @@ from sde_seg_jax.experiment.build import Trained, load_trained
 from sde_seg_jax.experiment.frames import read_image
 from sde_seg_jax.experiment.predictor import everything, features_at, in_batches
 from sde_seg_jax.experiment.spaces import space_of
-from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.models.network import Network
+from sde_seg_jax.options import pick
 from sde_seg_jax.report import pictures
 from sde_seg_jax.types import Variables
 
@@ -177,8 +178,8 @@ class Model:
         disparity = depth = None
         if "disparity" in maps:
             disparity = cv2.resize(maps["disparity"], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-            task = self.config.task
-            depth = np.asarray(disparity_to_depth(disparity, task.get("min_depth", 0.1), task.get("max_depth", 100.0)))
+            depths = pick(DepthRange, self.config.task)
+            depth = np.asarray(disparity_to_depth(disparity, depths.min_depth, depths.max_depth))
         return Prediction(image, self.space, maps.get("classes"), maps.get("probabilities"), disparity, depth)
 
     def _stored(self, image: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from sde_seg_jax.data.reading.augment import check_crop
 from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.data.reading.relabel import Relabeled, describe
 from sde_seg_jax.experiment.cached_depth import SOURCE, reads_cache, streams_read
-from sde_seg_jax.experiment.config import UsageError, call
+from sde_seg_jax.experiment.config import UsageError, call, value_of
 from sde_seg_jax.experiment.spaces import source_space, space_of
 from sde_seg_jax.reporter import SILENT
 from sde_seg_jax.tasks.known_disparity import DISPARITY_REMEDIES
@@ -111,7 +111,7 @@ def check_source_domain(config: config_dict.ConfigDict) -> None:
     for stream in find_task(config.task.name).cached(config.losses, config.task):
         domain = SOURCE if stream == "source" else "data"
         network = "source_depth" if domain == SOURCE else "depth"
-        if not reads_cache(config, domain) and not config.task.get(f"{network}_checkpoint"):
+        if not reads_cache(config, domain) and not value_of(config, f"task.{network}_checkpoint"):
             raise UsageError(DISPARITY_REMEDIES[network])
     class_lines(config)
 

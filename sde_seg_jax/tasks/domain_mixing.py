@@ -16,9 +16,11 @@ from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
 from sde_seg_jax.mixing.apply import paste
 from sde_seg_jax.mixing.cross_domain import fixed_margins, pixel_weights, random_margins
 from sde_seg_jax.mixing.rule import find_rule
+from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import semi_supervised
 from sde_seg_jax.tasks.forward import to_float
 from sde_seg_jax.tasks.known_disparity import known_disparity
+from sde_seg_jax.tasks.options import CrossMixing, Domains
 from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.teacher import Pseudo, comparable, make_pseudo
 from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState
@@ -59,17 +61,12 @@ class Mixed:
     teacher_stats: Params | None = None  # if it ran on batch statistics
 
 
+@flat
 def make_mixing(
     network,
     *,
-    intra_domain: float,
-    cross_domain: float,
-    mix: str,
-    cross_mix: str,
-    mix_margin: float,
-    margin_sign: str,
-    confidence: float,
-    teacher: str,
+    domains: Domains = Domains(),
+    mixing: CrossMixing = CrossMixing(),
     depth_network=None,
     source_depth_network=None,
     **_,
@@ -79,15 +76,16 @@ def make_mixing(
     Options as in `domain_adaptation.make_loss`, of which others are ignored; a weight of 0 leaves that mix out. The
     disparities of both domains are normalized alike, per image (Q23). Raises ValueError for unknown names.
     """
-    within, across = bool(intra_domain), bool(cross_domain)
-    rule, cross_rule = find_rule(mix), find_rule(cross_mix, "task.cross_mix")
-    signed = choose(MARGINS, margin_sign, "task.margin_sign")
+    within, across = bool(domains.intra_domain), bool(domains.cross_domain)
+    rule, cross_rule = find_rule(mixing.mix), find_rule(mixing.cross_mix, "task.cross_mix")
+    signed = choose(MARGINS, mixing.margin_sign, "task.margin_sign")
     across_by_depth = across and cross_rule.reads_depth
     reads_depth = across_by_depth or (within and rule.reads_depth)
+    teacher = mixing.teacher
     pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=reads_depth, depth_network=depth_network)
 
     def margins(key, disparity):
-        return signed(key, disparity, mix_margin)[:, None, None, None]
+        return signed(key, disparity, mixing.mix_margin)[:, None, None, None]
 
     def mix_across(state: TrainState, streams: Streams, target: Pseudo, rng) -> Across:
         source, image, disparity = streams.source, to_float(streams.source.image), None
@@ -96,24 +94,24 @@ def make_mixing(
             found = known_disparity(source_depth_network, state, source, "source_depth")
             disparity = comparable(found, source.image.shape[1:3])
         mask = cross_rule.mask(Source(disparity, source.label, target.num_classes), target, rng, margins)
-        confident = confident_share(target, streams.unlabeled, confidence)
+        confident = confident_share(target, streams.unlabeled, mixing.confidence)
         truth = source.label.astype(jnp.int32)
         mixed, label = paste((image, truth), (target.image, pseudo_label(target.probability)), mask)
         weight = pixel_weights(mask, confident)
         return Across(image, disparity, mask, mixed, label, weight, confident)
 
-    def mixing(state: TrainState, streams: Streams, rng) -> Mixed:
+    def mix(state: TrainState, streams: Streams, rng) -> Mixed:
         if not (within or across):
             return Mixed()
         rng_within, rng_across = jax.random.split(rng)
         target, teacher_stats = pseudo_of(state, streams.unlabeled)
         mixed = mask = None
         if within:
-            mixed, mask = semi_supervised.mix_within(rule, target, rng_within, mix_margin)
+            mixed, mask = semi_supervised.mix_within(rule, target, rng_within, mixing.mix_margin)
         pasted = mix_across(state, streams, target, rng_across) if across else None
         return Mixed(target, mixed, mask, pasted, teacher_stats)
 
-    return mixing
+    return mix
 
 
 def make_mixer(network, **options) -> Callable:

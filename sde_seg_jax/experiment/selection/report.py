@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from sde_seg_jax.experiment.config import value_of
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.files import TABLE, Chosen
 from sde_seg_jax.experiment.selection.plan import ENTROPY, TASKS
@@ -40,7 +41,7 @@ def write_report(work: Work, rows: Sequence[Chosen]) -> None:
         "criterion": plan.criterion,
         "labels after each step": plan.steps,
         "seed": work.config.seed,
-        "teacher": work.config.task.get("depth_checkpoint", "") or "none",
+        "teacher": value_of(work.config, "task.depth_checkpoint") or "none",
         "configuration": work.config.to_dict(),
     }
     intro = f"{len(rows)} of {len(work.names)} samples, best first; criterion: {criterion_name(plan.criterion)}."
