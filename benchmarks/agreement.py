@@ -18,7 +18,8 @@ import numpy as np
 from cases import TASKS, Case, Setting, make_case
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from sde_seg_jax.tasks.parts import Mix, find_task
+from sde_seg_jax.tasks.pictures import Mix
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.tasks.teacher import make_pseudo
 from sde_seg_jax.training.sharding import AXIS, compile_step, put, replicate
 
@@ -119,15 +120,15 @@ def _difference(one: Any, many: Any, start: Any) -> float:
 def mixes_on(case: Case, mesh: Mesh) -> dict[str, Mix]:
     """What the task mixes in its first step, on the host; empty if it does not mix."""
     kind = TASKS[case.task]
-    module = find_task(kind.task)
-    if not hasattr(module, "make_mixer"):
+    definition = find_task(kind.task)
+    if definition.make_mixer is None:
         return {}
-    arguments = inspect.signature(module.make_loss).parameters.values()
+    arguments = inspect.signature(definition.make_loss).parameters.values()
     options = {a.name: a.default for a in arguments if a.default is not a.empty} | dict(kind.options)
     options |= {f"{name}_network": case.depth_network for name in kind.frozen}
     everywhere, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(AXIS))
     mixer = jax.jit(
-        module.make_mixer(case.network, **options),
+        definition.make_mixer(case.network, **options),
         in_shardings=(everywhere, split, everywhere),
         out_shardings=split,
     )

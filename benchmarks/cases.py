@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
-from sde_seg_jax.tasks.parts import find_task, has_teacher, parts_of, streams_of
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import ema
 from sde_seg_jax.training.optimizers import make_optimizer
 from sde_seg_jax.training.sharding import copied
@@ -112,7 +112,7 @@ class Case:
 def make_case(task: str, setting: Setting, *, seed: int = 0, **options: Any) -> Case:
     """The case of one of TASKS. `options` replace the task's (as `jitter_probability=0.0` without randomness)."""
     kind = TASKS[task]
-    module = find_task(kind.task)
+    definition = find_task(kind.task)
     network = network_of(task, setting)
     depth = make_network(**_model(setting, setting.model), depth=True, segmentation=False, pose=False)
     variables = initial_variables(network, seed, setting.crop)
@@ -124,14 +124,14 @@ def make_case(task: str, setting: Setting, *, seed: int = 0, **options: Any) -> 
             networks[f"{name}_network"] = depth
             frozen[name] = initial_variables(depth, seed + number, setting.crop)
     chosen = {**kind.options, **options}
-    loss = module.make_loss(network, losses=dict(kind.losses), **chosen, **networks)
+    loss = definition.make_loss(network, losses=dict(kind.losses), **chosen, **networks)
     optimizer = make_optimizer(variables.params, **kind.optimizer).transform
-    teaches = has_teacher(module, chosen)
+    teaches = definition.teacher(kind.losses, chosen)
     update = ema.update_rule(chosen["teacher"]) if teaches else None
     state = init_state(variables, optimizer, seed=seed, teacher=teaches, frozen=frozen)
     step = make_step(loss, optimizer, update, frozen=kind.optimizer.get("frozen", ()))
-    fields = streams_of(
-        module, kind.losses, {"intra_domain": 1.0, "cross_domain": 1.0, "source": 1.0, "target": 1.0, **chosen}
+    fields = definition.streams(
+        kind.losses, {"intra_domain": 1.0, "cross_domain": 1.0, "source": 1.0, "target": 1.0, **chosen}
     )
     streams = make_streams(fields, setting, seed)
     images = setting.batch * len(fields)
@@ -142,7 +142,7 @@ def network_of(task: str, setting: Setting) -> Network:
     """The student of a task."""
     kind = TASKS[task]
     model = setting.student if kind.task == "student_depth" else setting.model
-    parts = parts_of(find_task(kind.task), kind.losses)
+    parts = find_task(kind.task).needs(kind.losses, kind.options)
     needs = {part: part in parts for part in ("depth", "segmentation", "pose")}
     return make_network(**_model(setting, model), **kind.model, **needs)
 

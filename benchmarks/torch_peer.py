@@ -29,7 +29,7 @@ from peer import weights
 from peer.modes import MODES
 from peer.tasks import make_peer
 
-from sde_seg_jax.tasks.parts import find_task
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training.optimizers import hold
 
 CERTAIN = {  # options without randomness, where a task has them, and with what makes every part count

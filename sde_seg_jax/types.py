@@ -45,7 +45,7 @@ class Batch:
 
 @struct.dataclass
 class Streams:
-    """What one step reads: a task declares which of these it needs (`STREAMS` in its module)."""
+    """What one step reads: a task declares which of these it reads (`Task.streams`)."""
 
     labeled: Batch | None = None
     unlabeled: Batch | None = None

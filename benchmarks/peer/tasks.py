@@ -18,7 +18,7 @@ from peer import depth_tasks, mixing_tasks, weights
 from peer.batches import DepthOptions, Found, PeerBatch, from_ours
 from peer.modes import MODES, Mode, Networks
 from peer.network import PeerNetwork, make_network
-from sde_seg_jax.tasks.parts import find_task, parts_of
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training.ema import DECAY
 from sde_seg_jax.training.optimizers import ADAM_BETAS, ADAM_EPSILON, make_optimizer
 
@@ -114,7 +114,7 @@ def _student(case: Case) -> PeerNetwork:
     """A network for weights of the student."""
     kind = TASKS[case.task]
     setting = case.setting
-    parts = parts_of(find_task(kind.task), kind.losses)
+    parts = find_task(kind.task).needs(kind.losses, kind.options)
     needs = {part: part in parts for part in ("depth", "segmentation", "pose")}
     model = setting.student if kind.task == "student_depth" else setting.model
     return make_network(num_classes=CLASSES, **model, **kind.model, **needs)

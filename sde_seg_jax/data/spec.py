@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.lookup import Kind
+
+DATASETS = Kind("data set", "sde_seg_jax.data.datasets", attribute="SPEC", group="sde_seg_jax.datasets")
 
 Size = tuple[int, int]  # (height, width) in pixels
 NEIGHBORS = 2  # frames -1 and +1
@@ -65,9 +65,8 @@ class DatasetSpec:
 
 
 def known() -> list[str]:
-    """Names of all data sets: the modules of `sde_seg_jax.data.datasets`."""
-    package = importlib.import_module("sde_seg_jax.data.datasets")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if module.name[0] != "_")
+    """Names of all data sets: the modules of `sde_seg_jax.data.datasets`, and what other packages offer."""
+    return DATASETS.names()
 
 
 def find(name: str | DatasetSpec) -> DatasetSpec:
@@ -78,9 +77,4 @@ def find(name: str | DatasetSpec) -> DatasetSpec:
     """
     if isinstance(name, DatasetSpec):
         return name
-    names = known()
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown data set {name!r}; {hint}known: {', '.join(names)}")
-    return importlib.import_module(f"sde_seg_jax.data.datasets.{name}").SPEC
+    return DATASETS.find(name).SPEC

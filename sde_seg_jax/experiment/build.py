@@ -12,16 +12,16 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.cached_depth import reads_cache
-from sde_seg_jax.experiment.config import UsageError, call
+from sde_seg_jax.experiment.config import UsageError, call, value_of
 from sde_seg_jax.experiment.spaces import class_count
 from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
-from sde_seg_jax.tasks.parts import choose, find_task, has_teacher, parts_of
+from sde_seg_jax.tasks.task import Task, find_task
 from sde_seg_jax.training import checkpoints, ema, sharding
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
-from sde_seg_jax.training.schedules import SCHEDULES, Schedule
+from sde_seg_jax.training.schedules import Schedule, find_schedule
 from sde_seg_jax.training.step import Loss, init_state, make_step, parameter_count
 from sde_seg_jax.types import TrainState, Variables
 
@@ -52,6 +52,7 @@ class Training:
     state: TrainState
     loss: Loss
     optimizer: Optimizer
+    task: Task
     step_of: Callable[[Loss], Callable]  # -> (state, streams) -> (state, logs), not yet compiled
     mixer: Callable | None = None  # how the task mixes, for pictures; None if it does not
 
@@ -63,7 +64,7 @@ class Training:
 
 def build_network(config: config_dict.ConfigDict, num_classes: int | None = None) -> Network:
     """The network of a configuration: the parts that its task needs."""
-    needs = parts_of(find_task(config.task.name), config.losses)
+    needs = find_task(config.task.name).needs(config.losses, config.task)
     classes = class_count(config) if num_classes is None else num_classes
     if "segmentation" in needs and not classes:
         raise UsageError(
@@ -124,7 +125,7 @@ def build_training(
     loss, mixer, depth = _loss(config, network, task)
     frozen |= depth
     optimizer = call("optim", make_optimizer, config.optim, variables.params, schedule=make_factor(config))
-    teaches = has_teacher(task, config.task)
+    teaches = task.teacher(config.losses, config.task)
     update = ema.update_rule(config.task.teacher) if teaches else None
     state = init_state(variables, optimizer.transform, seed=config.seed, teacher=teaches, frozen=frozen)
     rhythm = (update, config.train.micro_batches, config.optim.frozen)
@@ -132,13 +133,13 @@ def build_training(
     def step_of(loss: Loss) -> Callable:
         return make_step(loss, optimizer.transform, *rhythm)
 
-    return Training(network, state, loss, optimizer, step_of, mixer), rows
+    return Training(network, state, loss, optimizer, task, step_of, mixer), rows
 
 
 def make_factor(config: config_dict.ConfigDict) -> Schedule:
     """The learning-rate schedule of a configuration."""
     section = {k: v for k, v in config.schedule.items() if k != "name"}
-    return call("schedule", choose(SCHEDULES, config.schedule.name, "schedule.name"), section)
+    return call("schedule", find_schedule(config.schedule.name), section)
 
 
 def task_section(config: config_dict.ConfigDict) -> dict[str, Any]:
@@ -155,7 +156,7 @@ def reference_encoder(
     config: config_dict.ConfigDict, variables: Variables, open_named: Callable[[str], Source]
 ) -> tuple[Variables, dict[str, Any]]:
     """The frozen encoder that features are compared with, of task.reference_encoder or as the run starts; its row."""
-    encoder, name = _pick(variables, "encoder"), config.task.get("reference_encoder", "")
+    encoder, name = _pick(variables, "encoder"), value_of(config, "task.reference_encoder")
     rule = f"encoder from {name}" if name else "as this run starts"
     if name:
         encoder, _ = transfer(encoder, (rule,), open_named)
@@ -163,20 +164,20 @@ def reference_encoder(
     return _pick(encoder, "encoder"), {"module": "reference encoder", "source": rule, "copied": copied, "fresh": 0}
 
 
-def _loss(config, network: Network, task) -> tuple[Loss, Any, dict[str, Variables]]:
+def _loss(config, network: Network, task: Task) -> tuple[Loss, Any, dict[str, Variables]]:
     """The task's loss, its mixer if it mixes, and the frozen depth networks that its state carries, if any."""
     options = task_section(config)
     frozen = {}
     for name, domain in DEPTH_NETWORKS.items():
         key = f"{name}_checkpoint"
-        if config.task.get(key) and not reads_cache(config, domain):
+        if value_of(config, f"task.{key}") and not reads_cache(config, domain):
             depth = load_trained(config.task[key])
             if depth.network.depth_decoder is None:
                 raise UsageError(f"task.{key}={config.task[key]} holds no depth network")
             options[f"{name}_network"] = depth.network
             frozen[name] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
     loss = call("task", task.make_loss, options, network, losses=dict(config.losses))
-    mixer = task.make_mixer(network, **options) if hasattr(task, "make_mixer") else None
+    mixer = None if task.make_mixer is None else task.make_mixer(network, **options)
     return loss, mixer, frozen
 
 

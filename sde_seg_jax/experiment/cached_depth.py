@@ -11,8 +11,8 @@ from sde_seg_jax.data.preparing.prepare import find_prepared
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored.depth_cache import DepthCache, origin_of
-from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.tasks.parts import cached_of, find_task, streams_of
+from sde_seg_jax.experiment.config import UsageError, value_of
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import checkpoints
 from sde_seg_jax.training.fingerprint import SHOWN, fingerprint
 
@@ -39,16 +39,16 @@ def fingerprint_of(checkpoint: str, flag: str) -> str:
 def reads_cache(config: config_dict.ConfigDict, domain: str = "data") -> bool:
     """Is a cache named for a domain ("data" or "source_data"), and does the task read it? Then no network is needed."""
     task = find_task(config.task.name)
-    reading = cached_of(task, config.losses, config.task)
+    reading = task.cached(config.losses, config.task)
     return bool(_cache(config, domain)) and any(_domain(stream) == domain for stream in reading)
 
 
 def streams_read(config: config_dict.ConfigDict) -> dict[str, tuple[str, ...]]:
     """Stream -> optional fields that a run reads, with the cached disparities if it reads them."""
     task = find_task(config.task.name)
-    reading = cached_of(task, config.losses, config.task)
+    reading = task.cached(config.losses, config.task)
     cached = [stream for stream in reading if _cache(config, _domain(stream))]
-    streams = streams_of(task, config.losses, config.task)
+    streams = task.streams(config.losses, config.task)
     return {name: (*fields, FIELD) if name in cached else fields for name, fields in streams.items()}
 
 
@@ -60,7 +60,7 @@ def origins(config: config_dict.ConfigDict, data: Data) -> Iterator[str]:
     task.source_depth_checkpoint has.
     """
     for domain in (SOURCE, "data"):
-        matched = config.get("matching", {}).get("candidates", 0)  # cli.matching reads it, too
+        matched = value_of(config, "matching.candidates")  # cli.matching reads it, too
         if _cache(config, domain) and not reads_cache(config, domain) and not matched:
             name = f"{domain}.depth_cache='{_cache(config, domain)}'"
             yield f"{name} is not read: this task mixes and learns without it"
@@ -84,7 +84,7 @@ def _domain(stream: str) -> str:
 
 
 def _cache(config: config_dict.ConfigDict, domain: str) -> str:
-    return config.get(domain, {}).get("depth_cache", "")
+    return value_of(config, f"{domain}.depth_cache")
 
 
 def _refuse_stale(config: config_dict.ConfigDict, cache: DepthCache, domain: str) -> None:
@@ -103,8 +103,8 @@ def _refuse_stale(config: config_dict.ConfigDict, cache: DepthCache, domain: str
 def depth_run(config: config_dict.ConfigDict, domain: str = "data") -> tuple[str, str]:
     """(flag, checkpoint) that says which depth network a run takes for a domain's disparities; empty if none does."""
     if domain == SOURCE:
-        return "task.source_depth_checkpoint", config.task.get("source_depth_checkpoint", "")
-    if config.task.get("depth_checkpoint"):
+        return "task.source_depth_checkpoint", value_of(config, "task.source_depth_checkpoint")
+    if value_of(config, "task.depth_checkpoint"):
         return "task.depth_checkpoint", config.task.depth_checkpoint
     try:
         if config.model.init and checkpoints.read_config(config.model.init)["task"]["name"] == "depth":

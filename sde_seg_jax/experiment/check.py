@@ -7,13 +7,15 @@ from ml_collections import config_dict
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.experiment.build import build_network, loop_section, make_factor, task_section
 from sde_seg_jax.experiment.cached_depth import streams_read
-from sde_seg_jax.experiment.config import call, check_keys
+from sde_seg_jax.experiment.config import call, check_keys, value_of
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
 from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
 from sde_seg_jax.experiment.weights.transfer import check_transfer
 from sde_seg_jax.label_spaces import subsets
-from sde_seg_jax.tasks.parts import choose, find_loss, find_task
+from sde_seg_jax.lookup import choose
+from sde_seg_jax.tasks.loss_terms import find_loss
+from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import make_optimizer
@@ -36,9 +38,9 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     """
     check_keys("", SECTIONS, config)
     check_keys("eval", EVAL, config.eval)
-    choose(CROPS, config.eval.get("depth_crop", "none"), "eval.depth_crop")
+    choose(CROPS, value_of(config, "eval.depth_crop"), "eval.depth_crop")
     data = open_streams(config)
-    subsets(data.space, config.eval.get("classes", 0))
+    subsets(data.space, value_of(config, "eval.classes"))
     network = build_network(config)
     if network.intrinsics is not None:
         check_learnt_camera(config.model.learn_intrinsics, data.flip)

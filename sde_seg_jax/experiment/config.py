@@ -20,6 +20,17 @@ from sde_seg_jax.experiment.config_files import load_module
 from sde_seg_jax.experiment.errors import UsageError
 
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
+# What a key means where a configuration lacks it: one stored before the key existed, or one of a task or of data that
+# have no such option.
+ABSENT = {
+    **dict.fromkeys(("data.unlabeled_split", "data.depth_cache", "source_data.depth_cache"), ""),
+    **{f"{section}.{key}": "" for section in ("data", "source_data") for key in ("classes", "prepared_dir", "raw_dir")},
+    **dict.fromkeys(("task.depth_checkpoint", "task.source_depth_checkpoint", "task.reference_encoder"), ""),
+    "task.cross_domain": 0.0,
+    "matching.candidates": 0,
+    "eval.classes": 0,
+    "eval.depth_crop": "none",
+}
 
 
 def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
@@ -120,6 +131,12 @@ def as_json(config: config_dict.ConfigDict) -> dict:
         return json.loads(json.dumps(plain(config)))
     except TypeError as error:
         raise UsageError(f"the configuration holds a value that is not JSON: {error}") from error
+
+
+def value_of(config: Mapping[str, Any], key: str) -> Any:
+    """config.section.name of the key "section.name"; what stands in ABSENT for it where the configuration lacks it."""
+    section, name = key.split(".")
+    return config[section][name] if section in config and name in config[section] else ABSENT[key]
 
 
 def _get(config: config_dict.ConfigDict, dotted: str) -> Any:

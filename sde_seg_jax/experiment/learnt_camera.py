@@ -12,7 +12,7 @@ from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.models.network import Network
-from sde_seg_jax.tasks.parts import known_camera
+from sde_seg_jax.tasks.motion import known_camera
 from sde_seg_jax.training.log import write_text
 from sde_seg_jax.types import Intrinsics, Variables
 

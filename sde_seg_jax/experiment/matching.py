@@ -22,7 +22,7 @@ from sde_seg_jax.data.reading.picks import PlainPicks
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.cached_depth import depth_fingerprint, depth_run, open_cache
-from sde_seg_jax.experiment.config import UsageError, call
+from sde_seg_jax.experiment.config import UsageError, call, value_of
 from sde_seg_jax.experiment.depth_cache import disparities
 from sde_seg_jax.experiment.matched_pairs import SOURCE, TARGET, Pairs
 from sde_seg_jax.reporter import SILENT, Reporter
@@ -61,13 +61,13 @@ def check_matching(config: config_dict.ConfigDict, streams: Mapping[str, Sequenc
     section = call(SECTION, matching_section, config.matching)
     if not section["options"]["candidates"]:
         return False
-    if not config.task.get("cross_domain") or not set(DOMAINS) <= set(streams):
+    if not value_of(config, "task.cross_domain") or not set(DOMAINS) <= set(streams):
         raise UsageError(
             "config.matching.candidates pairs source with target crops, but nothing is mixed across domains: set "
             "matching.candidates=0, or task.cross_domain=1"
         )
     for domain in DOMAINS.values():
-        cached = config[domain].get("depth_cache", "")
+        cached = value_of(config, f"{domain}.depth_cache")
         flag, checkpoint = depth_run(config, domain)
         if not cached and (not checkpoint or not section["cells"]):
             what = "at full resolution (matching.cells=()) " if not section["cells"] else ""

@@ -17,9 +17,10 @@ from sde_seg_jax.experiment.frames import read_image
 from sde_seg_jax.experiment.prediction import Prediction
 from sde_seg_jax.experiment.predictor import everything, features_at, in_batches
 from sde_seg_jax.experiment.spaces import space_of
-from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.models.network import Network
+from sde_seg_jax.options import pick
 from sde_seg_jax.types import Variables
 
 Image = np.ndarray | str | os.PathLike
@@ -113,7 +114,8 @@ class Model:
         disparity = depth = None
         if "disparity" in maps:
             disparity = cv2.resize(maps["disparity"], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-            limits = (self.config.task.get("min_depth", 0.1), self.config.task.get("max_depth", 100.0))
+            depths = pick(DepthRange, self.config.task)
+            limits = (depths.min_depth, depths.max_depth)
             depth = np.asarray(disparity_to_depth(disparity, *limits))  # type: ignore[arg-type]
         return Prediction(image, self.space, maps.get("classes"), maps.get("probabilities"), disparity, depth)
 

@@ -14,12 +14,16 @@ from sde_seg_jax.display.sheets import grid, rgb
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.evaluation.evaluate import depth_scores, segmentation_scores
 from sde_seg_jax.experiment import predictor as predictors
+from sde_seg_jax.experiment.config import value_of
 from sde_seg_jax.experiment.matched_pairs import Pairs, pairs_picture
+from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
 from sde_seg_jax.models.network import Network
+from sde_seg_jax.options import pick
 from sde_seg_jax.tasks import depth as depth_task
-from sde_seg_jax.tasks.parts import Mix, choose
+from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
 
 SHOWN = 4  # samples in a picture
@@ -35,14 +39,12 @@ def score(network: Network, variables: Variables, config: config_dict.ConfigDict
     if network.segmentation is not None and (data.has("val", "label") or not depth_is_known):
         classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
         batches = data.validation(("label",), size)
-        subset = config.eval.get("classes", 0)  # a checkpoint from before this key has none
+        subset = value_of(config, "eval.classes")
         found |= segmentation_scores(classes, batches, data.space, quiet=True, classes=subset)
     if depth_is_known:
         disparity = predictors.in_batches(predictors.disparity_predictor(network), variables, size)
-        to_depth = predictors.depth_of(
-            disparity, config.task.get("min_depth", 0.1), config.task.get("max_depth", 100.0)
-        )
-        crop = choose(CROPS, config.eval.get("depth_crop", "none"), "eval.depth_crop")
+        to_depth = predictors.depth_of(disparity, pick(DepthRange, config.task))
+        crop = choose(CROPS, value_of(config, "eval.depth_crop"), "eval.depth_crop")
         found |= depth_scores(to_depth, data.validation(("depth",), size), quiet=True, crop=crop)
     return found
 

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
 from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
 from sde_seg_jax.models.network import Network
-from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.types import Variables
 
 
@@ -93,6 +93,6 @@ def padded(image: np.ndarray, batch_size: int) -> np.ndarray:
     return np.concatenate([image, np.repeat(image[-1:], missing, axis=0)]) if missing > 0 else image
 
 
-def depth_of(disparity: Callable, min_depth: float, max_depth: float) -> Callable[[np.ndarray], np.ndarray]:
+def depth_of(disparity: Callable, depths: DepthRange) -> Callable[[np.ndarray], np.ndarray]:
     """Turns a disparity predictor into one of depth, in the range that the network was trained with."""
-    return lambda image: np.asarray(disparity_to_depth(disparity(image), min_depth, max_depth))
+    return lambda image: np.asarray(disparity_to_depth(disparity(image), depths.min_depth, depths.max_depth))

@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.data.preparing import prepare as preparation
-from sde_seg_jax.experiment.config import UsageError, plain
+from sde_seg_jax.experiment.config import UsageError, plain, value_of
 from sde_seg_jax.experiment.source_data import domains
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.interrupted import Interrupted
@@ -89,7 +89,7 @@ def describe(folder: str | os.PathLike) -> Iterator[str]:
 def prepare_arguments(config: config_dict.ConfigDict, splits: Sequence[str] = ()) -> dict[str, Any]:
     """What `data.preparing.prepare` reads of a configuration; by default the splits that it names."""
     data = config.data
-    named = (data.train_split, data.video_split, data.get("unlabeled_split", ""), data.val_split)
+    named = (data.train_split, data.video_split, value_of(config, "data.unlabeled_split"), data.val_split)
     return {
         "name": data.dataset,
         "raw_dir": data.raw_dir or None,

@@ -16,10 +16,11 @@ from sde_seg_jax.data.reading.augment import check_crop
 from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.data.reading.relabel import Relabeled, describe
 from sde_seg_jax.experiment.cached_depth import SOURCE, reads_cache, streams_read
-from sde_seg_jax.experiment.config import UsageError, call
+from sde_seg_jax.experiment.config import UsageError, call, value_of
 from sde_seg_jax.experiment.spaces import source_space, space_of
 from sde_seg_jax.reporter import SILENT
-from sde_seg_jax.tasks.parts import DISPARITY_REMEDIES, cached_of, find_task
+from sde_seg_jax.tasks.known_disparity import DISPARITY_REMEDIES
+from sde_seg_jax.tasks.task import find_task
 
 
 def has_source(config: Mapping[str, Any]) -> bool:
@@ -107,10 +108,10 @@ def check_source_domain(config: config_dict.ConfigDict) -> None:
             f"task '{config.task.name}' reads labeled images of a source domain: name them in config.source_data, see "
             "base.domain_adaptation"
         )
-    for stream in cached_of(find_task(config.task.name), config.losses, config.task):
+    for stream in find_task(config.task.name).cached(config.losses, config.task):
         domain = SOURCE if stream == "source" else "data"
         network = "source_depth" if domain == SOURCE else "depth"
-        if not reads_cache(config, domain) and not config.task.get(f"{network}_checkpoint"):
+        if not reads_cache(config, domain) and not value_of(config, f"task.{network}_checkpoint"):
             raise UsageError(DISPARITY_REMEDIES[network])
     class_lines(config)
 

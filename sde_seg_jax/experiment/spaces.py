@@ -13,7 +13,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.space import find_space
 from sde_seg_jax.data.spec import find
-from sde_seg_jax.experiment.config import plain
+from sde_seg_jax.experiment.config import plain, value_of
 from sde_seg_jax.label_spaces import LabelSpace
 
 UNKNOWN = 2  # classes of a network that is only looked at, while nothing tells how many there will be
@@ -36,9 +36,8 @@ def source_space(config: Mapping[str, Any]) -> LabelSpace | None:
 
 
 def _space_in(config: Mapping[str, Any], section: str, options: str) -> LabelSpace | None:
-    data = config[section]
-    places = (data.get(key, "") for key in ("classes", "prepared_dir", "raw_dir"))
-    return find_space(data["dataset"], *places, plain(config.get(options, {})))
+    places = (value_of(config, f"{section}.{key}") for key in ("classes", "prepared_dir", "raw_dir"))
+    return find_space(config[section]["dataset"], *places, plain(config.get(options, {})))
 
 
 def class_count(config: Mapping[str, Any]) -> int:

@@ -1,6 +1,16 @@
 """Between the network's sigmoid disparity in (0,1) and depth."""
 
+import dataclasses
+
 from jaxtyping import Array, Float
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthRange:
+    """The depths that a network can tell, in metres up to scale; the defaults are the published ones of training."""
+
+    min_depth: float = 0.1
+    max_depth: float = 100.0
 
 
 def disparity_to_depth(disparity: Float[Array, "..."], min_depth: float, max_depth: float) -> Float[Array, "..."]:

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from sde_seg_jax.geometry import camera
-from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
 from sde_seg_jax.geometry.warp import sample_planes, source_pixels
 from sde_seg_jax.imaging.resize import resize_bilinear
 from sde_seg_jax.losses.absolute import absolute
 from sde_seg_jax.losses.ssim import ssim_error
 from sde_seg_jax.types import View
+
+TIE_BREAK = 1e-5  # as published: far below an error that is seen, far above rounding
 
 
 def photometric_error(a: Float[Array, "*B H W 3"], b: Float[Array, "*B H W 3"]) -> Float[Array, "*B H W 1"]:
@@ -37,7 +39,9 @@ def mean_over_frames(errors: Float[Array, "B N S H W 1"]) -> Float[Array, "B N H
     return errors.mean(2)
 
 
-def warp_sources(view: View, min_depth: float = 0.1, max_depth: float = 100.0) -> Float[Array, "B S N H W 3"]:
+def warp_sources(
+    view: View, min_depth: float = DepthRange.min_depth, max_depth: float = DepthRange.max_depth
+) -> Float[Array, "B S N H W 3"]:
     """Every source frame S warped into the target through the disparity of every scale N, at full size."""
     size = view.image.shape[1:3]
     full = jnp.stack([resize_bilinear(d, size)[..., 0] for d in view.outputs.disparity], axis=1)
@@ -54,12 +58,12 @@ def photometric_maps(
     view: View,
     rng: jax.Array,
     *,
-    min_depth: float = 0.1,
-    max_depth: float = 100.0,
+    min_depth: float = DepthRange.min_depth,
+    max_depth: float = DepthRange.max_depth,
     error=photometric_error,
     reduce=minimum_over_frames,
     auto_mask: bool = True,
-    tie_break: float = 1e-5,
+    tie_break: float = TIE_BREAK,
 ) -> tuple[Float[Array, "B N H W 1"], Bool[Array, "B N H W 1"]]:
     """(error of every scale N, where the warped frames count) per pixel.
 

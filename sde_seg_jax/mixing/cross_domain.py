@@ -1,8 +1,9 @@
-"""Mixing across domains: which pixels of source image i are pasted on target image i, and how much each pixel counts.
+"""Mixing across domains: how the margin of DepthMix is drawn there, and how much each pixel counts (METHOD section 5).
 
-METHOD section 5. Masks are bool [B,H,W,1]; True shows the source (`mixing.apply.paste(source, target, mask)`).
-ClassMix across domains is `masks.class_mix_mask` of the source's labels: floor(n/2) classes, ignored pixels never drawn
-(the published code takes ceil(n/2) of the ids, the ignored one among them, Q20).
+Masks are bool [B,H,W,1]; True shows the source (`mixing.apply.paste(source, target, mask)`). They are those of the
+rules, with the source kept on the target: DepthMix is M_i = [d_source_i >= d_target_i - m_i], disparities of both
+normalized to [0,1] per image (Q23). ClassMix is `masks.class_mix_mask` of the source's labels: floor(n/2) classes,
+ignored pixels never drawn (the published code takes ceil(n/2) of the ids, the ignored one among them, Q20).
 """
 
 from __future__ import annotations
@@ -25,16 +26,6 @@ def random_margins(key: jax.Array, disparity: Float[Array, "B H W 1"], margin: f
 def fixed_margins(key: jax.Array, disparity: Float[Array, "B H W 1"], margin: float) -> Float[Array, " B"]:
     """+margin for every image: source wins every near tie, as in DepthMix within a domain. `key` is not used."""
     return jnp.full(disparity.shape[:1], margin, disparity.dtype)
-
-
-def cross_depth_mask(
-    source: Float[Array, "B H W 1"], target: Float[Array, "B H W 1"], margins: Float[Array, " B"]
-) -> Bool[Array, "B H W 1"]:
-    """Cross-Domain DepthMix: M_i = [d_source_i >= d_target_i - m_i].
-
-    Disparities of both are normalised to [0,1] per image (`masks.normalize_disparity`, Q23).
-    """
-    return source >= target - margins[:, None, None, None]
 
 
 def pixel_weights(mask: Bool[Array, "B H W 1"], confident: Float[Array, ""]) -> Float[Array, "B H W"]:

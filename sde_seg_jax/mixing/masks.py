@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+MARGIN = 0.03  # of disparities in [0,1], as published: what is about as near is kept
 HISTOGRAM_BINS = 100
 CROWDED_DENSITY = 1.5  # a histogram bin of log(1+d) above this density counts as populated
 FAR_FRACTION = 0.4  # the threshold is drawn above the farthest 40 % of the pixels
@@ -41,7 +42,7 @@ def draw_thresholds(
 def depth_mix_mask(
     disparity: Float[Array, "B H W 1"],
     partner: Float[Array, "B H W 1"],
-    margin: float = 0.03,
+    margin: float = MARGIN,
     foreground_threshold: float | Float[Array, " B"] = 0.0,
 ) -> Bool[Array, "B H W 1"]:
     """DepthMix: M_i = [d_i >= d_j - margin] and [d_i >= foreground_threshold].

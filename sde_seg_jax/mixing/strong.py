@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -10,15 +13,41 @@ from sde_seg_jax.imaging.blur import blur_kernel_size, gaussian_blur
 from sde_seg_jax.imaging.colour import jitter_additive, per_sample
 
 
+@dataclasses.dataclass(frozen=True)
+class Strong:
+    """Options of the augmentation, as a configuration names them; those of `strong_augment`."""
+
+    jitter_probability: float = 0.8
+    jitter_strength: float = 0.25
+    blur_probability: float = 0.5
+    per_batch: bool = False
+
+
+def augmentation(options: Strong) -> Callable[[Float[Array, "B H W 3"], jax.Array], Float[Array, "B H W 3"]]:
+    """(images, key) -> strongly augmented images."""
+
+    def augment(images, key):
+        return strong_augment(
+            images,
+            key,
+            jitter_probability=options.jitter_probability,
+            strength=options.jitter_strength,
+            blur_probability=options.blur_probability,
+            per_batch=options.per_batch,
+        )
+
+    return augment
+
+
 def strong_augment(
     images: Float[Array, "B H W 3"],
     key: jax.Array,
     *,
-    jitter_probability: float = 0.8,
-    strength: float = 0.25,
-    blur_probability: float = 0.5,
+    jitter_probability: float = Strong.jitter_probability,
+    strength: float = Strong.jitter_strength,
+    blur_probability: float = Strong.blur_probability,
     sigma: tuple[float, float] = (0.15, 1.15),
-    per_batch: bool = False,
+    per_batch: bool = Strong.per_batch,
 ) -> Float[Array, "B H W 3"]:
     """Jitters, then blurs images in [0,1], each with its probability; the result stays in [0,1].
 

@@ -1,6 +1,5 @@
-"""Backbones by name: a module of this package with `ENCODERS` and `make_encoder` offers those names."""
+"""Backbones by name: a module with `ENCODERS` and `make_encoder` offers those names."""
 
-import difflib
 import importlib
 import pkgutil
 from types import ModuleType
@@ -8,16 +7,15 @@ from types import ModuleType
 from flax import linen as nn
 
 from sde_seg_jax import models
+from sde_seg_jax.lookup import load, offered, suggest
+
+GROUP = "sde_seg_jax.encoders"  # entry points of other packages: name of an encoder -> module
 
 
 def backbone_modules() -> dict[str, ModuleType]:
     """Encoder name -> the module that makes it; found by looking, so a new file needs no registration."""
-    found = {}
-    for info in pkgutil.iter_modules(models.__path__):
-        module = importlib.import_module(f"{models.__name__}.{info.name}")
-        if hasattr(module, "ENCODERS"):
-            found |= dict.fromkeys(module.ENCODERS, module)
-    return found
+    elsewhere = {name: load(entry, "encoder", "make_encoder") for name, entry in offered(GROUP).items()}
+    return elsewhere | _own_modules()
 
 
 def make_encoder(name: str, **options) -> nn.Module:
@@ -26,9 +24,17 @@ def make_encoder(name: str, **options) -> nn.Module:
     `options` are those of the module's `make_encoder`. Raises ValueError for an unknown name and lists the
     known.
     """
-    modules = backbone_modules()
+    own = _own_modules()
+    modules = own if name in own else backbone_modules()
     if name not in modules:
-        near = difflib.get_close_matches(name, modules, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"encoder {name!r} is unknown{hint} known: {', '.join(sorted(modules))}")
+        raise ValueError(f"encoder {name!r} is unknown; {suggest(name, sorted(modules))}")
     return modules[name].make_encoder(name, **options)
+
+
+def _own_modules() -> dict[str, ModuleType]:
+    found = {}
+    for info in pkgutil.iter_modules(models.__path__):
+        module = importlib.import_module(f"{models.__name__}.{info.name}")
+        if hasattr(module, "ENCODERS"):
+            found |= dict.fromkeys(module.ENCODERS, module)
+    return found

@@ -11,10 +11,12 @@ from jaxtyping import Array, Float
 from sde_seg_jax.models.backbones import make_encoder
 from sde_seg_jax.models.depth_decoder import DepthDecoder
 from sde_seg_jax.models.intrinsics import CHANGES, LearntIntrinsics
+from sde_seg_jax.models.options import Decoders, Head, Motion
 from sde_seg_jax.models.pad import Distillation, SegmentationBranch, decode_together
 from sde_seg_jax.models.pose import PoseNetwork
 from sde_seg_jax.models.precision import at_least_float32, compute_dtype
-from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationDecoder, SegmentationHead
+from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationDecoder
+from sde_seg_jax.options import flat
 from sde_seg_jax.types import Outputs
 
 
@@ -105,76 +107,48 @@ class Network(nn.Module):
             self.camera_change(image[:, 0, 0, 0])
 
 
+@flat
 def make_network(
     *,
     num_classes: int | None = None,
     encoder: str = "resnet101",
     width: int = 64,
     dilate: Sequence[bool] = (False, False, True),
-    decoder_channels: Sequence[int] = (64, 128, 128, 256, 256),
-    aspp_rates: Sequence[int] = (6, 12, 18),
-    image_pooling: bool = True,
-    skip_features: int | None = None,
-    batch_norm: bool = False,
-    dropout: float = 0.5,
+    decoders: Decoders = Decoders(),
     depth: bool = True,
     disparity_bias: float | None = None,
     segmentation: bool = True,
-    head_layers: Sequence[int] = (FINEST_LAYER,),
-    head_channels: int = 64,
-    head_stride: int = 1,
-    head_inter_channels: int | None = None,
-    head_dropout: float = 0.0,
+    head: Head = Head(),
     distillation_level: int | None = None,
     side_output: bool = True,
     pose: bool = True,
-    pose_encoder: str = "resnet18",
-    pose_width: int = 64,
-    pose_scale: float = 0.01,
-    pose_channels: int = 256,
-    pose_start: float = 1.0,
+    motion: Motion = Motion(),
     learn_intrinsics: str = "none",
     dtype: str | None = "float32",
     remat: bool = False,
 ) -> Network:
-    """A network from plain values; the defaults are the published ones.
+    """A network from plain values (`models.options` has those of the parts); the defaults are the published ones.
 
     `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3, layer4 by
-    dilation. `decoder_channels` are per level, fine (0) to coarse (4). Depth and segmentation decoders are alike
-    (channels, ASPP, batch norm, dropout), so that one initialises the other. The `head_*` options are those of
-    `SegmentationHead`. `distillation_level` makes the two decoders exchange features at that level (published: 2), with
+    dilation. `distillation_level` makes the two decoders exchange features at that level (published: 2), with
     `side_output` an intermediate segmentation there; then only `head_stride` of the head counts. `disparity_bias` is
-    the initial bias of the disparity heads, `pose_start` a factor of the pose output's initial weights; with a pose
-    part `learn_intrinsics` "focal" or "all" learns the camera. `dtype`: what convolutions compute in (None: the
-    input's). `remat` computes blocks and levels again going back. Raises ValueError for misfits.
+    the initial bias of the disparity heads; with a pose part `learn_intrinsics` "focal" or "all" learns the camera.
+    `dtype`: what convolutions compute in (None: the input's). `remat` computes blocks and levels again going back.
+    Raises ValueError for misfits.
     """
-    _check_decoders(num_classes, segmentation, decoder_channels, head_layers)
+    _check_decoders(num_classes, segmentation, decoders.decoder_channels, head.head_layers)
     _check_exchange(distillation_level, depth and segmentation)
-    computed = compute_dtype(dtype)
-    options = {
-        "channels": tuple(decoder_channels),
-        "aspp_rates": tuple(aspp_rates),
-        "image_pooling": image_pooling,
-        "skip_features": skip_features,
-        "batch_norm": batch_norm,
-        "dropout_rate": dropout,
-        "dtype": computed,
-        "remat": remat,
-    }
-    depth_decoder = DepthDecoder(**options, disparity_bias=disparity_bias) if depth else None
-    segmentation_decoder = pose_network = exchange = None
+    depth_decoder = decoders.make(dtype, remat, disparity_bias=disparity_bias) if depth else None
+    segmentation_decoder = exchange = None
     if distillation_level is not None:
-        branch = DepthDecoder(**options, scales=())
-        segmentation_decoder = SegmentationBranch(branch, num_classes, head_stride, side_output, computed)
+        branch, computed = decoders.make(dtype, remat, scales=()), compute_dtype(dtype)
+        segmentation_decoder = SegmentationBranch(branch, num_classes, head.head_stride, side_output, computed)
         exchange = Distillation(distillation_level, computed)
     elif segmentation:
-        sizes = (head_channels, head_stride, head_inter_channels, head_dropout, computed)
-        head = SegmentationHead(num_classes, tuple(head_layers), *sizes)
-        segmentation_decoder = SegmentationDecoder(DepthDecoder(**options, scales=()), head)
+        branch = decoders.make(dtype, remat, scales=())
+        segmentation_decoder = SegmentationDecoder(branch, head.make(num_classes, dtype))
     intrinsics = _learnt_intrinsics(learn_intrinsics)
-    if pose:
-        pose_maps = make_encoder(pose_encoder, width=pose_width, num_images=2, dtype=dtype, remat=remat)
-        pose_network = PoseNetwork(pose_maps, pose_scale, pose_channels, pose_start, computed, name="pose")
+    pose_network = motion.make(dtype, remat) if pose else None
     parts = (depth_decoder, segmentation_decoder, pose_network, exchange, intrinsics if pose else None)
     return Network(make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype, remat=remat), *parts)
 

@@ -1,1 +1,1 @@
-"""One file a training task: `make_loss(network, *, ...)` returns a pure loss; `STREAMS` names what it reads."""
+"""One file a training task: it ends with `TASK`, the record of `task.Task`; the other files are what tasks share."""

@@ -6,41 +6,31 @@ import jax
 import jax.numpy as jnp
 
 from sde_seg_jax.imaging.colour import jitter_torchvision
-from sde_seg_jax.losses import photometric
-from sde_seg_jax.tasks.parts import choose, forward, poses_and_intrinsics, predict, terms, triplet
+from sde_seg_jax.options import flat
+from sde_seg_jax.tasks.forward import forward, predict
+from sde_seg_jax.tasks.loss_terms import terms
+from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
+from sde_seg_jax.tasks.options import Photometric
+from sde_seg_jax.tasks.task import Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Params, Streams, TrainState, Variables, View
 
-STREAMS = {"unlabeled": ("neighbors",)}  # stream -> optional fields it reads
-NEEDS = ("depth", "pose")  # parts of the network
 
-
+@flat
 def make_loss(
     network,
     *,
     losses: dict[str, float],
-    frames: str = "minimum",
-    error: str = "ssim_l1",
-    auto_mask: bool = True,
-    tie_break: float = 1e-5,
-    min_depth: float = 0.1,
-    max_depth: float = 100.0,
+    photometric: Photometric = Photometric(),
     jitter: float = 0.5,
 ):
     """The loss of one batch of triplets.
 
-    frames: "minimum" or "average" over the source frames. error: "ssim_l1" or "l1". jitter: probability of the colour
-    augmentation that the networks see, the same for a whole triplet (the loss compares un-augmented images).
+    jitter: probability of the colour augmentation that the networks see, the same for a whole triplet (the loss
+    compares un-augmented images).
     With the term `feature_distance` the state holds a frozen encoder under frozen["imagenet"].
     """
-    options = term_options(
-        frames=frames,
-        error=error,
-        auto_mask=auto_mask,
-        tie_break=tie_break,
-        min_depth=min_depth,
-        max_depth=max_depth,
-    )
+    options = photometric.of_terms()
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "jitter", "dropout", "terms")
@@ -54,20 +44,6 @@ def make_loss(
         return total, Aux(stats, {**logs, **monitors(view), **focal_lengths(network, view)})
 
     return loss
-
-
-def term_options(*, frames, error, auto_mask, tie_break, min_depth, max_depth) -> dict[str, dict]:
-    """Options of the loss terms by name. Raises ValueError for unknown names."""
-    return {
-        "photometric": {
-            "min_depth": min_depth,
-            "max_depth": max_depth,
-            "error": choose(photometric.ERRORS, error, "task.error"),
-            "reduce": choose(photometric.REDUCTIONS, frames, "task.frames"),
-            "auto_mask": auto_mask,
-            "tie_break": tie_break,
-        }
-    }
 
 
 def observe(network, params, stats, batch: Batch, clean, seen, dropout) -> tuple[View, Params]:
@@ -123,3 +99,6 @@ def as_view(network, variables: Variables, batch: Batch) -> View:
         source_from_target=poses,
         intrinsics=intrinsics,
     )
+
+
+TASK = Task(make_loss, streams=always({"unlabeled": ("neighbors",)}), needs=always(("depth", "pose")))

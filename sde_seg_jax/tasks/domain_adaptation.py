@@ -6,30 +6,28 @@ Source image i is pasted on unlabeled target image i.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Collection
 
 import jax
 import jax.numpy as jnp
 
+from sde_seg_jax.mixing.rule import find_rule
+from sde_seg_jax.mixing.strong import Strong, augmentation
+from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import domain_mixing, semi_supervised
-from sde_seg_jax.tasks.depth import focal_lengths, monitors, term_options
-from sde_seg_jax.tasks.parts import (
-    find_loss,
-    forward,
-    known_disparity,
-    poses_and_intrinsics,
-    terms,
-    to_float,
-    triplet,
-)
+from sde_seg_jax.tasks.depth import focal_lengths, monitors
+from sde_seg_jax.tasks.forward import forward, to_float
+from sde_seg_jax.tasks.known_disparity import known_disparity
+from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
+from sde_seg_jax.tasks.options import CrossMixing, Domains, Photometric
+from sde_seg_jax.tasks.task import Losses, Options, Task
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState, View
 
-make_mixer = domain_mixing.make_mixer  # for pictures
 
-
-def sorted_terms(losses: Collection[str]) -> tuple[set[str], set[str], set[str]]:
+def sorted_terms(losses: Losses) -> tuple[set[str], set[str], set[str]]:
     """Names of the terms that read labels, of those that imitate a disparity, of all others (target sequences).
 
     Raises ValueError without a term of the first kind, and for `feature_distance`.
@@ -44,7 +42,7 @@ def sorted_terms(losses: Collection[str]) -> tuple[set[str], set[str], set[str]]
     return label, reference, set(losses) - label - reference
 
 
-def streams(losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def streams(losses: Losses, options: Options) -> dict[str, tuple[str, ...]]:
     """Stream -> optional fields it reads; a part of weight 0 reads nothing.
 
     With task.target=0 no target label is read at all: what learns from sequences reads the unlabeled ones then.
@@ -69,50 +67,35 @@ def streams(losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tu
     return found
 
 
-def cached(losses: Collection[str], options: Mapping[str, Any]) -> tuple[str, ...]:
+def cached(losses: Losses, options: Options) -> tuple[str, ...]:
     """Streams that may carry cached disparities, which replace the depth networks'."""
     _, reference, _ = sorted_terms(losses)
-    across = options["cross_domain"] and options["cross_mix"] == "depth"
-    within = options["intra_domain"] and options["mix"] in semi_supervised.NEEDS_DISPARITY
+    across = options["cross_domain"] and find_rule(options["cross_mix"], "task.cross_mix").reads_depth
+    within = options["intra_domain"] and find_rule(options["mix"]).reads_depth
     return (*(("unlabeled",) if across or within else ()), *(("source",) if across or reference else ()))
 
 
-def has_teacher(options: Mapping[str, Any]) -> bool:
+def has_teacher(losses: Losses, options: Options) -> bool:
     """Only mixes ask a teacher."""
     return bool(options["intra_domain"] or options["cross_domain"])
 
 
-def needs(losses: Collection[str]) -> tuple[str, ...]:
+def needs(losses: Losses, options: Options) -> tuple[str, ...]:
     """Parts of the network."""
     _, reference, sequence = sorted_terms(losses)
     depth = ("depth",) if reference or sequence else ()
     return (*depth, "segmentation", *(("pose",) if "photometric" in losses else ()))
 
 
+@flat
 def make_loss(
     network,
     *,
     losses: dict[str, float],
-    source: float = 1.0,
-    target: float = 1.0,
-    intra_domain: float = 1.0,
-    cross_domain: float = 1.0,
-    mix: str = "depth",
-    cross_mix: str = "depth",
-    mix_margin: float = 0.03,
-    margin_sign: str = "random",
-    confidence: float = 0.968,
-    teacher: str = "batch_stats",
-    jitter_probability: float = 0.8,
-    jitter_strength: float = 0.25,
-    blur_probability: float = 0.5,
-    per_batch: bool = False,
-    frames: str = "minimum",
-    error: str = "ssim_l1",
-    auto_mask: bool = True,
-    tie_break: float = 1e-5,
-    min_depth: float = 0.1,
-    max_depth: float = 100.0,
+    domains: Domains = Domains(),
+    mixing: CrossMixing = CrossMixing(),
+    strong: Strong = Strong(),
+    photometric: Photometric = Photometric(),
     depth_network=None,
     source_depth_network=None,
 ):
@@ -121,75 +104,73 @@ def make_loss(
     A weight of 0 removes its part and what only that part computes. Terms that read labels act on the source and on the
     labeled target images, terms that imitate a disparity (`berhu`) on the source images, all others (`photometric`,
     `smoothness`) on the sequences of the labeled target images, or, with target=0, with weight 1 on those of the
-    unlabeled ones. mix: how target images are mixed with each other, one of semi_supervised.MIXES. cross_mix: how the
-    domains are, "depth" or "class". margin_sign: of mix_margin across domains, "random" (each image draws + or -) or
-    "fixed" (+). The other options of mixing are those of `semi_supervised`, those of depth those of `depth`. The
-    disparities are the batches' cached ones, or those of depth_network with state.frozen["depth"] and of
-    source_depth_network with state.frozen["source_depth"].
+    unlabeled ones. The disparities are the batches' cached ones, or those of depth_network with state.frozen["depth"]
+    and of source_depth_network with state.frozen["source_depth"].
     The pose network sees the un-mixed sequences alone; the published one also runs on a mix, to no effect (Q7).
     """
-    weights = {"source": source, "target": target, "intra_domain": intra_domain, "cross_domain": cross_domain}
-    streams(losses, weights)  # refuses what cannot be learnt
+    streams(losses, dataclasses.asdict(domains))  # refuses what cannot be learnt
     label, reference, sequence = sorted_terms(losses)
-    source_terms = {name: weight for name, weight in losses.items() if name in label | reference}
-    target_terms = {name: weight for name, weight in losses.items() if name in sequence or (target and name in label)}
-    options = term_options(
-        frames=frames,
-        error=error,
-        auto_mask=auto_mask,
-        tie_break=tie_break,
-        min_depth=min_depth,
-        max_depth=max_depth,
-    )
-    mixing = domain_mixing.make_mixing(
-        network,
-        intra_domain=intra_domain,
-        cross_domain=cross_domain,
-        mix=mix,
-        cross_mix=cross_mix,
-        mix_margin=mix_margin,
-        margin_sign=margin_sign,
-        confidence=confidence,
-        teacher=teacher,
-        depth_network=depth_network,
-        source_depth_network=source_depth_network,
-    )
-    augment = semi_supervised.make_augmentation(jitter_probability, jitter_strength, blur_probability, per_batch)
+    reads = sequence | label if domains.target else sequence
+    on_target = _on_target(network, {name: losses[name] for name in losses if name in reads}, photometric)
+    on_source = _on_source({name: losses[name] for name in losses if name in label | reference}, source_depth_network)
+    networks = {"depth_network": depth_network, "source_depth_network": source_depth_network}
+    mix = domain_mixing.make_mixing(network, domains=domains, mixing=mixing, **networks)
+    augment = augmentation(strong)
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "mix", "strong", "cross_strong", "dropout", "terms", "source_terms")
-        batch = streams.labeled if target else streams.unlabeled
-        mixed, images = mixing(state, streams, r["mix"]), {}
-        if target_terms:
+        batch = streams.labeled if domains.target else streams.unlabeled
+        mixed, images = mix(state, streams, r["mix"]), {}
+        if reads:
             images["target"] = to_float(batch.image)
-        if source:
+        if domains.source:
             images["source"] = to_float(streams.source.image)
-        if cross_domain:
+        if domains.cross_domain:
             images["across"] = augment(mixed.across.image, r["cross_strong"])
-        if intra_domain:
+        if domains.intra_domain:
             images["within"] = augment(mixed.within.image, r["strong"])
         outputs, stats = _forward_each(network, params, state.student.batch_stats, images, r["dropout"])
 
         learnt = []  # (weight, loss, logs) of each part
-        if target_terms:
-            view, found, stats = _target_view(network, params, stats, batch, outputs["target"], target_terms)
-            value, logs = terms(target_terms, view, r["terms"], options)
-            learnt.append((target or 1.0, value, logs | found))
-        if source:
-            known = known_disparity(source_depth_network, state, streams.source, "source_depth") if reference else None
-            view = _view(streams.source, outputs["source"], known)
-            value, logs = terms(source_terms, view, r["source_terms"])
-            learnt.append((source, value, {f"source/{name}": term for name, term in logs.items()}))
-        if cross_domain:
-            learnt.append((cross_domain, *domain_mixing.agree(outputs["across"], mixed.across)))
-        if intra_domain:
-            agreed = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, confidence)
-            learnt.append((intra_domain, *agreed))
+        if reads:
+            value, found, stats = on_target(params, stats, batch, outputs["target"], r["terms"])
+            learnt.append((domains.target or 1.0, value, found))
+        if domains.source:
+            learnt.append((domains.source, *on_source(state, streams.source, outputs["source"], r["source_terms"])))
+        if domains.cross_domain:
+            learnt.append((domains.cross_domain, *domain_mixing.agree(outputs["across"], mixed.across)))
+        if domains.intra_domain:
+            within = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, mixing.confidence)
+            learnt.append((domains.intra_domain, *within))
         total = sum(weight * value for weight, value, _ in learnt)
         logs = {name: value for *_, found in learnt for name, value in found.items()}
         return total, Aux(stats, logs, mixed.teacher_stats)
 
     return loss
+
+
+def _on_target(network, losses: dict[str, float], photometric: Photometric) -> Callable:
+    """(params, stats, batch, outputs, rng) -> (loss of the terms on a target batch, logs, new running statistics)."""
+    options = photometric.of_terms()
+
+    def learn(params, stats, batch: Batch, outputs: Outputs, rng):
+        view, found, stats = _target_view(network, params, stats, batch, outputs, losses)
+        value, logs = terms(losses, view, rng, options)
+        return value, logs | found, stats
+
+    return learn
+
+
+def _on_source(losses: dict[str, float], depth_network) -> Callable:
+    """(state, batch, outputs, rng) -> (loss of the terms on a source batch, logs)."""
+    imitates = any(getattr(find_loss(name), "NEEDS_REFERENCE", False) for name in losses)
+
+    def learn(state: TrainState, batch: Batch, outputs: Outputs, rng):
+        known = known_disparity(depth_network, state, batch, "source_depth") if imitates else None
+        value, logs = terms(losses, _view(batch, outputs, known), rng)
+        return value, {f"source/{name}": term for name, term in logs.items()}
+
+    return learn
 
 
 def _forward_each(network, params, stats, images: dict[str, jax.Array], dropout) -> tuple[dict[str, Outputs], Params]:
@@ -221,3 +202,6 @@ def _view(batch: Batch, outputs: Outputs, disparity: jax.Array | None = None) ->
     label = None if batch.label is None else batch.label.astype(jnp.int32)
     known = None if disparity is None else jax.lax.stop_gradient(disparity)
     return View(image=to_float(batch.image), outputs=outputs, label=label, reference_disparity=known)
+
+
+TASK = Task(make_loss, streams, needs, cached, has_teacher, domain_mixing.make_mixer)

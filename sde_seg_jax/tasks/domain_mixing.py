@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -9,18 +10,31 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.cross_entropy import cross_entropy
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
-from sde_seg_jax.mixing import masks
-from sde_seg_jax.mixing.apply import next_in_batch, paste
-from sde_seg_jax.mixing.cross_domain import cross_depth_mask, fixed_margins, pixel_weights, random_margins
+from sde_seg_jax.mixing.apply import paste
+from sde_seg_jax.mixing.cross_domain import fixed_margins, pixel_weights, random_margins
+from sde_seg_jax.mixing.rule import find_rule
+from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import semi_supervised
-from sde_seg_jax.tasks.parts import Mix, choose, known_disparity, to_float
+from sde_seg_jax.tasks.forward import to_float
+from sde_seg_jax.tasks.known_disparity import known_disparity
+from sde_seg_jax.tasks.options import CrossMixing, Domains
+from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.teacher import Pseudo, comparable, make_pseudo
 from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState
 
-CROSS_MIXES = ("depth", "class")
 MARGINS = {"random": random_margins, "fixed": fixed_margins}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Source images as mixing rules see them (`mixing.rule.Side`)."""
+
+    disparity: Float[Array, "B H W 1"] | None
+    classes: Int[Array, "B H W"]
+    num_classes: int
 
 
 @struct.dataclass
@@ -47,17 +61,12 @@ class Mixed:
     teacher_stats: Params | None = None  # if it ran on batch statistics
 
 
+@flat
 def make_mixing(
     network,
     *,
-    intra_domain: float,
-    cross_domain: float,
-    mix: str,
-    cross_mix: str,
-    mix_margin: float,
-    margin_sign: str,
-    confidence: float,
-    teacher: str,
+    domains: Domains = Domains(),
+    mixing: CrossMixing = CrossMixing(),
     depth_network=None,
     source_depth_network=None,
     **_,
@@ -67,19 +76,16 @@ def make_mixing(
     Options as in `domain_adaptation.make_loss`, of which others are ignored; a weight of 0 leaves that mix out. The
     disparities of both domains are normalized alike, per image (Q23). Raises ValueError for unknown names.
     """
-    within, across = bool(intra_domain), bool(cross_domain)
-    make_mask = choose(semi_supervised.MIXES, mix, "task.mix")
-    choose(dict.fromkeys(CROSS_MIXES), cross_mix, "task.cross_mix")
-    margins = choose(MARGINS, margin_sign, "task.margin_sign")
-    across_by_depth = across and cross_mix == "depth"
-    reads_depth = across_by_depth or (within and mix in semi_supervised.NEEDS_DISPARITY)
+    within, across = bool(domains.intra_domain), bool(domains.cross_domain)
+    rule, cross_rule = find_rule(mixing.mix), find_rule(mixing.cross_mix, "task.cross_mix")
+    signed = choose(MARGINS, mixing.margin_sign, "task.margin_sign")
+    across_by_depth = across and cross_rule.reads_depth
+    reads_depth = across_by_depth or (within and rule.reads_depth)
+    teacher = mixing.teacher
     pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=reads_depth, depth_network=depth_network)
 
-    def cross_mask(source: Batch, disparity, target: Pseudo, rng):
-        if not across_by_depth:
-            return masks.class_mix_mask(source.label, rng, target.probability.shape[-1])
-        chosen = margins(rng, disparity, mix_margin)
-        return cross_depth_mask(disparity, target.disparity, chosen)
+    def margins(key, disparity):
+        return signed(key, disparity, mixing.mix_margin)[:, None, None, None]
 
     def mix_across(state: TrainState, streams: Streams, target: Pseudo, rng) -> Across:
         source, image, disparity = streams.source, to_float(streams.source.image), None
@@ -87,26 +93,25 @@ def make_mixing(
         if across_by_depth:
             found = known_disparity(source_depth_network, state, source, "source_depth")
             disparity = comparable(found, source.image.shape[1:3])
-        mask = cross_mask(source, disparity, target, rng)
-        confident = confident_share(target, streams.unlabeled, confidence)
+        mask = cross_rule.mask(Source(disparity, source.label, target.num_classes), target, rng, margins)
+        confident = confident_share(target, streams.unlabeled, mixing.confidence)
         truth = source.label.astype(jnp.int32)
         mixed, label = paste((image, truth), (target.image, pseudo_label(target.probability)), mask)
         weight = pixel_weights(mask, confident)
         return Across(image, disparity, mask, mixed, label, weight, confident)
 
-    def mixing(state: TrainState, streams: Streams, rng) -> Mixed:
+    def mix(state: TrainState, streams: Streams, rng) -> Mixed:
         if not (within or across):
             return Mixed()
         rng_within, rng_across = jax.random.split(rng)
         target, teacher_stats = pseudo_of(state, streams.unlabeled)
         mixed = mask = None
         if within:
-            mask = make_mask(target, rng_within, mix_margin)
-            mixed = paste(target, next_in_batch(target), mask)
+            mixed, mask = semi_supervised.mix_within(rule, target, rng_within, mixing.mix_margin)
         pasted = mix_across(state, streams, target, rng_across) if across else None
         return Mixed(target, mixed, mask, pasted, teacher_stats)
 
-    return mixing
+    return mix
 
 
 def make_mixer(network, **options) -> Callable:

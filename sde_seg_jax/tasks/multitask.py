@@ -10,38 +10,31 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from sde_seg_jax.mixing.strong import Strong, augmentation
+from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import semi_supervised
-from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe, term_options
-from sde_seg_jax.tasks.parts import Mix, find_loss, forward, predict, source_poses, terms, to_float, triplet
+from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe
+from sde_seg_jax.tasks.forward import forward, predict, to_float
+from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.motion import source_poses, triplet
+from sde_seg_jax.tasks.options import Mixing, Photometric
+from sde_seg_jax.tasks.pictures import Mix
+from sde_seg_jax.tasks.task import Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState
 
 FIELDS = ("label", "neighbors")
-STREAMS = {"labeled": FIELDS, "unlabeled": FIELDS}  # stream -> optional fields it reads
-NEEDS = ("depth", "segmentation", "pose")
-TEACHER = True
-cached = semi_supervised.cached  # disparities that a batch carries mix then, as METHOD 5 has it
 
 
+@flat
 def make_loss(
     network,
     *,
     losses: dict[str, float],
-    frames: str = "minimum",
-    error: str = "ssim_l1",
-    auto_mask: bool = True,
-    tie_break: float = 1e-5,
-    min_depth: float = 0.1,
-    max_depth: float = 100.0,
+    photometric: Photometric = Photometric(),
     consistency: float = 1.0,
-    mix: str = "depth",
-    mix_margin: float = 0.03,
-    confidence: float = 0.968,
-    teacher: str = "batch_stats",
-    jitter_probability: float = 0.8,
-    jitter_strength: float = 0.25,
-    blur_probability: float = 0.5,
-    per_batch: bool = False,
+    mixing: Mixing = Mixing(),
+    strong: Strong = Strong(),
     pose_on_mixed: bool = True,
 ):
     """All `losses` on the labeled triplets, those without ground truth on the unlabeled ones, consistency on mixed.
@@ -51,17 +44,9 @@ def make_loss(
     pose_on_mixed: the pose network also runs on the mixed images, as published; that moves its running statistics,
     which training never reads (Q7).
     """
-    options = term_options(
-        frames=frames,
-        error=error,
-        auto_mask=auto_mask,
-        tie_break=tie_break,
-        min_depth=min_depth,
-        max_depth=max_depth,
-    )
+    options = photometric.of_terms()
     without_label = {name: w for name, w in losses.items() if not getattr(find_loss(name), "NEEDS_LABEL", False)}
-    mixing = semi_supervised.make_mixing(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
-    augment = semi_supervised.make_augmentation(jitter_probability, jitter_strength, blur_probability, per_batch)
+    mix, augment = semi_supervised.make_mixing(network, mixing=mixing), augmentation(strong)
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "labeled", "terms", "unlabeled", "unlabeled_terms", "mix", "strong", "mixed")
@@ -76,26 +61,37 @@ def make_loss(
         logs |= {f"unlabeled/{name}": value for name, value in found.items()}
 
         own = view.outputs.disparity[0] if batch.disparity is None else None
-        _, mixed, mask, teacher_stats = mixing(state, batch, r["mix"], own)
+        _, mixed, mask, teacher_stats = mix(state, batch, r["mix"], own)
         image = augment(mixed.image, r["strong"])
         outputs, stats = forward(network, params, stats, image, r["mixed"])
         if pose_on_mixed:
             _, stats = source_poses(network, params, stats, clean.at[:, 0].set(image))
-        agreement, found = semi_supervised.agree(outputs, mixed, mask, confidence)
+        agreement, found = semi_supervised.agree(outputs, mixed, mask, mixing.confidence)
         total = total + unlabeled + consistency * agreement
         return total, Aux(stats, logs | found | monitors(view) | focal_lengths(network, view), teacher_stats)
 
     return loss
 
 
-def make_mixer(network, *, mix: str, mix_margin: float, teacher: str, **_) -> Callable:
+@flat
+def make_mixer(network, *, mixing: Mixing = Mixing(), **_) -> Callable:
     """As `semi_supervised.make_mixer`, with the disparity that the student predicts."""
-    mixing = semi_supervised.make_mixing(network, mix=mix, mix_margin=mix_margin, teacher=teacher)
+    mix = semi_supervised.make_mixing(network, mixing=mixing)
 
     def mixer(state: TrainState, streams: Streams, rng: jax.Array) -> dict[str, Mix]:
         batch, own = streams.unlabeled, None
         if batch.disparity is None:
             own = predict(network, state.student, to_float(batch.image)).disparity[0]
-        return {"mixing": semi_supervised.as_mix(*mixing(state, batch, rng, own)[:3])}
+        return {"mixing": semi_supervised.as_mix(*mix(state, batch, rng, own)[:3])}
 
     return mixer
+
+
+TASK = Task(
+    make_loss,
+    streams=always({"labeled": FIELDS, "unlabeled": FIELDS}),
+    needs=always(("depth", "segmentation", "pose")),
+    cached=semi_supervised.cached,  # disparities that a batch carries mix then, as METHOD 5 has it
+    teacher=always(True),
+    make_mixer=make_mixer,
+)

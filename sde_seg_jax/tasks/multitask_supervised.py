@@ -4,35 +4,25 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe, term_options
-from sde_seg_jax.tasks.parts import terms, triplet
+from sde_seg_jax.options import flat
+from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe
+from sde_seg_jax.tasks.loss_terms import terms
+from sde_seg_jax.tasks.motion import triplet
+from sde_seg_jax.tasks.options import Photometric
+from sde_seg_jax.tasks.task import Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState
 
-STREAMS = {"labeled": ("label", "neighbors")}  # stream -> optional fields it reads
-NEEDS = ("depth", "segmentation", "pose")
 
-
+@flat
 def make_loss(
     network,
     *,
     losses: dict[str, float],
-    frames: str = "minimum",
-    error: str = "ssim_l1",
-    auto_mask: bool = True,
-    tie_break: float = 1e-5,
-    min_depth: float = 0.1,
-    max_depth: float = 100.0,
+    photometric: Photometric = Photometric(),
 ):
     """All `losses` on the labeled triplets; options as in the task `depth`."""
-    options = term_options(
-        frames=frames,
-        error=error,
-        auto_mask=auto_mask,
-        tie_break=tie_break,
-        min_depth=min_depth,
-        max_depth=max_depth,
-    )
+    options = photometric.of_terms()
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "dropout", "terms")
@@ -42,3 +32,8 @@ def make_loss(
         return total, Aux(stats, logs | monitors(view) | focal_lengths(network, view))
 
     return loss
+
+
+TASK = Task(
+    make_loss, streams=always({"labeled": ("label", "neighbors")}), needs=always(("depth", "segmentation", "pose"))
+)

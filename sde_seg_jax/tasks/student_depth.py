@@ -5,30 +5,28 @@ With `cross_entropy` among the losses it learns to segment the same images, too.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from sde_seg_jax.tasks.parts import find_loss, forward, known_disparity, terms, to_float
+from sde_seg_jax.tasks.forward import forward, to_float
+from sde_seg_jax.tasks.known_disparity import known_disparity
+from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.task import Losses, Options, Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState, View
 
-CACHED = ("labeled",)  # streams that may carry cached disparities, which take the place of the depth network's
 
-
-def streams(losses: Collection[str], options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+def streams(losses: Losses, options: Options) -> dict[str, tuple[str, ...]]:
     """Stream -> optional fields it reads: the chosen images, with labels only if a loss needs them."""
     return {"labeled": ("label",) if _segments(losses) else ()}
 
 
-def needs(losses: Collection[str]) -> tuple[str, ...]:
+def needs(losses: Losses, options: Options) -> tuple[str, ...]:
     """Parts of the network."""
     return ("depth", "segmentation") if _segments(losses) else ("depth",)
 
 
-def _segments(losses: Collection[str]) -> bool:
+def _segments(losses: Losses) -> bool:
     return any(getattr(find_loss(name), "NEEDS_LABEL", False) for name in losses)
 
 
@@ -54,3 +52,6 @@ def make_loss(network, *, losses: dict[str, float], depth_network=None):
         return total, Aux(stats, logs)
 
     return loss
+
+
+TASK = Task(make_loss, streams=streams, needs=needs, cached=always(("labeled",)))

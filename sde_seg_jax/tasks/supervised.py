@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from sde_seg_jax.tasks.parts import forward, terms, to_float
+from sde_seg_jax.tasks.forward import forward, to_float
+from sde_seg_jax.tasks.loss_terms import terms
+from sde_seg_jax.tasks.task import Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState, View
-
-STREAMS = {"labeled": ("label",)}  # stream -> optional fields it reads
-NEEDS = ("segmentation",)
 
 
 def make_loss(network, *, losses: dict[str, float]):
@@ -30,3 +29,6 @@ def supervised_terms(network, losses, params, stats, batch, r):
     view = View(image=image, outputs=outputs, label=batch.label.astype(jnp.int32))
     total, logs = terms(losses, view, r["terms"])
     return total, stats, logs
+
+
+TASK = Task(make_loss, streams=always({"labeled": ("label",)}), needs=always(("segmentation",)))

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
+from sde_seg_jax.lookup import choose
+from sde_seg_jax.losses.pseudo_label import pseudo_label
 from sde_seg_jax.mixing import masks
-from sde_seg_jax.tasks.parts import choose, forward, known_disparity, predict, to_float
+from sde_seg_jax.tasks.forward import forward, predict, to_float
+from sde_seg_jax.tasks.known_disparity import known_disparity
 from sde_seg_jax.types import Batch, TrainState, Variables
 
 
@@ -22,6 +25,15 @@ class Pseudo:
     image: Float[Array, "B H W 3"]
     probability: Float[Array, "B H W C"]  # ground truth one-hot where known, zero where it is ignored
     disparity: Float[Array, "B H W 1"] | None  # normalised per image to [0,1]
+
+    @property
+    def classes(self) -> Int[Array, "B H W"]:
+        """What mixing rules read (`mixing.rule.Side`): the most probable class, IGNORE where there is no opinion."""
+        return pseudo_label(self.probability)
+
+    @property
+    def num_classes(self) -> int:
+        return self.probability.shape[-1]
 
 
 def make_pseudo(network, *, teacher: str, reads_depth: bool, depth_network=None) -> Callable:

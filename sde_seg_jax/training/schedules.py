@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from sde_seg_jax.lookup import choose, load, offered
+
 Schedule = Callable[[Int[Array, " ..."]], Float[Array, " ..."]]
 
 POLY_FLOOR = 1e-6  # as published: the factor never reaches 0
@@ -53,6 +55,15 @@ def poly(*, steps: int, power: float = 0.9) -> Schedule:
 
 
 SCHEDULES = {"constant": constant, "step": step, "poly": poly}
+GROUP = "sde_seg_jax.schedules"  # entry points of other packages: name -> such a function
+
+
+def find_schedule(name: str, key: str = "schedule.name") -> Callable[..., Schedule]:
+    """The maker of a schedule, whose keyword arguments are its options. Raises ValueError that lists the known ones."""
+    elsewhere = {} if name in SCHEDULES else offered(GROUP)
+    if name in elsewhere:
+        return load(elsewhere[name], "schedule")
+    return choose({**SCHEDULES, **elsewhere}, name, key)
 
 
 def make_schedule(*, name: str, **options) -> Schedule:
@@ -60,6 +71,4 @@ def make_schedule(*, name: str, **options) -> Schedule:
 
     Raises ValueError for an unknown name, TypeError for an option the schedule doesn't have.
     """
-    if name not in SCHEDULES:
-        raise ValueError(f"unknown schedule {name!r}; known: {', '.join(sorted(SCHEDULES))}")
-    return SCHEDULES[name](**options)
+    return find_schedule(name, "schedule")(**options)

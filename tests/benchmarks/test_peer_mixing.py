@@ -56,7 +56,7 @@ def test_the_partner_is_the_next_one():
 def test_cross_domain_masks_and_weights_are_equal(rng):
     source, target = rng.uniform(size=(2, BATCH, HEIGHT, WIDTH, 1))
     margins = np.array([0.03, -0.03])
-    mask = cross_domain.cross_depth_mask(*map(jnp.asarray, (source, target, margins)))
+    mask = masks.depth_mix_mask(*map(jnp.asarray, (source, target, margins[:, None, None, None])))
     got = mixing.cross_depth_mask(to_peer(source), to_peer(target), torch.tensor(margins))
     np.testing.assert_array_equal(to_ours(got), mask)
     weights = mixing.pixel_weights(got, torch.tensor(0.25, dtype=torch.float64))

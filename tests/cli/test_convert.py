@@ -21,7 +21,7 @@ from sde_seg_jax.experiment.config import call, load_config
 from sde_seg_jax.experiment.weights import sources
 from sde_seg_jax.models.import_weights import network_parts, to_torch
 from sde_seg_jax.models.weight_files import read_state
-from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.training.checkpoints import read_part
 
 pytestmark = pytest.mark.slow

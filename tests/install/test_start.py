@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from sde_seg_jax.cli.__main__ import COMMANDS
+from sde_seg_jax.data.annotation import tools
 from sde_seg_jax.data.stored.choices import IMAGE_FORMATS
 from sde_seg_jax.data.stored.codec import CODECS
 
@@ -18,6 +19,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 CALLS = f"""
 import sys
 from sde_seg_jax.cli import __main__ as cli
+from sde_seg_jax.experiment.annotation.formats import FORMATS
 
 def status(*words):
     sys.argv = ["sde-seg", *words]
@@ -65,6 +67,7 @@ def test_a_command_without_its_flags_is_told_before_a_framework_is_imported(tmp_
 
 def test_what_a_command_line_offers_is_what_there_is():
     assert tuple(CODECS) == IMAGE_FORMATS
+    assert tools.names() == FORMATS
 
 
 @pytest.mark.parametrize("name", COMMANDS)

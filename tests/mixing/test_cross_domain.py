@@ -1,15 +1,25 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from sde_seg_jax.mixing import cross_domain
+from sde_seg_jax.mixing.rule import find_rule
 
 SOURCE = np.linspace(0, 1, 24, dtype=np.float32).reshape(1, 4, 6, 1)
 
 
+@dataclasses.dataclass(frozen=True)
+class Side:
+    disparity: jax.Array
+
+
 def mask(source, target, margins):
-    return np.asarray(cross_domain.cross_depth_mask(jnp.asarray(source), jnp.asarray(target), jnp.asarray(margins)))
+    sides = [Side(jnp.asarray(disparity)) for disparity in (source, target)]
+    drawn = jnp.asarray(margins)[:, None, None, None]
+    return np.asarray(find_rule("depth").mask(*sides, jax.random.key(0), lambda key, disparity: drawn))
 
 
 def test_what_is_nearer_in_the_source_is_pasted():

@@ -6,7 +6,7 @@ import pytest
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import make_network
-from sde_seg_jax.tasks.parts import known_camera
+from sde_seg_jax.tasks.motion import known_camera
 from sde_seg_jax.types import Intrinsics
 
 NOMINAL = Intrinsics(*(jnp.array(v, jnp.float32) for v in ([80.0, 90.0], [70.0, 70.0], [63.5, 10.0], [31.5, 20.0])))

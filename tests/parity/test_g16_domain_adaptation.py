@@ -14,7 +14,7 @@ from sde_seg_jax.losses.pseudo_label import pseudo_label
 from sde_seg_jax.mixing import cross_domain, masks
 from sde_seg_jax.models.batch_norm import MOMENTUM
 from sde_seg_jax.tasks import domain_adaptation, domain_mixing
-from sde_seg_jax.tasks.parts import source_poses, triplet
+from sde_seg_jax.tasks.motion import source_poses, triplet
 from sde_seg_jax.training.ema import update_rule
 from sde_seg_jax.types import Streams
 

@@ -11,7 +11,7 @@ from sde_seg_jax.geometry import camera
 from sde_seg_jax.losses.cross_entropy import cross_entropy
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
 from sde_seg_jax.tasks import multitask, semi_supervised
-from sde_seg_jax.tasks.parts import forward, to_float
+from sde_seg_jax.tasks.forward import forward, to_float
 from sde_seg_jax.training.ema import update_rule
 from sde_seg_jax.types import Streams
 

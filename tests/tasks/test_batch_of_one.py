@@ -7,6 +7,7 @@ import optax
 import pytest
 import toy
 
+from sde_seg_jax.mixing import rule
 from sde_seg_jax.mixing.apply import next_in_batch
 from sde_seg_jax.models.aspp import ASPP
 from sde_seg_jax.models.init import initial_variables
@@ -67,7 +68,7 @@ def test_the_partner_of_a_single_image_is_itself():
     np.testing.assert_array_equal(next_in_batch(image), image)
 
 
-@pytest.mark.parametrize("mix", sorted(semi_supervised.MIXES))
+@pytest.mark.parametrize("mix", rule.names())
 def test_mixing_leaves_a_single_image_as_it_is(mix):
     state = toy.state_of(toy.Toy(), SGD, teacher=True, frozen={"depth": toy.variables(toy.Toy(), seed=5)})
     options = {"mix": mix, "mix_margin": 0.03, "teacher": "ema_stats", "depth_network": toy.Toy()}

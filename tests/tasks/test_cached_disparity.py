@@ -7,9 +7,10 @@ import pytest
 from toy import Toy, fast_jit, state_of, streams, variables
 
 from sde_seg_jax.data.stored.depth_cache import dequantize, quantize
+from sde_seg_jax.mixing import rule
 from sde_seg_jax.mixing.masks import normalize_disparity
 from sde_seg_jax.tasks import multitask, semi_supervised, student_depth
-from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.types import Streams, Variables
 
 MARGIN = 0.03
@@ -71,7 +72,7 @@ def test_a_semi_supervised_step_is_that_of_the_online_network():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6), gradient, other_gradient)
 
 
-@pytest.mark.parametrize("mix", semi_supervised.NEEDS_DISPARITY)
+@pytest.mark.parametrize("mix", [name for name in rule.names() if rule.find_rule(name).reads_depth])
 def test_every_mix_by_depth_reads_the_cache(mix):
     batch = streams(3).unlabeled
     (online, read), (with_network, without) = mixers(mix), states()

@@ -6,8 +6,9 @@ import pytest
 import toy
 from toy import Toy, assert_finite, batch, fast_jit, state_of, variables
 
+from sde_seg_jax.mixing import rule
 from sde_seg_jax.tasks import domain_adaptation, domain_mixing
-from sde_seg_jax.tasks.parts import Mix, cached_of, streams_of
+from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.training import ema
 from sde_seg_jax.training.step import make_step
 from sde_seg_jax.types import IGNORE, Streams
@@ -47,7 +48,7 @@ def run(streams, losses=CROSS_ENTROPY, state=None, **options):
 
 
 def reads(losses, **weights):
-    return domain_adaptation.streams(losses, WEIGHTS | weights)
+    return domain_adaptation.TASK.streams(losses, WEIGHTS | weights)
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -105,12 +106,11 @@ def test_fields_that_are_read_follow_the_losses_and_the_weights():
     assert reads(SEQUENCES, target=0.0) == unsupervised
     assert reads(SEQUENCES, target=0.0, intra_domain=0.0, cross_domain=0.0) == unsupervised
     assert reads(CROSS_ENTROPY, target=0.0) == {"unlabeled": (), "source": ("label",)}
-    assert streams_of(domain_adaptation, CROSS_ENTROPY, WEIGHTS) == reads(CROSS_ENTROPY)
 
 
 def test_disparities_are_read_by_what_mixes_by_depth_and_by_berhu():
     def cached(losses=CROSS_ENTROPY, **options):
-        return cached_of(domain_adaptation, losses, WEIGHTS | {"mix": "class", "cross_mix": "class"} | options)
+        return domain_adaptation.TASK.cached(losses, WEIGHTS | {"mix": "class", "cross_mix": "class"} | options)
 
     assert cached() == ()
     assert cached(mix="depth") == ("unlabeled",)
@@ -119,9 +119,12 @@ def test_disparities_are_read_by_what_mixes_by_depth_and_by_berhu():
 
 
 def test_parts_of_the_network_follow_the_losses():
-    assert domain_adaptation.needs(CROSS_ENTROPY) == ("segmentation",)
-    assert set(domain_adaptation.needs({"cross_entropy": 1.0, "berhu": 0.1})) == {"depth", "segmentation"}
-    assert set(domain_adaptation.needs(SEQUENCES)) == {"depth", "segmentation", "pose"}
+    def needs(losses):
+        return domain_adaptation.TASK.needs(losses, WEIGHTS)
+
+    assert needs(CROSS_ENTROPY) == ("segmentation",)
+    assert set(needs({"cross_entropy": 1.0, "berhu": 0.1})) == {"depth", "segmentation"}
+    assert set(needs(SEQUENCES)) == {"depth", "segmentation", "pose"}
 
 
 @pytest.mark.parametrize("losses", [CROSS_ENTROPY, SEQUENCES])
@@ -173,6 +176,15 @@ def test_ignored_pixels_teach_nothing():
     (_, aux), _ = run(streams, **off)
     assert aux.logs["cross/pasted"] == 1
     assert aux.logs["cross/agreement"] == 0
+
+
+@pytest.mark.parametrize("mix", rule.names())
+def test_every_mixing_rule_serves_across_domains(mix):
+    streams = data(2, [True, False])
+    found = mixes(streams, cross_mix=mix).across
+    source, target = (getattr(streams, name).image.astype(np.float32) / 255 for name in ("source", "unlabeled"))
+    assert found.mask.all() if mix == "none" else 0 < found.mask.mean() < 1
+    np.testing.assert_allclose(found.image, np.where(found.mask, source, target), rtol=1e-6)
 
 
 def test_class_mix_across_domains_pastes_half_of_the_source_s_classes():
@@ -291,7 +303,7 @@ def test_a_step_compiles_once_and_moves_student_and_teacher():
 )
 def test_pictures_show_the_mixes_that_are_on(weights, names):
     options = MIXING | {"teacher": "ema_stats", "per_batch": False} | weights | NETWORKS
-    mixer = fast_jit(domain_adaptation.make_mixer(Toy(), **options))
+    mixer = fast_jit(domain_adaptation.TASK.make_mixer(Toy(), **options))
     found = mixer(make_state(), data(2, [True, False]), jax.random.key(0))
     assert found.keys() == names
     for mix in found.values():

@@ -7,7 +7,7 @@ from toy import Toy, assert_finite, batch, fast_jit, state_of, streams, variable
 
 from sde_seg_jax.models.intrinsics import LearntIntrinsics
 from sde_seg_jax.tasks import depth, multitask_supervised
-from sde_seg_jax.tasks.parts import poses_and_intrinsics, triplet
+from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
 
 LOSSES = {"photometric": 1.0}
 

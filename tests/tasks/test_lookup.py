@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from sde_seg_jax.tasks.parts import choose, find_loss, find_task
+from sde_seg_jax.lookup import choose
+from sde_seg_jax.tasks.loss_terms import find_loss
+from sde_seg_jax.tasks.task import find_task
 
 PACKAGE = pathlib.Path(__file__).resolve().parents[2] / "sde_seg_jax"
 CORE = (
@@ -50,5 +52,5 @@ def test_an_unknown_name_lists_the_known_ones():
 
 
 def test_helper_modules_are_no_tasks():
-    with pytest.raises(ValueError, match="unknown task 'parts'"):
-        find_task("parts")
+    with pytest.raises(ValueError, match="unknown task 'teacher'"):
+        find_task("teacher")

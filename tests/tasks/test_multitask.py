@@ -5,7 +5,7 @@ import pytest
 from toy import Toy, assert_finite, fast_jit, state_of, streams
 
 from sde_seg_jax.tasks import multitask, multitask_supervised
-from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 
 LOSSES = {"cross_entropy": 1.0, "photometric": 1.0, "smoothness": 1e-3}
 

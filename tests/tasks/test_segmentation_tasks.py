@@ -5,6 +5,7 @@ import optax
 import pytest
 from toy import CLASSES, Toy, assert_finite, batch, dtypes, fast_jit, state_of, streams, variables
 
+from sde_seg_jax.mixing import rule
 from sde_seg_jax.tasks import semi_supervised, supervised, teacher
 from sde_seg_jax.training import ema
 from sde_seg_jax.training.step import make_step
@@ -52,7 +53,7 @@ def mixer(mix, teacher="ema_stats"):
     return semi_supervised.make_mixing(Toy(), mix=mix, mix_margin=0.03, teacher=teacher, depth_network=Toy())
 
 
-@pytest.mark.parametrize("mix", sorted(semi_supervised.MIXES))
+@pytest.mark.parametrize("mix", rule.names())
 def test_every_mix_takes_each_pixel_whole_from_an_image_or_its_partner(mix):
     data = streams(3, labeled=[True, False, False]).unlabeled
     pseudo, mixed, mask, _ = fast_jit(mixer(mix))(make_state(Toy()), data, jax.random.key(0))

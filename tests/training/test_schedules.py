@@ -34,7 +34,7 @@ def test_the_first_update_of_every_schedule_has_the_full_rate():
 
 
 def test_an_unknown_schedule_lists_the_known_ones():
-    with pytest.raises(ValueError, match="known: constant, poly, step"):
+    with pytest.raises(ValueError, match="unknown schedule 'cosine'; known: constant, step, poly"):
         make_schedule(name="cosine")
 
 

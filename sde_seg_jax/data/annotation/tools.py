@@ -16,8 +16,11 @@ from xml.etree import ElementTree
 from sde_seg_jax.data.annotation import cvat, label_studio, plain
 from sde_seg_jax.data.annotation.frames import NamedLabel
 from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.lookup import load, offered
 
-TOOLS = (cvat, label_studio, plain)  # each has find, references, read, write
+# name in commands -> module with find, references, read, write; a file is shown to one after the other
+TOOLS = {"cvat": cvat, "label_studio": label_studio, "folder": plain}
+GROUP = "sde_seg_jax.annotation"  # entry points of other packages: name -> such a module
 # Files that labelling tools write, understood or not; any other file beside labels is nobody's label.
 SUFFIXES = (".zip", ".json", ".xml", ".csv", ".tsv", ".npy", ".tar", ".gz", ".tgz", ".7z", ".rar")
 UNDERSTOOD = (
@@ -26,6 +29,21 @@ UNDERSTOOD = (
 )
 SEPARATOR = "!"
 BROKEN = (*raw.BROKEN, zipfile.BadZipFile, zlib.error, RuntimeError)  # of zips: an encrypted one is a RuntimeError
+
+
+def names() -> tuple[str, ...]:
+    """Names of all tools: ours, then what other packages offer."""
+    return (*TOOLS, *(name for name in offered(GROUP) if name not in TOOLS))
+
+
+def tool(name: str) -> types.ModuleType:
+    """The module of a tool, one of `names`."""
+    return TOOLS[name] if name in TOOLS else load(offered(GROUP)[name], "labelling tool", "find")
+
+
+@functools.cache  # asked for every file beside labels
+def _all() -> tuple[types.ModuleType, ...]:
+    return tuple(map(tool, names()))
 
 
 def find(path: pathlib.Path) -> types.ModuleType | None:
@@ -37,9 +55,9 @@ def find(path: pathlib.Path) -> types.ModuleType | None:
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
         return None
     with _named(str(path)):
-        for tool in TOOLS:
-            if tool.find(path):
-                return tool
+        for each in _all():
+            if each.find(path):
+                return each
         if path.is_file():
             _open(path)
         return None
@@ -51,9 +69,9 @@ def references(path: pathlib.Path) -> dict[str, str]:
     Raises:
       ValueError: the export is broken, or has no labels, naming it.
     """
-    tool = find(path)
+    owner = find(path)
     with _named(str(path)):
-        return dict(tool.references(path))
+        return dict(owner.references(path))
 
 
 def read(reference: str) -> NamedLabel:
@@ -65,10 +83,10 @@ def read(reference: str) -> NamedLabel:
     path = split(reference)[0]
     with _named(reference):
         stat = os.stat(path)
-        tool = _owner(path, stat.st_mtime_ns, stat.st_size)
-        if tool is None:
+        owner = _owner(path, stat.st_mtime_ns, stat.st_size)
+        if owner is None:
             raise ValueError(f"'{path}' is no longer an export of a labelling tool; prepare again")
-        return tool.read(reference)
+        return owner.read(reference)
 
 
 def is_reference(label: str) -> bool:

@@ -6,18 +6,17 @@ It holds what the tool reads, classes.json, manifest.json (what was exported) an
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import pathlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sde_seg_jax.data.annotation import tools
 from sde_seg_jax.data.annotation.frames import Frame
 from sde_seg_jax.data.inspecting.originals import Original
 from sde_seg_jax.experiment.annotation import text
 from sde_seg_jax.experiment.annotation.classes import ClassList
-from sde_seg_jax.experiment.annotation.formats import FORMATS
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.model import Model
 from sde_seg_jax.reporter import SILENT, Reporter
@@ -68,10 +67,9 @@ def write(
     partial = folder.with_name(folder.name + UNFINISHED)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    tool = importlib.import_module(f"sde_seg_jax.data.annotation.{FORMATS[name]}")
     sizes: list[list[int]] = []
     bar = reporter.bar(facts["frames"], desc=f"export {name}", unit="img")
-    tool.write(partial, _read(bar, frames, task.model, sizes), task.classes.space, text.title(facts))
+    tools.tool(name).write(partial, _read(bar, frames, task.model, sizes), task.classes.space, text.title(facts))
     root = partial / name if (partial / name).is_dir() else partial
     described = [{**entry, "size": size} for entry, size in zip(facts["frames"], sizes, strict=True)]
     manifest = json.dumps({**facts, "frames": described}, indent=1, ensure_ascii=False)

@@ -1,4 +1,7 @@
-"""What the chosen frames can be exported as; imports nothing, so that help comes at once."""
+"""What the chosen frames can be exported as; imports next to nothing, so that help comes at once."""
 
-FORMATS = {"cvat": "cvat", "label_studio": "label_studio", "folder": "plain"}  # -> module of data.annotation
+from sde_seg_jax.lookup import offered
+
+OURS = ("cvat", "label_studio", "folder")  # the keys of `data.annotation.tools.TOOLS`
+FORMATS = (*OURS, *(name for name in offered("sde_seg_jax.annotation") if name not in OURS))
 FOLDER = "export"  # of the workdir

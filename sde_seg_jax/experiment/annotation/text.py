@@ -30,7 +30,7 @@ def way_back(name: str, facts: Mapping[str, Any]) -> str:
 
 1. manifest.json lists the frames as they were chosen, the most useful first. Leave the names of frames and classes as
    they are: labels find their images by them.
-2. Put {BACK[name]} into labels/ of {where},
+2. Put {BACK.get(name, f"what {name} exports")} into labels/ of {where},
    {beside}.
 3. Prepare that folder (data set "folder") into a new data.prepared_dir: python -m sde_seg_jax.cli.prepare reads, checks
    and counts the labels.

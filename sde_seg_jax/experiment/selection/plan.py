@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.models.depth_decoder import LEVELS
 from sde_seg_jax.selection.features import POOLS
 from sde_seg_jax.selection.uncertainty import ERRORS
-from sde_seg_jax.tasks.parts import choose
 
 RANDOM, ENTROPY, UNCERTAINTY, DIVERSITY, BOTH = "random", "entropy", "us", "ds", "ds_us"
 CRITERIA = {name: name for name in (RANDOM, ENTROPY, UNCERTAINTY, DIVERSITY, BOTH)}

@@ -14,6 +14,7 @@ from sde_seg_jax.display.budget import Budget, write_budget
 from sde_seg_jax.display.selection_choice import STARTED, Choice, criterion_name
 from sde_seg_jax.display.selection_page import write_selection_page
 from sde_seg_jax.display.selection_pictures import HEIGHT, strip
+from sde_seg_jax.experiment.config import value_of
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.files import TABLE, Chosen
 from sde_seg_jax.experiment.selection.plan import ENTROPY, TASKS
@@ -40,7 +41,7 @@ def write_report(work: Work, rows: Sequence[Chosen]) -> None:
         "criterion": plan.criterion,
         "labels after each step": plan.steps,
         "seed": work.config.seed,
-        "teacher": work.config.task.get("depth_checkpoint", "") or "none",
+        "teacher": value_of(work.config, "task.depth_checkpoint") or "none",
         "configuration": work.config.to_dict(),
     }
     intro = f"{len(rows)} of {len(work.names)} samples, best first; criterion: {criterion_name(plan.criterion)}."

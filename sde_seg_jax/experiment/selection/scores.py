@@ -12,7 +12,7 @@ from sde_seg_jax.imaging.resize import resize_bilinear
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.selection.features import adaptive_pool
 from sde_seg_jax.selection.uncertainty import depth_error, entropy
-from sde_seg_jax.tasks.parts import predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.types import Variables
 
 Columns = dict[str, jax.Array]

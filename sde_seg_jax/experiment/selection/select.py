@@ -13,7 +13,7 @@ from ml_collections import config_dict
 from sde_seg_jax.display.selection_choice import STARTED
 from sde_seg_jax.experiment.begun import CONFIG, refuse_other_config
 from sde_seg_jax.experiment.check import check
-from sde_seg_jax.experiment.config import UsageError, as_json, call
+from sde_seg_jax.experiment.config import UsageError, as_json, call, value_of
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.selection import report
@@ -66,7 +66,7 @@ def check_selection(config: config_dict.ConfigDict) -> Plan:
     wanted = TASKS.get(plan.criterion, config.task.name)
     if config.task.name != wanted:
         raise UsageError(f"criterion {plan.criterion} trains task '{wanted}', but config.task.name={config.task.name}")
-    if plan.criterion not in (RANDOM, ENTROPY) and not config.task.get("depth_checkpoint"):
+    if plan.criterion not in (RANDOM, ENTROPY) and not value_of(config, "task.depth_checkpoint"):
         raise UsageError(f"criterion {plan.criterion} looks at depth: give --checkpoint=DIR, a depth run's workdir")
     return plan
 

@@ -16,7 +16,7 @@ from sde_seg_jax.data.reading.subset import indices_of, published_permutation, r
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.begun import steps_done
 from sde_seg_jax.experiment.cached_depth import FIELD, depth_fingerprint, reads_cache
-from sde_seg_jax.experiment.config import UsageError, call
+from sde_seg_jax.experiment.config import UsageError, call, value_of
 from sde_seg_jax.experiment.scan import save_whole, scan
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.files import digest, keep_facts
@@ -166,12 +166,12 @@ class Work:
 
 def open_work(config: config_dict.ConfigDict, plan: Plan, folder: pathlib.Path, reporter: Reporter = SILENT) -> Work:
     """Opens data and teacher. Raises UsageError if the folder was begun with others."""
-    fields = (FIELD,) if config.task.get("depth_checkpoint") and reads_cache(config) else ()
+    fields = (FIELD,) if value_of(config, "task.depth_checkpoint") and reads_cache(config) else ()
     data = call("data", open_data, config.data, reporter.tell)
     source = data.source("train", fields)
     names = sorted(source.names)
     teacher, facts = None, {"samples": f"{len(names)}, digest {digest(names)}"}
-    if config.task.get("depth_checkpoint"):
+    if value_of(config, "task.depth_checkpoint"):
         teacher = build.load_trained(config.task.depth_checkpoint)
         if teacher.network.depth_decoder is None:
             raise UsageError(f"task.depth_checkpoint={config.task.depth_checkpoint} holds no depth network")

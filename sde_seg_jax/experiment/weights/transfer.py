@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.config import UsageError, value_of
 from sde_seg_jax.experiment.weights.sources import INIT, Source, find, flat, named, nested
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.types import Variables
@@ -59,7 +59,7 @@ def check_transfer(config: config_dict.ConfigDict, network: Network, *, sources:
         if not rule.source and not config.model.init:
             raise UsageError(f"model.transfer '{rule.text}' has no source: set model.init or write 'from SOURCE'")
     _refuse_overlap(rules)
-    reference = config.task.get("reference_encoder", "") if "feature_distance" in config.losses else ""
+    reference = value_of(config, "task.reference_encoder") if "feature_distance" in config.losses else ""
     for name in sorted({rule.source for rule in rules} | {reference}):
         if name and name not in config.sources:
             near = difflib.get_close_matches(name, config.sources, 1)

@@ -1,0 +1,75 @@
+"""Options of a network's parts; the defaults are the published ones. Fields are keys of the configuration's section."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from sde_seg_jax.models.backbones import make_encoder
+from sde_seg_jax.models.depth_decoder import DepthDecoder
+from sde_seg_jax.models.pose import PoseNetwork
+from sde_seg_jax.models.precision import compute_dtype
+from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationHead
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoders:
+    """Of the depth and the segmentation decoder, which are alike, so that one initialises the other.
+
+    decoder_channels: per level, fine (0) to coarse (4). dropout: of the ASPP.
+    """
+
+    decoder_channels: Sequence[int] = (64, 128, 128, 256, 256)
+    aspp_rates: Sequence[int] = (6, 12, 18)
+    image_pooling: bool = True
+    skip_features: int | None = None
+    batch_norm: bool = False
+    dropout: float = 0.5
+
+    def make(self, dtype: str | None, remat: bool, **options) -> DepthDecoder:
+        """The decoder; `options` are others of `DepthDecoder`."""
+        return DepthDecoder(
+            channels=tuple(self.decoder_channels),
+            aspp_rates=tuple(self.aspp_rates),
+            image_pooling=self.image_pooling,
+            skip_features=self.skip_features,
+            batch_norm=self.batch_norm,
+            dropout_rate=self.dropout,
+            dtype=compute_dtype(dtype),
+            remat=remat,
+            **options,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """Of the classifier on the segmentation decoder: those of `SegmentationHead`."""
+
+    head_layers: Sequence[int] = (FINEST_LAYER,)
+    head_channels: int = 64
+    head_stride: int = 1
+    head_inter_channels: int | None = None
+    head_dropout: float = 0.0
+
+    def make(self, num_classes: int, dtype: str | None) -> SegmentationHead:
+        """The head."""
+        sizes = (self.head_channels, self.head_stride, self.head_inter_channels, self.head_dropout)
+        return SegmentationHead(num_classes, tuple(self.head_layers), *sizes, compute_dtype(dtype))
+
+
+@dataclasses.dataclass(frozen=True)
+class Motion:
+    """Of the pose network. pose_start: a factor of the output's initial weights."""
+
+    pose_encoder: str = "resnet18"
+    pose_width: int = 64
+    pose_scale: float = 0.01
+    pose_channels: int = 256
+    pose_start: float = 1.0
+
+    def make(self, dtype: str | None, remat: bool) -> PoseNetwork:
+        """The pose network, with an encoder of its own."""
+        maps = make_encoder(self.pose_encoder, width=self.pose_width, num_images=2, dtype=dtype, remat=remat)
+        return PoseNetwork(
+            maps, self.pose_scale, self.pose_channels, self.pose_start, compute_dtype(dtype), name="pose"
+        )

@@ -1,0 +1,74 @@
+"""The options of training that several tasks share; configs/base.py has each with its meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from sde_seg_jax.geometry.depth import DepthRange
+from sde_seg_jax.lookup import choose
+from sde_seg_jax.losses import photometric
+from sde_seg_jax.losses.pseudo_label import CONFIDENT
+from sde_seg_jax.mixing.masks import MARGIN
+
+
+@dataclasses.dataclass(frozen=True)
+class Photometric(DepthRange):
+    """Of self-supervised depth.
+
+    frames: "minimum" or "average" over the source frames. error: "ssim_l1" or "l1".
+    """
+
+    frames: str = "minimum"
+    error: str = "ssim_l1"
+    auto_mask: bool = True
+    tie_break: float = photometric.TIE_BREAK
+
+    def of_terms(self) -> dict[str, dict[str, Any]]:
+        """Options of the loss terms by name. Raises ValueError for unknown names."""
+        return {
+            "photometric": {
+                "min_depth": self.min_depth,
+                "max_depth": self.max_depth,
+                "error": choose(photometric.ERRORS, self.error, "task.error"),
+                "reduce": choose(photometric.REDUCTIONS, self.frames, "task.frames"),
+                "auto_mask": self.auto_mask,
+                "tie_break": self.tie_break,
+            }
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Mixing:
+    """Of what is mixed.
+
+    mix: a rule of `mixing`. confidence: teacher probability from which a pixel counts as confident. teacher: how it
+    predicts, "batch_stats" (as published: statistics of the batch) or "ema_stats" (averaged running statistics).
+    """
+
+    mix: str = "depth"
+    mix_margin: float = MARGIN
+    confidence: float = CONFIDENT
+    teacher: str = "batch_stats"
+
+
+@dataclasses.dataclass(frozen=True)
+class CrossMixing(Mixing):
+    """The same across domains, too.
+
+    cross_mix: how source images are mixed with target images, a rule of `mixing`. margin_sign: of mix_margin there,
+    "random" (each image draws + or -) or "fixed" (+).
+    """
+
+    cross_mix: str = "depth"
+    margin_sign: str = "random"
+
+
+@dataclasses.dataclass(frozen=True)
+class Domains:
+    """Weights of the parts of domain adaptation; a weight of 0 removes its part and what only that part computes."""
+
+    source: float = 1.0
+    target: float = 1.0
+    intra_domain: float = 1.0
+    cross_domain: float = 1.0
