@@ -32,7 +32,7 @@ ALLOWED = {
     "data": {"geometry.camera", "label_spaces"},
     "tasks": {"models", "losses", "mixing", "geometry", "imaging", "training"},
     "experiment": set(FLOOR),
-    "api": {"experiment", "display", "geometry", "losses"},
+    "api": {"experiment", "display", "geometry", "losses", "label_spaces"},
     "cli": {*FLOOR, "experiment", "api"},
 }
 # room of `data` -> the rooms it may import (`spec` and `window` always)
