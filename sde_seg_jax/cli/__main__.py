@@ -7,7 +7,7 @@ import importlib
 import sys
 import types
 
-from sde_seg_jax import __version__
+import sde_seg_jax
 
 COMMANDS = (
     "pipeline",
@@ -32,7 +32,7 @@ def main() -> int:
         print(_overview())
         return 0
     if name == "--version":
-        print(f"sde-seg {__version__}")
+        print(f"sde-seg {sde_seg_jax.__version__}")
         return 0
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
