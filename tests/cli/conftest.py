@@ -95,7 +95,7 @@ def finish(start):
 
     def call(name, *flags, **options):
         with start(name, *flags, **options) as process:
-            out, err = process.communicate(timeout=600)
+            out, err = process.communicate(timeout=1800)
         return process.returncode, out, err
 
     return call
