@@ -1,6 +1,7 @@
 """Strict numerics for every test: no silent promotion, no silent broadcasting, two CPU devices, cached compilation."""
 
 import collections
+import ctypes
 import math
 import os
 import pathlib
@@ -60,6 +61,9 @@ def small_memory():
     """Programs of one file are no use to the next, and a worker runs a hundred files."""
     yield
     jax.clear_caches()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc, which else keeps two thirds of it
+    if give_back is not None:
+        give_back(0)
 
 
 def pytest_collection_modifyitems(items):
