@@ -5,7 +5,9 @@ import ctypes
 import math
 import os
 import pathlib
+import signal
 import sys
+import threading
 import time
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -31,6 +33,10 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+# Whoever runs in a shell's background has Ctrl-C ignored, and so have its children: the commands that are interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BEGAN = time.monotonic()
 TOO_LATE = "begins too late: --minutes"
 
