@@ -1,10 +1,13 @@
 """Strict numerics for every test: no silent promotion, no silent broadcasting, two CPU devices, cached compilation."""
 
 import collections
+import ctypes
 import math
 import os
 import pathlib
+import signal
 import sys
+import threading
 import time
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -13,7 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # `XLA_FLAGS= make test` compiles as users do.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1",
 )
 
 import jax
@@ -29,6 +33,10 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+# Whoever runs in a shell's background has Ctrl-C ignored, and so have its children: the commands that are interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BEGAN = time.monotonic()
 TOO_LATE = "begins too late: --minutes"
 
@@ -59,6 +67,9 @@ def small_memory():
     """Programs of one file are no use to the next, and a worker runs a hundred files."""
     yield
     jax.clear_caches()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc, which else keeps two thirds of it
+    if give_back is not None:
+        give_back(0)
 
 
 def pytest_collection_modifyitems(items):

@@ -4,10 +4,8 @@ import fcntl
 import importlib
 import os
 import pathlib
-import signal
 import subprocess
 import sys
-import threading
 
 import jax
 import pytest
@@ -18,10 +16,6 @@ from sde_seg_jax.experiment.table import plan
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TINY = str(ROOT / "tests" / "tiny" / "config.py")
-
-# Whoever runs in a shell's background has Ctrl-C ignored, and so have its children: the commands that are interrupted.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +89,7 @@ def finish(start):
 
     def call(name, *flags, **options):
         with start(name, *flags, **options) as process:
-            out, err = process.communicate(timeout=600)
+            out, err = process.communicate(timeout=1800)
         return process.returncode, out, err
 
     return call

@@ -1,4 +1,7 @@
-"""One step of each kind of row of the paper's tables, and of the depth runs that they start from, at toy size."""
+"""One step of each kind of row of the paper's tables, and of the depth runs that they start from, at toy size.
+
+Every kind is computed where all tests run; one of each table is only traced where slow tests run: shapes and types fit.
+"""
 
 import json
 import pathlib
@@ -18,8 +21,6 @@ from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.source_data import domains, open_streams
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import Checkpoints
-
-pytestmark = pytest.mark.whole
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NO_TABLES = ("published", "select_images")
@@ -69,6 +70,7 @@ def start(path, row):
 
 
 KINDS = {kind(*case): case for case in reversed(ROWS)}
+OF_EACH_FILE = {case[0]: case for case in KINDS.values()}
 TRANSFERS = {start(*case): case for case in reversed(ROWS)}
 
 
@@ -85,17 +87,26 @@ def fast_kernels():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, fast_kernels):
     """Toy stages: what rows start from, each made by one step of its own configuration."""
-    folder = tmp_path_factory.mktemp("stages")
+    return stages(tmp_path_factory.mktemp("stages"), one_step)
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory, fast_kernels):
+    """The same stages before their first step."""
+    return stages(tmp_path_factory.mktemp("untrained"), traced_step)
+
+
+def stages(folder, step):
     source = shrink(load_config(str(ROOT / "configs/sde_source.py")), folder)
     source.model.transfer = ()
     prepare_data(source)
     prepare_data(domains(shrink(load_config(str(ADAPTATION)), folder))[1])
-    keep(source, folder / "imagenet")
+    keep(source, folder / "imagenet", step)
     for name, stage in STAGES.items():
         path, _, row = stage.partition(":")
         config = load_config(str(ROOT / path), row)
         if "select" not in config:  # a list of images is no start of a row
-            keep(shrink(config, folder), folder / name)
+            keep(shrink(config, folder), folder / name, step)
     return folder
 
 
@@ -105,26 +116,47 @@ def begin(config):
     return data, *build_training(config, data)
 
 
-def one_step(config):
-    """One optimisation step, operation by operation: rows share the compiled operations."""
+def begin_with_batch(config):
     data, training, _ = begin(config)
     streams = streams_read(config)
     pairs = open_matching(config, data, streams)
     batch = next(data.training(streams, config.seed, 0, pairs and pairs.picks()))
+    return training, sharding.put(batch, sharding.make_mesh([1]))
+
+
+def traced_step(config):
+    """(state before a step, shapes and types of what it returns)."""
+    training, batch = begin_with_batch(config)
+    return training.state, jax.eval_shape(training.step, training.state, batch)
+
+
+def one_step(config):
+    """One optimisation step, operation by operation: rows share the compiled operations."""
+    training, batch = begin_with_batch(config)
     before = training.state
-    state, logs = training.step(before, sharding.put(batch, sharding.make_mesh([1])))
+    state, logs = training.step(before, batch)
     assert all(np.isfinite(value).all() for value in jax.tree.leaves((logs, state.student)))
     moved = jax.tree.map(lambda a, b: bool((a != b).any()), before.student.params, state.student.params)
     return state, moved
 
 
-def keep(config, workdir):
-    state, _ = one_step(config)
+def keep(config, workdir, step):
+    state, _ = step(config)
     checkpoints = Checkpoints(str(workdir))
     checkpoints.save(1, state, as_json(config))
     checkpoints.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("path", "row"), OF_EACH_FILE.values(), ids=name_of)
+def test_a_rows_step_fits_its_state(path, row, untrained):
+    before, (after, logs) = traced_step(shrink(load_config(str(path), row), untrained))
+    kinds = lambda tree: jax.tree.map(lambda x: (x.shape, x.dtype), tree)  # noqa: E731
+    assert kinds(after) == kinds(before)
+    assert logs["loss"].shape == ()
+
+
+@pytest.mark.whole
 @pytest.mark.parametrize(("path", "row"), KINDS.values(), ids=name_of)
 def test_a_row_makes_a_step(path, row, folder):
     state, moved = one_step(shrink(load_config(str(path), row), folder))
@@ -132,6 +164,7 @@ def test_a_row_makes_a_step(path, row, folder):
     assert all(any(jax.tree.leaves(part)) for part in moved.values())  # every module learns
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("path", "row"), TRANSFERS.values(), ids=name_of)
 def test_a_row_starts_from_what_its_rules_name(path, row, folder):
     config = shrink(load_config(str(path), row), folder)
@@ -140,6 +173,7 @@ def test_a_row_starts_from_what_its_rules_name(path, row, folder):
     assert all(copied[rule.split()[0]] > 0 for rule in config.model.transfer)
 
 
+@pytest.mark.whole
 def test_the_frozen_encoder_moves_its_statistics_only(folder):
     config = shrink(load_config(str(ROOT / "configs/sde_frozen.py")), folder)
     _, training, _ = begin(config)
@@ -150,6 +184,7 @@ def test_the_frozen_encoder_moves_its_statistics_only(folder):
     assert any((a != b).any() for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.whole
 def test_the_second_phase_compares_with_the_imagenet_encoder(folder):
     config = shrink(load_config(str(ROOT / "configs/sde_feature_distance.py")), folder)
     config.sources.imagenet = str(folder / "sde_without_feature_distance")

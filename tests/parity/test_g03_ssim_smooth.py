@@ -25,9 +25,10 @@ RECORDED = recordings("g03_ssim_smooth")
 @both_precisions
 def test_error_maps(rec, function, weight, value, gradients, dtype):
     x, y = (jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("x", "y"))
-    error, pull = jax.vjp(function, x, y)
+    both = jax.jit(lambda x, y, w: (function(x, y), jax.vjp(function, x, y)[1](w)))
+    error, found = both(x, y, nhwc(rec.input(weight, dtype)))
     rec.assert_matches(value, nchw(error))
-    for name, gradient in zip(gradients, pull(nhwc(rec.input(weight, dtype))), strict=True):
+    for name, gradient in zip(gradients, found, strict=True):
         rec.assert_matches(name, nchw(gradient), outliers=True)
 
 
@@ -35,7 +36,7 @@ def test_error_maps(rec, function, weight, value, gradients, dtype):
 @both_precisions
 def test_variation_of_unnormalised_disparity(rec, dtype):
     disparity, image = (jnp.asarray(nhwc(rec.input(k, dtype))) for k in ("disp", "x"))
-    value, (by_disparity, by_image) = jax.value_and_grad(edge_aware_variation, (0, 1))(disparity, image)
+    value, (by_disparity, by_image) = jax.jit(jax.value_and_grad(edge_aware_variation, (0, 1)))(disparity, image)
     rec.assert_matches("smooth", value)
     rec.assert_matches("grad_smooth_disp", nchw(by_disparity))
     rec.assert_matches("grad_smooth_img", nchw(by_image))
