@@ -88,6 +88,7 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
             checkpoints=checkpoints,
             config=config_json,
             log=log,
+            problem=training.task.problem,
             rates=lambda n: {f"learning_rate/{k}": v for k, v in training.optimizer.learning_rates(n).items()},
             evaluate=monitor.make_evaluate(config, data, training.network),
             pictures=_keep(monitor.make_pictures(config, data, training.network, training.mixer, pairs), workdir),

@@ -16,7 +16,7 @@ from sde_seg_jax.mixing.rule import find_rule
 from sde_seg_jax.mixing.strong import Strong, augmentation
 from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import domain_mixing, semi_supervised
-from sde_seg_jax.tasks.depth import focal_lengths, monitors
+from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors
 from sde_seg_jax.tasks.forward import forward, to_float
 from sde_seg_jax.tasks.known_disparity import known_disparity
 from sde_seg_jax.tasks.loss_terms import find_loss, terms
@@ -91,7 +91,7 @@ def needs(losses: Losses, options: Options) -> tuple[str, ...]:
 def make_loss(
     network,
     *,
-    losses: dict[str, float],
+    losses: Losses,
     domains: Domains = Domains(),
     mixing: CrossMixing = CrossMixing(),
     strong: Strong = Strong(),
@@ -149,7 +149,7 @@ def make_loss(
     return loss
 
 
-def _on_target(network, losses: dict[str, float], photometric: Photometric) -> Callable:
+def _on_target(network, losses: Losses, photometric: Photometric) -> Callable:
     """(params, stats, batch, outputs, rng) -> (loss of the terms on a target batch, logs, new running statistics)."""
     options = photometric.of_terms()
 
@@ -161,7 +161,7 @@ def _on_target(network, losses: dict[str, float], photometric: Photometric) -> C
     return learn
 
 
-def _on_source(losses: dict[str, float], depth_network) -> Callable:
+def _on_source(losses: Losses, depth_network) -> Callable:
     """(state, batch, outputs, rng) -> (loss of the terms on a source batch, logs)."""
     imitates = any(getattr(find_loss(name), "NEEDS_REFERENCE", False) for name in losses)
 
@@ -204,4 +204,4 @@ def _view(batch: Batch, outputs: Outputs, disparity: jax.Array | None = None) ->
     return View(image=to_float(batch.image), outputs=outputs, label=label, reference_disparity=known)
 
 
-TASK = Task(make_loss, streams, needs, cached, has_teacher, domain_mixing.make_mixer)
+TASK = Task(make_loss, streams, needs, cached, has_teacher, domain_mixing.make_mixer, collapsed)

@@ -30,7 +30,7 @@ def _segments(losses: Losses) -> bool:
     return any(getattr(find_loss(name), "NEEDS_LABEL", False) for name in losses)
 
 
-def make_loss(network, *, losses: dict[str, float], depth_network=None):
+def make_loss(network, *, losses: Losses, depth_network=None):
     """The loss terms on one batch, `berhu` among them.
 
     depth_network: gives the disparity to imitate with the variables in state.frozen["depth"]; not needed where the
