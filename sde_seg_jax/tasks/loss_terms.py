@@ -25,6 +25,16 @@ def find_loss(name: str) -> ModuleType:
     return TERMS.find(name)
 
 
+def reads_label(name: str) -> bool:
+    """Does a term read the ground truth? It is left out where there is none."""
+    return getattr(find_loss(name), "NEEDS_LABEL", False)
+
+
+def imitates(name: str) -> bool:
+    """Does a term imitate a disparity? It is left out where there is none."""
+    return getattr(find_loss(name), "NEEDS_REFERENCE", False)
+
+
 def split(losses: Losses) -> tuple[dict[str, float], dict[str, dict[str, Any]]]:
     """(weight, options) of each term: a term stands for its weight alone, or for {"weight": ..., option: ...}."""
     mappings = {name: dict(value) for name, value in losses.items() if isinstance(value, Mapping)}

@@ -15,7 +15,7 @@ from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import semi_supervised
 from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors, observe
 from sde_seg_jax.tasks.forward import forward, predict, to_float
-from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.loss_terms import reads_label, terms
 from sde_seg_jax.tasks.motion import source_poses, triplet
 from sde_seg_jax.tasks.options import Mixing, Photometric
 from sde_seg_jax.tasks.pictures import Mix
@@ -45,7 +45,7 @@ def make_loss(
     which training never reads (Q7).
     """
     options = photometric.of_terms()
-    without_label = {name: w for name, w in losses.items() if not getattr(find_loss(name), "NEEDS_LABEL", False)}
+    without_label = {name: w for name, w in losses.items() if not reads_label(name)}
     mix, augment = semi_supervised.make_mixing(network, mixing=mixing), augmentation(strong)
 
     def loss(params, state: TrainState, streams: Streams, rng):
