@@ -71,7 +71,7 @@ def get_config():
     c.task = ConfigDict()
     c.task.name = "supervised"
 
-    # weights of the loss terms: modules of sde_seg_jax/losses
+    # weights of the loss terms: modules of sde_seg_jax/losses; with options {"berhu": {"weight": 0.1, "bottom": 0.2}}
     c.losses = ConfigDict()
     c.losses.cross_entropy = 1.0
 

@@ -154,7 +154,9 @@ def test_a_name_that_two_packages_offer_is_refused(our_lab):
 
 
 def test_a_name_that_python_keeps_for_itself_has_an_underscore_behind_its_file_s(our_lab):
-    (our_lab / "our_lab" / "class_.py").write_text("FOUND = 1")
-    kind = lookup.Kind("thing", "our_lab", attribute="FOUND", group="none")
+    (our_lab / "our_lab" / "shelf").mkdir()
+    for name, text in {"__init__": "", "class_": "FOUND = 1", "helper": "", "_hidden": "FOUND = 1"}.items():
+        (our_lab / "our_lab" / "shelf" / f"{name}.py").write_text(text)
+    kind = lookup.Kind("thing", "our_lab.shelf", attribute="FOUND", group="none")
     assert kind.names() == ["class"]
     assert kind.find("class").FOUND == 1

@@ -12,7 +12,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.cached_depth import reads_cache
-from sde_seg_jax.experiment.config import UsageError, call, value_of
+from sde_seg_jax.experiment.config import UsageError, call, plain, value_of
 from sde_seg_jax.experiment.spaces import class_count
 from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
@@ -176,7 +176,7 @@ def _loss(config, network: Network, task: Task) -> tuple[Loss, Any, dict[str, Va
                 raise UsageError(f"task.{key}={config.task[key]} holds no depth network")
             options[f"{name}_network"] = depth.network
             frozen[name] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
-    loss = call("task", task.make_loss, options, network, losses=dict(config.losses))
+    loss = call("task", task.make_loss, options, network, losses=plain(config.losses))
     mixer = None if task.make_mixer is None else task.make_mixer(network, **options)
     return loss, mixer, frozen
 

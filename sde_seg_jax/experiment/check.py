@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import Any
+
 from ml_collections import config_dict
 
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.experiment.build import build_network, loop_section, make_factor, task_section
 from sde_seg_jax.experiment.cached_depth import streams_read
-from sde_seg_jax.experiment.config import call, check_keys, value_of
+from sde_seg_jax.experiment.config import UsageError, call, check_keys, plain, value_of
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
 from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
 from sde_seg_jax.experiment.weights.transfer import check_transfer
 from sde_seg_jax.label_spaces import subsets
 from sde_seg_jax.lookup import choose
-from sde_seg_jax.tasks.loss_terms import find_loss
+from sde_seg_jax.tasks.loss_terms import WEIGHT, find_loss
 from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.micro_batches import part_size
@@ -27,7 +30,7 @@ SECTIONS = (
 EVAL = ("batch_size", "classes", "depth_crop")
 GIVEN_TO_LOOP = (  # arguments of loop.train that cli.train makes
     *("images_per_step", "checkpoints", "config", "log"),
-    *("rates", "evaluate", "pictures", "title"),
+    *("problem", "rates", "evaluate", "pictures", "title"),
 )
 
 
@@ -44,10 +47,10 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     network = build_network(config)
     if network.intrinsics is not None:
         check_learnt_camera(config.model.learn_intrinsics, data.flip)
-    for name in config.losses:
-        find_loss(name)
+    for name, value in config.losses.items():
+        check_loss(name, value)
     task = find_task(config.task.name)
-    call("task", task.make_loss, task_section(config), network, losses=dict(config.losses))
+    call("task", task.make_loss, task_section(config), network, losses=plain(config.losses))
     check_source_domain(config)
     check_matching(config, streams_read(config))
     make_factor(config)
@@ -55,3 +58,22 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_keys("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)
+
+
+def check_loss(name: str, value: Any) -> None:
+    """A key of the section losses: a weight, or the weight and options of the term.
+
+    Raises UsageError for an option that the term does not have and for a missing weight, naming the nearest key.
+    """
+    term = find_loss(name).term
+    if not isinstance(value, (int, float)):
+        value = plain(value)
+        if not isinstance(value, dict):
+            raise UsageError(
+                f"config.losses.{name}={value!r}: expected a weight, or {{'{WEIGHT}': 1.0, option: value}}"
+            )
+        parameters = inspect.signature(term).parameters.values()
+        options = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+        check_keys(f"losses.{name}", (WEIGHT, *options), value)
+        if WEIGHT not in value:
+            raise UsageError(f"config.losses.{name} lacks '{WEIGHT}'")

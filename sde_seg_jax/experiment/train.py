@@ -85,6 +85,7 @@ def _loop(run: Run, workdir: str, begun: int, checkpoints: Checkpoints, title: s
             checkpoints=checkpoints,
             config=as_json(config),
             log=log,
+            problem=training.task.problem,
             rates=lambda n: {f"learning_rate/{k}": v for k, v in training.optimizer.learning_rates(n).items()},
             evaluate=monitor.make_evaluate(config, run.data, run.network),
             pictures=_keep(monitor.make_pictures(config, run.data, run.network, training.mixer, run.pairs), workdir),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 
@@ -11,16 +13,18 @@ from sde_seg_jax.tasks.forward import forward, predict
 from sde_seg_jax.tasks.loss_terms import terms
 from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
 from sde_seg_jax.tasks.options import Photometric
-from sde_seg_jax.tasks.task import Task, always
+from sde_seg_jax.tasks.task import Losses, Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Params, Streams, TrainState, Variables, View
+
+COLLAPSED = 1e-3  # of the disparity's spread relative to its mean: below that it tells nothing
 
 
 @flat
 def make_loss(
     network,
     *,
-    losses: dict[str, float],
+    losses: Losses,
     photometric: Photometric = Photometric(),
     jitter: float = 0.5,
 ):
@@ -79,6 +83,17 @@ def monitors(view: View) -> dict[str, jax.Array]:
     }
 
 
+def collapsed(means: Mapping[str, float], step: int) -> str:
+    """What to tell of depth that has become a constant map by a step (`Task.problem`); "" if it has not."""
+    if "disparity_spread" not in means or means["disparity_spread"] >= COLLAPSED:
+        return ""
+    return (
+        f"depth collapsed to a constant map (disparity spread {means['disparity_spread']:.1e} at step {step}): "
+        "try another seed, a higher optim.learning_rate, model.disparity_bias=-4 with model.pose_start=0, "
+        "or frames with more motion"
+    )
+
+
 def focal_lengths(network, view: View) -> dict[str, jax.Array]:
     """Mean focal lengths of a batch in pixels of the stored image, if the network learns them."""
     if network.intrinsics is None:
@@ -101,4 +116,6 @@ def as_view(network, variables: Variables, batch: Batch) -> View:
     )
 
 
-TASK = Task(make_loss, streams=always({"unlabeled": ("neighbors",)}), needs=always(("depth", "pose")))
+TASK = Task(
+    make_loss, streams=always({"unlabeled": ("neighbors",)}), needs=always(("depth", "pose")), problem=collapsed
+)

@@ -16,10 +16,10 @@ from sde_seg_jax.mixing.rule import find_rule
 from sde_seg_jax.mixing.strong import Strong, augmentation
 from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import domain_mixing, semi_supervised
-from sde_seg_jax.tasks.depth import focal_lengths, monitors
+from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors
 from sde_seg_jax.tasks.forward import forward, to_float
 from sde_seg_jax.tasks.known_disparity import known_disparity
-from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.loss_terms import imitates, reads_label, terms
 from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
 from sde_seg_jax.tasks.options import CrossMixing, Domains, Photometric
 from sde_seg_jax.tasks.task import Losses, Options, Task
@@ -34,9 +34,8 @@ def sorted_terms(losses: Losses) -> tuple[set[str], set[str], set[str]]:
     """
     if "feature_distance" in losses:
         raise ValueError("task 'domain_adaptation' has no ImageNet reference encoder; remove losses.feature_distance")
-    modules = {name: find_loss(name) for name in losses}
-    label = {name for name, module in modules.items() if getattr(module, "NEEDS_LABEL", False)}
-    reference = {name for name, module in modules.items() if getattr(module, "NEEDS_REFERENCE", False)} - label
+    label = set(filter(reads_label, losses))
+    reference = set(filter(imitates, losses)) - label
     if not label:
         raise ValueError("task 'domain_adaptation' learns from labels; add losses.cross_entropy")
     return label, reference, set(losses) - label - reference
@@ -91,7 +90,7 @@ def needs(losses: Losses, options: Options) -> tuple[str, ...]:
 def make_loss(
     network,
     *,
-    losses: dict[str, float],
+    losses: Losses,
     domains: Domains = Domains(),
     mixing: CrossMixing = CrossMixing(),
     strong: Strong = Strong(),
@@ -149,7 +148,7 @@ def make_loss(
     return loss
 
 
-def _on_target(network, losses: dict[str, float], photometric: Photometric) -> Callable:
+def _on_target(network, losses: Losses, photometric: Photometric) -> Callable:
     """(params, stats, batch, outputs, rng) -> (loss of the terms on a target batch, logs, new running statistics)."""
     options = photometric.of_terms()
 
@@ -161,12 +160,12 @@ def _on_target(network, losses: dict[str, float], photometric: Photometric) -> C
     return learn
 
 
-def _on_source(losses: dict[str, float], depth_network) -> Callable:
+def _on_source(losses: Losses, depth_network) -> Callable:
     """(state, batch, outputs, rng) -> (loss of the terms on a source batch, logs)."""
-    imitates = any(getattr(find_loss(name), "NEEDS_REFERENCE", False) for name in losses)
+    by_reference = any(imitates(name) and not reads_label(name) for name in losses)
 
     def learn(state: TrainState, batch: Batch, outputs: Outputs, rng):
-        known = known_disparity(depth_network, state, batch, "source_depth") if imitates else None
+        known = known_disparity(depth_network, state, batch, "source_depth") if by_reference else None
         value, logs = terms(losses, _view(batch, outputs, known), rng)
         return value, {f"source/{name}": term for name, term in logs.items()}
 
@@ -204,4 +203,4 @@ def _view(batch: Batch, outputs: Outputs, disparity: jax.Array | None = None) ->
     return View(image=to_float(batch.image), outputs=outputs, label=label, reference_disparity=known)
 
 
-TASK = Task(make_loss, streams, needs, cached, has_teacher, domain_mixing.make_mixer)
+TASK = Task(make_loss, streams, needs, cached, has_teacher, domain_mixing.make_mixer, collapsed)

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 from sde_seg_jax.mixing.strong import Strong, augmentation
 from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import semi_supervised
-from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe
+from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors, observe
 from sde_seg_jax.tasks.forward import forward, predict, to_float
-from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.loss_terms import reads_label, terms
 from sde_seg_jax.tasks.motion import source_poses, triplet
 from sde_seg_jax.tasks.options import Mixing, Photometric
 from sde_seg_jax.tasks.pictures import Mix
-from sde_seg_jax.tasks.task import Task, always
+from sde_seg_jax.tasks.task import Losses, Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState
 
@@ -30,7 +30,7 @@ FIELDS = ("label", "neighbors")
 def make_loss(
     network,
     *,
-    losses: dict[str, float],
+    losses: Losses,
     photometric: Photometric = Photometric(),
     consistency: float = 1.0,
     mixing: Mixing = Mixing(),
@@ -45,7 +45,7 @@ def make_loss(
     which training never reads (Q7).
     """
     options = photometric.of_terms()
-    without_label = {name: w for name, w in losses.items() if not getattr(find_loss(name), "NEEDS_LABEL", False)}
+    without_label = {name: w for name, w in losses.items() if not reads_label(name)}
     mix, augment = semi_supervised.make_mixing(network, mixing=mixing), augmentation(strong)
 
     def loss(params, state: TrainState, streams: Streams, rng):
@@ -94,4 +94,5 @@ TASK = Task(
     cached=semi_supervised.cached,  # disparities that a batch carries mix then, as METHOD 5 has it
     teacher=always(True),
     make_mixer=make_mixer,
+    problem=collapsed,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from sde_seg_jax.options import flat
-from sde_seg_jax.tasks.depth import focal_lengths, monitors, observe
+from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors, observe
 from sde_seg_jax.tasks.loss_terms import terms
 from sde_seg_jax.tasks.motion import triplet
 from sde_seg_jax.tasks.options import Photometric
-from sde_seg_jax.tasks.task import Task, always
+from sde_seg_jax.tasks.task import Losses, Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState
 
@@ -18,7 +18,7 @@ from sde_seg_jax.types import Streams, TrainState
 def make_loss(
     network,
     *,
-    losses: dict[str, float],
+    losses: Losses,
     photometric: Photometric = Photometric(),
 ):
     """All `losses` on the labeled triplets; options as in the task `depth`."""
@@ -35,5 +35,8 @@ def make_loss(
 
 
 TASK = Task(
-    make_loss, streams=always({"labeled": ("label", "neighbors")}), needs=always(("depth", "segmentation", "pose"))
+    make_loss,
+    streams=always({"labeled": ("label", "neighbors")}),
+    needs=always(("depth", "segmentation", "pose")),
+    problem=collapsed,
 )

@@ -31,7 +31,7 @@ def cached(losses: Losses, options: Options) -> tuple[str, ...]:
 def make_loss(
     network,
     *,
-    losses: dict[str, float],
+    losses: Losses,
     consistency: float = 1.0,
     mixing: Mixing = Mixing(),
     strong: Strong = Strong(),

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from sde_seg_jax.tasks.forward import forward, to_float
 from sde_seg_jax.tasks.known_disparity import known_disparity
-from sde_seg_jax.tasks.loss_terms import find_loss, terms
+from sde_seg_jax.tasks.loss_terms import reads_label, terms
 from sde_seg_jax.tasks.task import Losses, Options, Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState, View
@@ -27,10 +27,10 @@ def needs(losses: Losses, options: Options) -> tuple[str, ...]:
 
 
 def _segments(losses: Losses) -> bool:
-    return any(getattr(find_loss(name), "NEEDS_LABEL", False) for name in losses)
+    return any(map(reads_label, losses))
 
 
-def make_loss(network, *, losses: dict[str, float], depth_network=None):
+def make_loss(network, *, losses: Losses, depth_network=None):
     """The loss terms on one batch, `berhu` among them.
 
     depth_network: gives the disparity to imitate with the variables in state.frozen["depth"]; not needed where the

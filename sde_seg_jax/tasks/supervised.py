@@ -6,12 +6,12 @@ import jax.numpy as jnp
 
 from sde_seg_jax.tasks.forward import forward, to_float
 from sde_seg_jax.tasks.loss_terms import terms
-from sde_seg_jax.tasks.task import Task, always
+from sde_seg_jax.tasks.task import Losses, Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Streams, TrainState, View
 
 
-def make_loss(network, *, losses: dict[str, float]):
+def make_loss(network, *, losses: Losses):
     """Cross-entropy (or the named terms) on one labelled batch."""
 
     def loss(params, state: TrainState, streams: Streams, rng):

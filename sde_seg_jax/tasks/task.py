@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sde_seg_jax.lookup import Kind
+from sde_seg_jax.tasks.loss_terms import Losses
 
 TASKS = Kind("task", "sde_seg_jax.tasks", attribute="TASK", group="sde_seg_jax.tasks")
 
-Losses = Collection[str]  # names of the loss terms: the section losses of a configuration, or its keys
 Options = Mapping[str, Any]  # keyword arguments of make_loss: the section task of a configuration
 
 
 def always(value: Any) -> Callable[[Losses, Options], Any]:
     """(losses, options) -> the value, whatever they are: for what a task reads or needs in any case."""
     return lambda losses, options: value
+
+
+def no_problem(means: Mapping[str, float], step: int) -> str:
+    """For a task that cannot collapse."""
+    return ""
 
 
 NOTHING_CACHED, NO_TEACHER = always(()), always(False)
@@ -32,6 +37,7 @@ class Task:
     needs: parts of the network, of "depth", "segmentation", "pose".
     cached: streams that may carry cached disparities, which take the place of a frozen depth network's.
     teacher: whether an EMA teacher is kept.
+    problem: (means of the logs, step) -> what is wrong and what to try, which stops the run; "" while all is well.
     make_mixer: (network, **options) -> mixer(state, streams, rng) -> {name: `pictures.Mix`}, for pictures; None where
       nothing is mixed.
     """
@@ -42,6 +48,7 @@ class Task:
     cached: Callable[[Losses, Options], tuple[str, ...]] = NOTHING_CACHED
     teacher: Callable[[Losses, Options], bool] = NO_TEACHER
     make_mixer: Callable[..., Callable] | None = None
+    problem: Callable[[Mapping[str, float], int], str] = no_problem
 
 
 def find_task(name: str) -> Task:

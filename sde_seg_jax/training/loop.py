@@ -33,6 +33,7 @@ def train(
     checkpoints: Checkpoints,
     config: dict,
     log: Log,
+    problem: Callable[[dict[str, float], int], str] = lambda means, step: "",
     rates: Callable[[int], dict[str, float]] = lambda n: {},
     evaluate: Callable[[TrainState], dict[str, float]] | None = None,
     pictures: Callable[[TrainState, Streams], dict[str, np.ndarray]] | None = None,
@@ -47,7 +48,9 @@ def train(
     """Runs updates until `steps` have been done; returns the last state, saved.
 
     `batches` yields device arrays and starts at the state's step. Logs are fetched every `log_every` steps only, so
-    that the device never waits for the host. `*_every=0` switches a thing off. Raises Interrupted, Diverged.
+    that the device never waits for the host. `*_every=0` switches a thing off. `problem` is shown the means of the logs
+    and the first of their steps, once that is after `collapse_after`; what it answers, if anything, stops the run.
+    Raises Interrupted, Diverged.
     """
     start = int(jax.device_get(state.step))
     pending: list[dict] = []
@@ -62,7 +65,10 @@ def train(
             last = number == steps or stopping
             saving = last or number % save_every == 0
             if saving or number % log_every == 0:  # before every save, so that no NaN is ever saved
-                values = _mean_logs(pending, first=number - len(pending) + 1, collapse_after=collapse_after)
+                first = number - len(pending) + 1
+                values = _mean_logs(pending, first)
+                if first > collapse_after and (found := problem(values, first)):
+                    raise Diverged(found)
                 speed = len(pending) * images_per_step / (time.perf_counter() - clock)
                 log.scalars(number, {**values, "images_per_second": speed, **rates(number - 1)})
                 bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
@@ -87,7 +93,7 @@ def _due(number: int, every: int, steps: int) -> bool:
     return every > 0 and (number % every == 0 or number == steps)
 
 
-def _mean_logs(pending: list[dict], first: int, collapse_after: int) -> dict[str, float]:
+def _mean_logs(pending: list[dict], first: int) -> dict[str, float]:
     """Means over the steps since the last call, after checking every one of them."""
     fetched: list[dict[str, Any]] = jax.device_get(pending)
     for number, logs in enumerate(fetched, start=first):
@@ -97,14 +103,7 @@ def _mean_logs(pending: list[dict], first: int, collapse_after: int) -> dict[str
                 "check the intrinsics and labels of the data, or use model.dtype=float32; "
                 "the last checkpoint is from before"
             )
-    means = {key: float(np.mean([logs[key] for logs in fetched])) for key in fetched[0]}
-    if first > collapse_after and means.get("disparity_spread", 1.0) < 1e-3:
-        raise Diverged(
-            f"depth collapsed to a constant map (disparity spread {means['disparity_spread']:.1e} at step {first}): "
-            "try another seed, a higher optim.learning_rate, model.disparity_bias=-4 with model.pose_start=0, "
-            "or frames with more motion"
-        )
-    return means
+    return {key: float(np.mean([logs[key] for logs in fetched])) for key in fetched[0]}
 
 
 class _Stop:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sde_seg_jax.tasks.depth import collapsed
 from sde_seg_jax.training.checkpoints import Checkpoints, read_part
 from sde_seg_jax.training.log import Log, read_metrics
 from sde_seg_jax.training.loop import Diverged, Interrupted, train
@@ -91,12 +92,16 @@ def flat_depth(spread):
 
 def test_a_collapsed_depth_stops_with_what_to_try(tmp_path):
     with pytest.raises(Diverged, match=r"collapsed to a constant map .*model.disparity_bias=-4"):
-        run(tmp_path, flat_depth(1e-5), collapse_after=3)
+        run(tmp_path, flat_depth(1e-5), collapse_after=3, problem=collapsed)
 
 
 @pytest.mark.parametrize(("spread", "after"), [(1e-5, 100), (0.1, 0)])
 def test_depth_that_varies_or_is_young_goes_on(tmp_path, spread, after):
-    assert run(tmp_path, flat_depth(spread), collapse_after=after).step == 6
+    assert run(tmp_path, flat_depth(spread), collapse_after=after, problem=collapsed).step == 6
+
+
+def test_a_task_without_depth_has_nothing_that_collapses(tmp_path):
+    assert run(tmp_path, collapse_after=0, problem=collapsed).step == 6
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
