@@ -13,15 +13,15 @@ from ml_collections import config_dict
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.cached_depth import reads_cache
 from sde_seg_jax.experiment.config import UsageError, call
+from sde_seg_jax.experiment.schedule import make_factor
 from sde_seg_jax.experiment.spaces import class_count
 from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
-from sde_seg_jax.tasks.parts import choose, find_task, has_teacher, parts_of
+from sde_seg_jax.tasks.parts import find_task, has_teacher, parts_of
 from sde_seg_jax.training import checkpoints, ema
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
-from sde_seg_jax.training.schedules import SCHEDULES, Schedule
 from sde_seg_jax.training.step import Loss, init_state, make_step, parameter_count
 from sde_seg_jax.types import TrainState, Variables
 
@@ -124,12 +124,6 @@ def build_training(
     state = init_state(variables, optimizer.transform, seed=config.seed, teacher=teaches, frozen=frozen)
     step = make_step(loss, optimizer.transform, update, config.train.micro_batches, config.optim.frozen)
     return Training(network, state, step, optimizer, task, mixer), rows
-
-
-def make_factor(config: config_dict.ConfigDict) -> Schedule:
-    """The learning-rate schedule of a configuration."""
-    section = {k: v for k, v in config.schedule.items() if k != "name"}
-    return call("schedule", choose(SCHEDULES, config.schedule.name, "schedule.name"), section)
 
 
 def task_section(config: config_dict.ConfigDict) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from ml_collections import config_dict
 from PIL import Image
 
 from sde_seg_jax.experiment import cached_depth, matching, monitor
-from sde_seg_jax.experiment.begun import CONFIG, EXTENDABLE, refuse_other_config, steps_done
+from sde_seg_jax.experiment.begun import CONFIG, EXTENDABLE, begun, refuse_other_config, steps_done
 from sde_seg_jax.experiment.build import Training, build_training, loop_section
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call
 from sde_seg_jax.experiment.prepare import prepare_domains
+from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.source_data import check_target_labels, class_lines, open_streams
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.experiment.weights import transfer
@@ -38,7 +39,6 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
     """
     asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
     config = resolve(config, pathlib.Path(workdir).expanduser().resolve().parent)
-    config_json = as_json(config)
     check(config, sources=not steps_done(workdir))
     checkpoints = Checkpoints(workdir)
     start = checkpoints.latest() or 0
@@ -53,6 +53,8 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
         reporter.tell(f"{title}: {start} steps are done in {workdir}")
         checkpoints.close()
         return
+    config = spell_out(config, begun(workdir) if start else {}, reporter.tell)
+    config_json = as_json(config)
     prepare_domains(config, reporter=reporter)
     asked["data"]["classes"] = config_json["data"]["classes"] = note_classes(config)
     if start:
