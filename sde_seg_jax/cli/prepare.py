@@ -16,7 +16,7 @@ from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.data.preparing import prepare as preparation
-from sde_seg_jax.data.stored.codec import CODECS
+from sde_seg_jax.data.stored.codings import CODECS
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.prepare import prepare_arguments, prepare_domains
 from sde_seg_jax.experiment.source_data import domains
