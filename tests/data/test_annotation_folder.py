@@ -37,7 +37,7 @@ def root(tmp_path):
 
 def make(root, **options):
     prepared = root.parent / "prepared"
-    options = {"size": SHAPE, "image_format": "png", "workers": 1, "progress": False, "min_motion": 0} | options
+    options = {"size": SHAPE, "image_format": "png", "workers": 1, "min_motion": 0} | options
     prepare("folder", raw_dir=root, prepared_dir=prepared, **options)
     sources = [open_source("folder", prepared, split) for split in ("train", "val")]
     found = [source.read(i, ["label"]) for source in sources for i in np.flatnonzero(source.labeled)]

@@ -27,7 +27,7 @@ def raw(tmp_path):
 
 def make(raw, size=SHAPE, splits=None, **options):
     folder = raw.parent / "prepared"
-    fixed = {"image_format": "png", "workers": 1, "progress": False}
+    fixed = {"image_format": "png", "workers": 1}
     prepare("cityscapes", raw_dir=raw, prepared_dir=folder, size=size, splits=splits, **fixed, **options)
     return folder
 

@@ -203,7 +203,7 @@ def test_a_cache_of_data_that_were_prepared_otherwise_is_refused(prepared, tmp_p
     folder = write(prepared)
     if "count" in changes:
         change_facts(folder, recipe=json.loads((folder / "cache.json").read_text())["recipe"] | {"options": None})
-    arguments = {"size": SIZE, "workers": 1, "progress": False} | changes
+    arguments = {"size": SIZE, "workers": 1} | changes
     other = prepare(SPEC, prepared_dir=tmp_path / "other", **arguments)
     shutil.copytree(prepared / "disparity", other / "disparity")
     if "count" in changes:

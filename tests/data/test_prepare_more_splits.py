@@ -15,7 +15,7 @@ def make(tmp_path):
     (tmp_path / "faults").mkdir()
 
     def call(splits=None, where="out", **options):
-        arguments = {"workers": 1, "progress": False, "folder": str(tmp_path / "faults")} | options
+        arguments = {"workers": 1, "folder": str(tmp_path / "faults")} | options
         return prepare(SPEC, prepared_dir=tmp_path / where, size=SIZE, splits=splits, **arguments)
 
     return call

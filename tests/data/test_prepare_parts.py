@@ -26,7 +26,7 @@ def faults(tmp_path):
 @pytest.fixture
 def make(tmp_path, faults):
     def call(spec=SPEC, **options):
-        arguments = {"workers": 1, "progress": False, "count": 12, "folder": str(faults)} | options
+        arguments = {"workers": 1, "count": 12, "folder": str(faults)} | options
         return prepare(spec, prepared_dir=tmp_path / "out", size=SIZE, **arguments)
 
     return call

@@ -168,7 +168,7 @@ def test_a_sample_without_label_can_be_left_out(raw):
 def test_a_file_of_the_original_format_is_prepared_as_opencv_reads_it(tmp_path):
     independent = cv2.imread(str(KIT / LABEL), -1)[..., -1]
     assert len(np.unique(independent)) > 1
-    fixed = {"image_format": "png", "workers": 1, "progress": False}
+    fixed = {"image_format": "png", "workers": 1}
     prepare("synthia", raw_dir=KIT, prepared_dir=tmp_path, size=independent.shape, **fixed)
     found = open_source("synthia", tmp_path, "train").read(0)
     assert found["name"] == "synthia_0000000"

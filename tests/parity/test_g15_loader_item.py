@@ -37,7 +37,7 @@ def example(tmp_path_factory):
             save(raw / f"leftImg8bit/train/{city}_000019_leftImg8bit.png", recording["in.frame_0"])
             save(raw / f"gtFine/train/{city}_000019_gtFine_labelIds.png", recording["in.label"])
             size = tuple(recording.params["size"])
-            options = {"size": size, "splits": ["train"], "image_format": "png", "workers": 1, "progress": False}
+            options = {"size": size, "splits": ["train"], "image_format": "png", "workers": 1}
             prepare("cityscapes", raw_dir=raw, prepared_dir=out, **options)
             done[recording.name] = open_source("cityscapes", out, "train").read(0)
         return done[recording.name]
