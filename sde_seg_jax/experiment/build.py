@@ -83,17 +83,21 @@ def load_trained(path: str, weights: str = "student") -> Trained:
 
     Raises CheckpointError for a folder without checkpoint, a damaged one, or one without a teacher.
     """
-    config = config_dict.ConfigDict(checkpoints.read_config(path))
-    stored = checkpoints.read_part(path, weights)[weights]
+    return trained(checkpoints.read(path, weights), weights)
+
+
+def trained(found: checkpoints.Stored, weights: str = "student") -> Trained:
+    """The network of a checkpoint that was read with these weights. Raises CheckpointError if it lacks them."""
+    config, stored = config_dict.ConfigDict(found.config), found.parts[weights]
     if not stored:
-        raise checkpoints.CheckpointError(f"checkpoint {path} has no {weights}; use --weights=student")
+        raise checkpoints.CheckpointError(f"checkpoint {found.path} has no {weights}; use --weights=student")
     network = build_network(config)
     if weights == "teacher":
         network = network.clone(pose_network=None, intrinsics=None)
     expected = abstract_variables(network, config.data.crop)
-    found = Variables(stored["params"], stored.get("batch_stats") or {})
-    checkpoints.require_same(checkpoints.shapes(found), checkpoints.shapes(expected), path)
-    return Trained(network, found, config, checkpoints.newest_step(path))
+    variables = Variables(stored["params"], stored.get("batch_stats") or {})
+    checkpoints.require_same(checkpoints.shapes(variables), checkpoints.shapes(expected), found.path)
+    return Trained(network, variables, config, found.step)
 
 
 def build_training(
