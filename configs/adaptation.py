@@ -86,4 +86,4 @@ def _shrink(c):
     c.optim.weight_decay = 0.0
     c.optim.module_rates = ConfigDict()
     c.train.steps = 500
-    c.schedule = ConfigDict({"name": "poly", "steps": 500})
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})

@@ -85,8 +85,8 @@ def get_config():
     c.optim.weight_decay = 5e-4  # added to the gradient before the momentum, as PyTorch does
     c.optim.clip = 10.0  # norm of all gradients together
 
-    # training.schedules.<name>
-    c.schedule = ConfigDict({"name": "step", "milestones": (30000,), "gamma": 0.1})
+    # training.schedules.<name>; milestones: shares of train.steps, or numbers of updates; published: after 30000
+    c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
 
     # training.loop.train; micro_batches: training.step.make_step
     c.train = ConfigDict()
@@ -132,7 +132,7 @@ def depth(c):
     c.optim.module_rates = ConfigDict()
     c.optim.weight_decay = 0.0
     c.optim.clip = None
-    c.schedule = ConfigDict({"name": "step", "milestones": (160000,), "gamma": 0.1})
+    c.schedule = ConfigDict({"name": "step", "milestones": (160000 / 300000,), "gamma": 0.1})
     c.data.batch_size = 4
     c.train.steps = 300000
     return c
@@ -260,7 +260,7 @@ def student_depth(c):
     c.optim.weight_decay = 0.0
     c.optim.clip = None
     c.train.steps = 4000  # with 25 images; 8000 with 50, and so on to 24000
-    c.schedule = ConfigDict({"name": "poly", "steps": 4000})
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})  # 0 = train.steps
     return c
 
 

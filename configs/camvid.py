@@ -36,11 +36,10 @@ def get_config(row="supervised"):
     c.data.video_split = "video"
     c.dataset = ConfigDict({"frame_gap": 4})  # 4 video frames = 0.13 s between neighbors: enough motion at 30 Hz
     c.train.steps = 20000
-    c.schedule = ConfigDict({"name": "step", "milestones": (15000,), "gamma": 0.1})
     change(c)
     if row == "depth":
         c.train.steps = 20000
-        c.schedule.milestones = (15000,)
+        c.schedule.milestones = (0.75,)
     if row == "semi_supervised":
         c.task.mix = "class"
     if row == "depthmix":
@@ -66,4 +65,4 @@ def _shrink(c):
     c.optim.weight_decay = 0.0
     c.optim.module_rates = ConfigDict()
     c.train.steps = 500
-    c.schedule = ConfigDict({"name": "poly", "steps": 500})
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})

@@ -46,13 +46,12 @@ def get_config(row="depth"):
         }
     )
     c.train.steps = 20000
-    c.schedule = ConfigDict({"name": "step", "milestones": (15000,), "gamma": 0.1})
     change(c)
     if row in ("depth", "quick_depth"):
         c.data.train_split = c.data.video_split  # frames alone are not needed
     if row == "depth":
         c.train.steps = 20000
-        c.schedule.milestones = (15000,)
+        c.schedule.milestones = (0.75,)
     if row == "semi_supervised":
         c.task.mix = "class"
     if row == "depthmix":
@@ -71,4 +70,4 @@ def _shrink(c):
     c.optim.learning_rate = 1e-3
     c.train.steps = 600
     c.train.collapse_after = 300
-    c.schedule = ConfigDict({"name": "step", "milestones": (450,), "gamma": 0.1})
+    c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})

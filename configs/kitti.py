@@ -46,7 +46,7 @@ def get_config(row="depth"):
         c.model.transfer = IMAGENET
         c.data.batch_size = BATCH
         c.train.steps = EPOCHS * FRAMES // BATCH
-        c.schedule = ConfigDict({"name": "step", "milestones": (DROP * FRAMES // BATCH,), "gamma": 0.1})
+        c.schedule = ConfigDict({"name": "step", "milestones": (DROP / EPOCHS,), "gamma": 0.1})
     else:
         _shrink(c)
     return c
@@ -60,4 +60,4 @@ def _shrink(c):
     c.optim.learning_rate = 1e-3
     c.train.steps = 600
     c.train.collapse_after = 300
-    c.schedule = ConfigDict({"name": "step", "milestones": (450,), "gamma": 0.1})
+    c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})

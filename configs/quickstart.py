@@ -20,7 +20,7 @@ def depth(c):
     c.optim.learning_rate = 1e-3
     c.train.steps = 1400
     c.train.collapse_after = 300
-    c.schedule = ConfigDict({"name": "step", "milestones": (1050,), "gamma": 0.1})
+    c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
 
 
 def baseline(c):
@@ -29,7 +29,7 @@ def baseline(c):
     c.optim.module_rates = ConfigDict()
     c.optim.weight_decay = 0.0
     c.train.steps = 900
-    c.schedule = ConfigDict({"name": "poly", "steps": 900})
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})
 
 
 def semi_supervised(c):

@@ -41,7 +41,7 @@ def get_config(arg="ds_us"):
         c.data.prepared_dir = f"prepared/{c.data.dataset}" + ("_quick" if options["size"] == "quick" else "")
     if row == "entropy":
         base.supervised(c)
-        c.schedule = ConfigDict({"name": "poly", "steps": 4000})
+        c.schedule = ConfigDict({"name": "poly", "steps": 0})
     else:
         base.student_depth(c)
     c.model.transfer = ("encoder from imagenet",)

@@ -78,11 +78,11 @@ def _optimize(c, row, size):
         c.optim.learning_rate = DEPTH_RATES[size]
         c.train.steps = DEPTH_STEPS[size]
         c.train.collapse_after = 300
-        c.schedule = ConfigDict({"name": "step", "milestones": (c.train.steps * 3 // 4,), "gamma": 0.1})
+        c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
     else:
         c.optim.learning_rate = RATES[size]
         c.train.steps = STEPS[size]
-        c.schedule = ConfigDict({"name": "poly", "steps": c.train.steps})
+        c.schedule = ConfigDict({"name": "poly", "steps": 0})
     if "consistency" in c.task:  # few steps from scratch: milder augmentation, and the labels lead (docs/results.md)
         c.task.consistency = 0.3
         c.task.jitter_strength = 0.1

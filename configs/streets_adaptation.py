@@ -80,7 +80,7 @@ def get_config(arg="joint"):
         return rows.change(c, changes)
     c = streets_ablation.get_config(f"baseline,labels={options['labels']},seed={seed},size={size}")
     c.name = f"street scenes, adaptation: {row}"
-    c.train.steps = c.schedule.steps = STEPS[size]
+    c.train.steps = STEPS[size]
     if size == "cpu":
         c.data.batch_size = 2
     if changes["task.name"] == "domain_adaptation":

@@ -13,7 +13,6 @@ Hardware, time, ours: size=cpu in docs/results.md; gpu: not run. The paper's num
 
 import base
 import streets_ablation
-from ml_collections import ConfigDict
 
 from sde_seg_jax.experiment import rows
 from sde_seg_jax.experiment.config import UsageError
@@ -71,7 +70,6 @@ def _selection(row, seed, size):
         c.task.depth_checkpoint = "@depth"
         c.optim.learning_rate = streets_ablation.DEPTH_RATES[size]  # from scratch
     base.selection(c)
-    c.schedule = ConfigDict({"name": "poly", "steps": steps[0]})  # cli.select: as long as a student is trained
     c.train.steps = steps[0]
     c.select.steps, c.select.student_steps = STEPS[size], steps
     c.select.scale = 0.0  # disparities here are thirty times smaller than the published ones

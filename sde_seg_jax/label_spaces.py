@@ -194,5 +194,3 @@ MAPILLARY_V2 = _space(
     car mount 202020; dynamic 6f4a00; ego vehicle 780a0a; ground 510051; static 6f6f00
     """,
 )
-
-SPACES = {space.name: space for space in (CITYSCAPES, CAMVID, MAPILLARY, MAPILLARY_V2)}

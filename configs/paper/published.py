@@ -8,7 +8,6 @@ batch, as published (decision 5).
 import pathlib
 
 import base
-from ml_collections import ConfigDict
 
 from sde_seg_jax.experiment import rows
 from sde_seg_jax.experiment.config import UsageError
@@ -50,7 +49,6 @@ DATASETS = {
     "camvid": {"data.size": (512, 672), "train.steps": 20000},
     "mapillary": {"data.size": (512, 704)},
 }
-MILESTONES = {"cityscapes": (30000,), "camvid": (15000,), "mapillary": (30000,)}
 DATASET_LABELS = {"cityscapes": LABELS, "camvid": (50, 100, 367), "mapillary": (100, 2250, 18000)}
 LISTS = {  # by whom, of which data set, chosen by what
     "published": {"cityscapes": tuple(CRITERIA), "camvid": ("ds_us",), "mapillary": ()},
@@ -93,7 +91,6 @@ def configure(table, arg, file, known=OPTIONS):
     c.data.prepared_dir = f"prepared/{dataset}"
     c.data.labels = labels
     c.data.label_file = _label_file(dataset, selection, labels, seed, options["lists"], file)
-    c.schedule = ConfigDict({"name": "step", "milestones": MILESTONES[dataset], "gamma": 0.1})
     c.model.transfer = IMAGENET
     begin(c)
     if "per_batch" in c.task:

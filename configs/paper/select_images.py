@@ -38,7 +38,7 @@ def get_config(arg="ds_us"):
         base.student_depth(c)
         c.task.depth_checkpoint = published.SDE
         c.sources.imagenet = "hf://timm/resnet50.tv_in1k/model.safetensors"
-    c.schedule = ConfigDict({"name": "poly", "steps": STUDENT_STEPS[0]})  # cli.select: as long as a student is trained
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})  # as long as a student is trained
     base.selection(c)
     c.select.steps = published.SELECTION_STEPS[dataset]
     c.select.student_steps = STUDENT_STEPS[: len(c.select.steps)]

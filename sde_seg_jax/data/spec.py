@@ -6,15 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sde_seg_jax.data.fields import STORED_FIELDS
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.lookup import Kind
 
 DATASETS = Kind("data set", "sde_seg_jax.data.datasets", attribute="SPEC", group="sde_seg_jax.datasets")
 
 Size = tuple[int, int]  # (height, width) in pixels
-NEIGHBORS = 2  # frames -1 and +1
-STORED_FIELDS = ("neighbors", "label", "depth", "pose")  # a description may declare these
-OPTIONAL_FIELDS = (*STORED_FIELDS, "disparity")  # in the order in which batches carry them; the last: `depth_cache`
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.schedule import LENGTHS, follows
 from sde_seg_jax.training.checkpoints import CheckpointError, newest_step
 
 CONFIG = "config.json"
@@ -19,7 +20,9 @@ FREE = (
     *("eval.batch_size", "eval.classes", "eval.depth_crop"),
     *(f"train.{key}" for key in ("log_every", "save_every", "eval_every", "picture_every", "collapse_after")),
 )
-FILLED = ("data.classes",)  # empty in a configuration file: data that bring their classes are prepared first
+# Left open in a configuration file, a run fills them in when it begins and keeps them: classes are those of prepared
+# data that bring their own, lengths of the schedule are those of train.steps.
+FILLED = ("data.classes", *(f"schedule.{key}" for key in LENGTHS))
 EXTENDABLE = ("train.steps", *FREE)  # a finished run may also be made longer
 
 
@@ -29,11 +32,11 @@ def refuse_other_config(config: dict, folder: pathlib.Path | str, may_change: Co
     `config` is as `as_json` makes it, before "@stage" is replaced by a path: it stands for any folder of that name,
     so that a folder of runs can be moved or copied from another machine.
     """
-    path = pathlib.Path(folder).expanduser() / CONFIG
-    if not path.is_file():
+    stored = begun(folder)
+    if not stored:
         return
-    before, now = dict(_flat(read_json(path))), dict(_flat(config))
-    given = [key for key in {**now, **before} if key not in FILLED or now.get(key)]
+    before, now = dict(_flat(stored)), dict(_flat(config))
+    given = [key for key in {**now, **before} if not (key in FILLED and _left_open(key, now))]
     changed = [key for key in given if key not in may_change and not _same(now.get(key), before.get(key))]
     if changed:
         key = changed[0]
@@ -43,6 +46,15 @@ def refuse_other_config(config: dict, folder: pathlib.Path | str, may_change: Co
             f"{now.get(key)!r} now{more}): choose another --workdir, or delete that folder; "
             f"only these keys may change: {', '.join(may_change)}"
         )
+
+
+def begun(folder: pathlib.Path | str) -> dict[str, Any]:
+    """The configuration that a run or selection was begun with in `folder`; {} if there is none.
+
+    Raises UsageError for a damaged one.
+    """
+    path = pathlib.Path(folder).expanduser() / CONFIG
+    return read_json(path) if path.is_file() else {}
 
 
 def steps_done(folder: pathlib.Path | str) -> int:
@@ -76,6 +88,10 @@ def _flat(config: dict) -> Iterator[tuple[str, Any]]:
             yield from ((f"{section}.{key}", value[key]) for key in value)
         else:
             yield section, value
+
+
+def _left_open(key: str, config: dict[str, Any]) -> bool:
+    return follows(config.get(key)) if key.startswith("schedule.") else not config.get(key)
 
 
 def _same(now: Any, before: Any) -> bool:

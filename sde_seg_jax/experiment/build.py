@@ -13,6 +13,7 @@ from ml_collections import config_dict
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.cached_depth import reads_cache
 from sde_seg_jax.experiment.config import UsageError, call, plain, value_of
+from sde_seg_jax.experiment.schedule import make_factor
 from sde_seg_jax.experiment.spaces import class_count
 from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
@@ -21,7 +22,6 @@ from sde_seg_jax.models.network import Network, make_network
 from sde_seg_jax.tasks.task import Task, find_task
 from sde_seg_jax.training import checkpoints, ema, sharding
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
-from sde_seg_jax.training.schedules import Schedule, find_schedule
 from sde_seg_jax.training.step import Loss, init_state, make_step, parameter_count
 from sde_seg_jax.types import TrainState, Variables
 
@@ -89,17 +89,21 @@ def load_trained(path: str, weights: str = "student") -> Trained:
 
     Raises CheckpointError for a folder without checkpoint, a damaged one, or one without a teacher.
     """
-    config = config_dict.ConfigDict(checkpoints.read_config(path))
-    stored = checkpoints.read_part(path, weights)[weights]
+    return trained(checkpoints.read(path, weights), weights)
+
+
+def trained(found: checkpoints.Stored, weights: str = "student") -> Trained:
+    """The network of a checkpoint that was read with these weights. Raises CheckpointError if it lacks them."""
+    config, stored = config_dict.ConfigDict(found.config), found.parts[weights]
     if not stored:
-        raise checkpoints.CheckpointError(f"checkpoint {path} has no {weights}; use --weights=student")
+        raise checkpoints.CheckpointError(f"checkpoint {found.path} has no {weights}; use --weights=student")
     network = build_network(config)
     if weights == "teacher":
         network = network.clone(pose_network=None, intrinsics=None)
     expected = abstract_variables(network, config.data.crop)
-    found = Variables(stored["params"], stored.get("batch_stats") or {})
-    checkpoints.require_same(checkpoints.shapes(found), checkpoints.shapes(expected), path)
-    return Trained(network, found, config, checkpoints.newest_step(path))
+    variables = Variables(stored["params"], stored.get("batch_stats") or {})
+    checkpoints.require_same(checkpoints.shapes(variables), checkpoints.shapes(expected), found.path)
+    return Trained(network, variables, config, found.step)
 
 
 def build_training(
@@ -134,12 +138,6 @@ def build_training(
         return make_step(loss, optimizer.transform, *rhythm)
 
     return Training(network, state, loss, optimizer, task, step_of, mixer), rows
-
-
-def make_factor(config: config_dict.ConfigDict) -> Schedule:
-    """The learning-rate schedule of a configuration."""
-    section = {k: v for k, v in config.schedule.items() if k != "name"}
-    return call("schedule", find_schedule(config.schedule.name), section)
 
 
 def task_section(config: config_dict.ConfigDict) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def depth_fingerprint(params: Mapping[str, Any], batch_stats: Mapping[str, Any])
 
 def fingerprint_of(checkpoint: str, flag: str) -> str:
     """`depth_fingerprint` of a checkpoint. Raises CheckpointError, or UsageError if it holds no depth network."""
-    stored = checkpoints.read_part(checkpoint, "student")["student"]
+    stored = checkpoints.read(checkpoint, "student").parts["student"]
     if not stored or "depth_decoder" not in stored["params"]:
         raise UsageError(f"{flag}={checkpoint} holds no depth network")
     return depth_fingerprint(stored["params"], stored.get("batch_stats") or {})
@@ -107,7 +107,7 @@ def depth_run(config: config_dict.ConfigDict, domain: str = "data") -> tuple[str
     if value_of(config, "task.depth_checkpoint"):
         return "task.depth_checkpoint", config.task.depth_checkpoint
     try:
-        if config.model.init and checkpoints.read_config(config.model.init)["task"]["name"] == "depth":
+        if config.model.init and checkpoints.read(config.model.init).config["task"]["name"] == "depth":
             return "model.init", config.model.init
     except (checkpoints.CheckpointError, KeyError):  # published weights, or gone since the run started
         pass

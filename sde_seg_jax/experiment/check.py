@@ -8,11 +8,12 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.evaluation.depth import CROPS
-from sde_seg_jax.experiment.build import build_network, loop_section, make_factor, task_section
+from sde_seg_jax.experiment.build import build_network, loop_section, task_section
 from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.config import UsageError, call, check_keys, plain, value_of
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
+from sde_seg_jax.experiment.schedule import make_factor
 from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
 from sde_seg_jax.experiment.weights.transfer import check_transfer
 from sde_seg_jax.label_spaces import subsets

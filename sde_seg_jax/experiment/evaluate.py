@@ -20,7 +20,7 @@ from sde_seg_jax.experiment.config import call
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.train import PICTURES
 from sde_seg_jax.reporter import SILENT, Reporter
-from sde_seg_jax.training.checkpoints import FOLDER, locate, read_config, read_part
+from sde_seg_jax.training.checkpoints import FOLDER, locate, read
 from sde_seg_jax.training.log import write_text
 
 RESULT = "metrics.json"
@@ -37,16 +37,17 @@ def evaluate(
     """
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
-    config = config_dict.ConfigDict(read_config(checkpoint))
+    stored = read(checkpoint, "student", "teacher")
+    config = config_dict.ConfigDict(stored.config)
     config.eval = config_dict.ConfigDict({**EVAL_DEFAULTS, **config.eval})
     config = override(config)
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
-    trained = build.load_trained(checkpoint)
+    trained = build.trained(stored)
     found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
     found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
-    if read_part(checkpoint, "teacher")["teacher"]:
-        teacher = build.load_trained(checkpoint, "teacher")
+    if stored.parts["teacher"]:
+        teacher = build.trained(stored, "teacher")
         scores = monitor.score(teacher.network, teacher.variables, config, data)
         found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}

@@ -26,6 +26,7 @@ from sde_seg_jax.experiment.config import as_json
 from sde_seg_jax.experiment.matched_pairs import Pairs
 from sde_seg_jax.experiment.prepare import prepare_domains
 from sde_seg_jax.experiment.references import resolve
+from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.source_data import check_target_labels, class_lines, open_streams
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.experiment.weights import transfer
@@ -126,6 +127,7 @@ def start(config: config_dict.ConfigDict, runs: str | pathlib.Path | None = None
     """
     config = resolve(config.copy_and_resolve_references(), None if runs is None else pathlib.Path(runs).expanduser())
     check(config)
+    config = spell_out(config, {}, reporter.tell)
     prepare_domains(config, reporter=reporter)
     note_classes(config)
     run, lines = open_run(config, reporter=reporter)

@@ -9,7 +9,7 @@ from ml_collections import config_dict
 from PIL import Image
 
 from sde_seg_jax.experiment import monitor
-from sde_seg_jax.experiment.begun import EXTENDABLE, refuse_other_config, steps_done
+from sde_seg_jax.experiment.begun import EXTENDABLE, begun, refuse_other_config, steps_done
 from sde_seg_jax.experiment.build import loop_section
 from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.check import check
@@ -17,6 +17,7 @@ from sde_seg_jax.experiment.config import UsageError, as_json, call
 from sde_seg_jax.experiment.prepare import prepare_domains
 from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.run import Run, open_run, write_config
+from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import loop
@@ -38,25 +39,26 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
     check(config, sources=not steps_done(workdir))
     checkpoints = Checkpoints(workdir)
     try:
-        begun = _begun(checkpoints, asked, workdir)
-        if begun >= config.train.steps:
-            reporter.tell(f"{title}: {begun} steps are done in {workdir}")
+        done = _steps_done(checkpoints, asked, workdir)
+        if done >= config.train.steps:
+            reporter.tell(f"{title}: {done} steps are done in {workdir}")
             return
+        config = spell_out(config, begun(workdir) if done else {}, reporter.tell)
         prepare_domains(config, reporter=reporter)
         asked["data"]["classes"] = note_classes(config)
-        if begun:
+        if done:
             refuse_other_config(asked, workdir, EXTENDABLE)
-        restore = checkpoints.restore if begun else None
-        run, lines = open_run(config, begun=begun, restore=restore, reporter=reporter)
+        restore = checkpoints.restore if done else None
+        run, lines = open_run(config, begun=done, restore=restore, reporter=reporter)
         for line in (f"{title}: {lines[0]}", *lines[1:]):
             reporter.tell(line)
         write_config(workdir, as_json(config))
-        _loop(run, workdir, begun, checkpoints, title, reporter)
+        _loop(run, workdir, done, checkpoints, title, reporter)
     finally:
         checkpoints.close()
 
 
-def _begun(checkpoints: Checkpoints, asked: dict, workdir: str) -> int:
+def _steps_done(checkpoints: Checkpoints, asked: dict, workdir: str) -> int:
     """The newest step of a folder that may go on with this configuration; 0 if nothing is there."""
     newest = checkpoints.latest()
     if newest is not None and not checkpoints.continues():
@@ -69,9 +71,9 @@ def _begun(checkpoints: Checkpoints, asked: dict, workdir: str) -> int:
     return newest or 0
 
 
-def _loop(run: Run, workdir: str, begun: int, checkpoints: Checkpoints, title: str, reporter: Reporter) -> None:
+def _loop(run: Run, workdir: str, done: int, checkpoints: Checkpoints, title: str, reporter: Reporter) -> None:
     config, training = run.config, run.training
-    log = Log(workdir, begun)
+    log = Log(workdir, done)
     try:
         step, batches = compile_and_tell(training.step, run.mesh, run.state, run.batches, reporter.tell)
         call(

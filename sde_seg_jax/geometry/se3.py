@@ -34,11 +34,6 @@ def inverse_transform(axis_angle: Float[Array, "B 3"], translation: Float[Array,
     return _undo(rotation_from_axis_angle(axis_angle), translation)
 
 
-def invert(motion: Float[Array, "... 4 4"]) -> Float[Array, "... 4 4"]:
-    """The inverse of rigid motions, in closed form."""
-    return _undo(motion[..., :3, :3], motion[..., :3, 3])
-
-
 def _undo(rotation, translation):
     back = jnp.swapaxes(rotation, -1, -2)
     return _assemble(back, -jnp.sum(back * translation[..., None, :], axis=-1))

@@ -25,12 +25,6 @@ def resize_bilinear_corners(x: Float[Array, "B H W C"], size: tuple[int, int]) -
     return _resize(x, size, lambda n, m: np.arange(m) * (n - 1) / max(m - 1, 1))
 
 
-def resize_nearest(x: Array, size: tuple[int, int]) -> Array:
-    """The input pixel under each output pixel's centre: floor((i + 0.5) * from / to). Any dtype."""
-    rows, columns = (((2 * np.arange(m) + 1) * n) // (2 * m) for n, m in zip(x.shape[1:3], size, strict=True))
-    return jnp.take(jnp.take(x, rows, axis=1), columns, axis=2)
-
-
 def upsample_nearest_2x(x: Array) -> Array:
     """Each pixel becomes 2x2 equal ones: [B,H,W,C] -> [B,2H,2W,C]."""
     batch, height, width, channels = x.shape

@@ -8,6 +8,7 @@ a tree silently.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -139,32 +140,33 @@ class Checkpoints:
                 self._checkpointer.close()
 
 
-def read_config(path: str) -> dict:
-    """The configuration stored with the newest checkpoint under `path`."""
-    folder = locate(path)
-    with _reader(folder) as (checkpointer, step):
-        try:
-            return checkpointer.metadata(step).custom_metadata["config"]
-        except Exception as error:
-            raise _damaged(folder / str(step), error) from error
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """What was read of the newest checkpoint under `path`."""
+
+    path: str
+    step: int
+    config: dict
+    parts: dict[str, Any]  # the top-level fields that were asked for, as NumPy trees; None where it has none
 
 
-def read_part(path: str, *names: str) -> dict[str, Any]:
-    """Top-level fields of the newest checkpoint as NumPy trees, e.g. `read_part(dir, 'student', 'teacher')`.
+def read(path: str, *names: str) -> Stored:
+    """The newest checkpoint under `path` with some of its fields, e.g. `read(workdir, "student", "teacher")`.
 
-    Only those are read from disk. A field that the checkpoint lacks comes back as None.
+    Only those are read from disk. Raises CheckpointError.
     """
     folder = locate(path)
     with _reader(folder) as (checkpointer, step):
         where = folder / str(step)
-        stored = _stored(checkpointer, step, where)
+        stored = _stored(checkpointer, step, where) if names else {}
+        wanted = {k: v if k in names else jax.tree.map(lambda _: ocp.PLACEHOLDER, v) for k, v in stored.items()}
         try:
-            wanted = {k: v if k in names else jax.tree.map(lambda _: ocp.PLACEHOLDER, v) for k, v in stored.items()}
+            config = checkpointer.metadata(step).custom_metadata["config"]
             abstract = jax.tree.map(_host_abstract, wanted, is_leaf=lambda x: hasattr(x, "shape"))
-            loaded = checkpointer.load(step, abstract)
+            loaded = checkpointer.load(step, abstract) if names else {}
         except Exception as error:
             raise _damaged(where, error) from error
-    return {name: loaded.get(name) for name in names}
+    return Stored(path, step, config, {name: loaded.get(name) for name in names})
 
 
 def newest_step(path: str) -> int:

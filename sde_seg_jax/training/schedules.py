@@ -7,7 +7,10 @@ resets rates).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -66,9 +69,21 @@ def find_schedule(name: str, key: str = "schedule.name") -> Callable[..., Schedu
     return choose({**SCHEDULES, **elsewhere}, name, key)
 
 
-def make_schedule(*, name: str, **options) -> Schedule:
-    """The schedule a config names, e.g. {"name": "step", "milestones": [30000], "gamma": 0.1}.
+def spelled_out(schedule: Callable[..., Schedule], options: Mapping[str, Any], train_steps: int) -> dict[str, Any]:
+    """The options of a schedule as numbers of updates, for a training of `train_steps` updates.
 
-    Raises ValueError for an unknown name, TypeError for an option the schedule doesn't have.
+    A length `steps` that is 0 or left out is that of the training; a milestone in (0,1) is a share of it, rounded
+    down. Numbers of updates stay as they are.
     """
-    return find_schedule(name, "schedule")(**options)
+    found = dict(options)
+    if "steps" in inspect.signature(schedule).parameters and not found.get("steps"):
+        found["steps"] = max(1, train_steps)
+    if "milestones" in found:
+        found["milestones"] = [_updates(milestone, train_steps) for milestone in found["milestones"]]
+    return found
+
+
+def _updates(milestone: float, train_steps: int) -> int:
+    if not 0 < milestone < 1:
+        return milestone
+    return math.floor(milestone * train_steps + 1e-6)  # 0.29 * 100 is 28.999999999999996

@@ -13,7 +13,7 @@ from PIL import Image
 from sde_seg_jax.data.street_scenes.clip import render_sample
 from sde_seg_jax.experiment.config import UsageError, load_config
 from sde_seg_jax.experiment.train import train
-from sde_seg_jax.training.checkpoints import read_config, read_part
+from sde_seg_jax.training.checkpoints import read
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,7 @@ def test_a_continued_run_equals_an_uninterrupted_one(trained, flags, finish, pre
         status, _, err = finish("train", tiny("domain_adaptation"), *places, *flags)
         assert status == 0, err
     for part in ("student", "teacher"):
-        ours, theirs = (read_part(str(folder), part)[part] for folder in (tmp_path / "run", trained[0]))
+        ours, theirs = (read(str(folder), part).parts[part] for folder in (tmp_path / "run", trained[0]))
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
 
 
@@ -147,7 +147,7 @@ def unlabeled_config(tiny, own_images, shared, tmp_path):
 def test_images_without_any_label_take_the_classes_of_the_source(unlabeled_config, trained, tmp_path):
     unlabeled_config.task.target = 0.0
     train(unlabeled_config, str(tmp_path / "run"))
-    assert len(read_config(str(tmp_path / "run"))["data"]["classes"]) == 19
+    assert len(read(str(tmp_path / "run")).config["data"]["classes"]) == 19
 
 
 def test_a_target_without_labels_names_the_remedy(unlabeled_config, trained, tmp_path):

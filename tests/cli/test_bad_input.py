@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sde_seg_jax.training.checkpoints import read_config, read_part
+from sde_seg_jax.training.checkpoints import read
 
 # Reads of a damaged file that end after the first error find orbax's event loop closed.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -241,7 +241,7 @@ def test_a_checkpoint_of_another_architecture_lists_the_first_differences(refuse
     assert f"checkpoint {semi / 'checkpoints' / '4'} is of another architecture: student/params/segmentation" in line
     assert len(re.findall(r"(missing|only) in the checkpoint|expected", line)) == 5
     assert "Use the config it was trained with" in line
-    assert read_config(str(semi))["model"]["aspp_rates"] == [1, 2]
+    assert read(str(semi)).config["model"]["aspp_rates"] == [1, 2]
 
 
 def test_transfer_from_another_architecture(refused, tiny, prepared, runs, tmp_path):
@@ -283,7 +283,7 @@ SMALL_FILES = ("sh", "-c", 'ulimit -f 400; exec "$@"', "sh")
 
 
 def test_no_space_left_while_saving_keeps_the_last_good_checkpoint(finish, semi, tiny, prepared, runs):
-    before = read_part(str(semi), "student")
+    before = read(str(semi), "student").parts
     depth = (f"--config.model.init={runs / 'depth'}", f"--config.task.depth_checkpoint={runs / 'depth'}")
     flags = ("train", tiny("semi_supervised"), prepared, f"--workdir={semi}", *depth, "--config.train.steps=40")
     no_cache_writes = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9"}  # they would be cut off, too
@@ -294,4 +294,4 @@ def test_no_space_left_while_saving_keeps_the_last_good_checkpoint(finish, semi,
     assert "Traceback" not in err
     assert f"error: saving to {semi / 'checkpoints'} failed" in line
     assert "free disk space and start again; the last good checkpoint (step 4) is untouched" in line
-    np.testing.assert_equal(read_part(str(semi), "student"), before)
+    np.testing.assert_equal(read(str(semi), "student").parts, before)

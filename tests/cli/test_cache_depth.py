@@ -20,7 +20,7 @@ from sde_seg_jax.data.stored.depth_cache import DepthCache
 from sde_seg_jax.experiment import build, cached_depth
 from sde_seg_jax.experiment import predictor as predictors
 from sde_seg_jax.experiment.config import call as call_with
-from sde_seg_jax.training.checkpoints import read_part
+from sde_seg_jax.training.checkpoints import read
 
 pytestmark = pytest.mark.slow
 
@@ -192,7 +192,7 @@ def test_a_run_with_the_cache_is_the_run_with_the_online_network(command, train,
         rf"depth cache 'depth' of split 'train': made from weights [0-9a-f]{{12}} \({re.escape(str(depth))}, step 4\)"
     )
     assert any(re.fullmatch(line, text) for text in out.splitlines()), out
-    assert not read_part(str(tmp_path / "run"), "frozen")["frozen"]
+    assert not read(str(tmp_path / "run"), "frozen").parts["frozen"]
     online = (
         f"--workdir={tmp_path / 'online'}",
         "--config.data.depth_cache=",
@@ -200,7 +200,7 @@ def test_a_run_with_the_cache_is_the_run_with_the_online_network(command, train,
     )
     status, _, err = command(*train, *online)
     assert status == 0, err
-    assert read_part(str(tmp_path / "online"), "frozen")["frozen"]["depth"]
+    assert read(str(tmp_path / "online"), "frozen").parts["frozen"]["depth"]
     for found, expected in zip(steps(tmp_path / "run"), steps(tmp_path / "online"), strict=True):
         assert abs(found["pasted"] - expected["pasted"]) < 5 / (2 * 64 * 64)  # pixels on the edge of the mask
         np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-3)

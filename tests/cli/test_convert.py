@@ -22,7 +22,7 @@ from sde_seg_jax.experiment.weights import sources
 from sde_seg_jax.models.import_weights import network_parts, to_torch
 from sde_seg_jax.models.weight_files import read_state
 from sde_seg_jax.tasks.forward import predict, to_float
-from sde_seg_jax.training.checkpoints import read_part
+from sde_seg_jax.training.checkpoints import read
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +172,7 @@ def test_some_parts_make_a_checkpoint_for_those(command, refused, tiny, folder, 
     assert not (tmp_path / "a").exists()
     out = convert(command, tiny, "depth", folder, tmp_path / "b", "--parts=depth_decoder")
     assert "encoder from" not in out
-    assert sorted(read_part(str(tmp_path / "b"), "student")["student"]["params"]) == ["depth_decoder"]
+    assert sorted(read(str(tmp_path / "b"), "student").parts["student"]["params"]) == ["depth_decoder"]
     assert "encoder/conv1/kernel: missing in the checkpoint" in refused("evaluate", f"--checkpoint={tmp_path / 'b'}")
 
 

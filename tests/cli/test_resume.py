@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from sde_seg_jax.training.checkpoints import read_part
+from sde_seg_jax.training.checkpoints import read
 
 STEPS = 30
 OPTIMIZED = {"XLA_FLAGS": ""}  # compiled as users do, not as other tests
@@ -50,7 +50,7 @@ def wait_for(process, folder, step):
 
 def assert_same_state(a, b):
     parts = ("step", "student", "teacher", "opt_state", "key", "frozen")
-    first, second = read_part(str(a), *parts), read_part(str(b), *parts)
+    first, second = read(str(a), *parts).parts, read(str(b), *parts).parts
     leaves = dict(flat(first))
     assert leaves.keys() == dict(flat(second)).keys()
     for kind in ("student/params", "student/batch_stats", "teacher/params", "opt_state", "key", "frozen/depth"):

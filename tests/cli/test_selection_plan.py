@@ -44,7 +44,7 @@ def test_a_student_learns_as_long_as_at_the_last_step_not_above(plan):
 def test_a_student_is_the_configuration_with_its_list_and_length(config, plan):
     student = student_config(config, plan, 50)
     assert "select" not in student
-    assert (student.data.label_file, student.train.steps, student.schedule.steps) == ("@00050.txt", 8, 8)
+    assert (student.data.label_file, student.train.steps, student.schedule.steps) == ("@00050.txt", 8, 0)
     assert config.data.label_file == ""
 
 

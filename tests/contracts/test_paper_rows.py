@@ -71,7 +71,7 @@ def test_published_rows_train_as_published():
         config = config_of(path, row)
         assert (config.optim.name, config.optim.learning_rate, config.optim.clip) == ("sgd", 1e-2, 10.0)
         assert config.optim.module_rates.encoder == 1e-3
-        assert (config.train.steps, config.schedule.milestones, config.data.batch_size) == (40000, (30000,), 2)
+        assert (config.train.steps, config.schedule.milestones, config.data.batch_size) == (40000, (0.75,), 2)
         assert config.data.size == (512, 1024)
         assert config.data.crop == (512, 512)
         if "per_batch" in config.task:

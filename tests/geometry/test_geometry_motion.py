@@ -35,7 +35,6 @@ def test_rotations_are_orthonormal_and_right_handed():
 def test_inverse_transform_undoes_transform():
     there, back = se3.transform(AXIS_ANGLE, TRANSLATION), se3.inverse_transform(AXIS_ANGLE, TRANSLATION)
     np.testing.assert_allclose(there @ back, np.tile(np.eye(4), (4, 1, 1)), atol=2e-6)
-    np.testing.assert_allclose(se3.invert(there), back, atol=1e-6)
 
 
 def test_gradient_is_finite_at_zero_rotation():

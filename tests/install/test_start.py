@@ -11,7 +11,8 @@ import pytest
 from sde_seg_jax.cli.__main__ import COMMANDS
 from sde_seg_jax.data.annotation import tools
 from sde_seg_jax.data.stored.choices import IMAGE_FORMATS
-from sde_seg_jax.data.stored.codec import CODECS
+from sde_seg_jax.data.stored.codings import CODECS
+from sde_seg_jax.experiment.annotation.formats import FORMATS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HEAVY = ("jax", "flax", "optax", "orbax", "tensorflow", "tensorflow_datasets", "cv2", "matplotlib", "torch", "etils")
@@ -19,7 +20,6 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 CALLS = f"""
 import sys
 from sde_seg_jax.cli import __main__ as cli
-from sde_seg_jax.experiment.annotation.formats import FORMATS
 
 def status(*words):
     sys.argv = ["sde-seg", *words]

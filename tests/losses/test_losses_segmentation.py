@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.losses.cross_entropy import cross_entropy, cross_entropy_map
-from sde_seg_jax.losses.entropy import pixel_entropy, stretch
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label, pseudo_label_loss
 from sde_seg_jax.types import IGNORE
 
@@ -62,12 +61,3 @@ def test_pixels_without_probability_are_ignored():
 def test_an_unsure_teacher_teaches_nothing():
     probability = jnp.full((2, 3, 4, 5), 0.2)
     assert pseudo_label_loss(LOGITS, probability) == 0
-
-
-def test_entropy_is_0_when_certain_and_1_when_even():
-    logits = jnp.array([[0.0, 0.0, 0.0], [90.0, 0.0, 0.0]]).reshape(1, 1, 2, 3)
-    np.testing.assert_allclose(pixel_entropy(logits)[0, 0], [1, 0], atol=1e-6)
-
-
-def test_stretching_a_constant_map_gives_zeros():
-    np.testing.assert_array_equal(stretch(jnp.full((1, 2, 2), 0.3)), np.zeros((1, 2, 2)))

@@ -9,8 +9,8 @@ def schedule_of(options: Mapping, last: int) -> schedules.Schedule:
     """Our schedule for a recorded `lr_schedule`, for updates before number `last`."""
     if options["name"] == "step_lr":
         milestones = list(range(options["step_size"], last + 1, options["step_size"]))
-        return schedules.make_schedule(name="step", milestones=milestones, gamma=options["gamma"])
+        return schedules.step(milestones=milestones, gamma=options["gamma"])
     if options["name"] == "multi_step":
-        return schedules.make_schedule(name="step", milestones=options["milestones"], gamma=options["gamma"])
+        return schedules.step(milestones=options["milestones"], gamma=options["gamma"])
     assert options["name"] == "poly_lr_2", options
-    return schedules.make_schedule(name="poly", steps=options["max_iter"], power=options["power"])
+    return schedules.poly(steps=options["max_iter"], power=options["power"])

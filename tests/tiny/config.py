@@ -87,6 +87,7 @@ def get_config(row="supervised"):
         c.train.steps = 4
     if row in ("selection", "entropy"):
         base.selection(c)
+        c.schedule.steps = 0
         c.select.criterion = "entropy" if row == "entropy" else "ds_us"
         c.select.steps = (2, 3, 5)  # of 6
         c.select.student_steps = (2, 4)

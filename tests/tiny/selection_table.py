@@ -5,7 +5,6 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import config as tiny
-from ml_collections import ConfigDict
 
 from sde_seg_jax.experiment.rows import change, parse
 
@@ -30,7 +29,6 @@ def get_config(arg="random"):
     c.train.steps = 2
     if row in SELECT:
         tiny.base.selection(c)
-        c.schedule = ConfigDict({"name": "poly", "steps": 2})
         c.select.steps = (2, 4)
         c.select.student_steps = (2,)
         c.select.pool = (2, 2)

@@ -74,13 +74,13 @@ def test_saving_a_step_twice_is_saving_it_once(tmp_path):
 def test_a_part_is_read_alone(tmp_path):
     save(tmp_path, 2)
     state = make_state(2)
-    found = ck.read_part(str(tmp_path), "student", "nothing")
+    found = ck.read(str(tmp_path), "student", "nothing").parts
     assert found.keys() == {"student", "nothing"}
     assert found["nothing"] is None
     kernel = found["student"]["params"]["encoder"]["kernel"]
     assert isinstance(kernel, np.ndarray)
     np.testing.assert_array_equal(kernel, state.student.params["encoder"]["kernel"])
-    teacher = ck.read_part(str(tmp_path / "checkpoints"), "teacher")["teacher"]
+    teacher = ck.read(str(tmp_path / "checkpoints"), "teacher").parts["teacher"]
     np.testing.assert_array_equal(
         teacher["batch_stats"]["encoder"]["mean"], state.teacher.batch_stats["encoder"]["mean"]
     )
@@ -88,7 +88,7 @@ def test_a_part_is_read_alone(tmp_path):
 
 def test_the_configuration_comes_back(tmp_path):
     save(tmp_path, 2)
-    assert ck.read_config(str(tmp_path)) == CONFIG
+    assert ck.read(str(tmp_path)).config == CONFIG
 
 
 def test_another_architecture_is_refused_with_the_first_differences(tmp_path):
@@ -127,7 +127,7 @@ def test_a_missing_checkpoint_names_the_folder(tmp_path):
 def test_a_folder_of_unfinished_checkpoints_has_none(tmp_path):
     (tmp_path / "checkpoints" / "3").mkdir(parents=True)
     with pytest.raises(ck.CheckpointError, match=r"no finished checkpoint|damaged"):
-        ck.read_part(str(tmp_path), "student")
+        ck.read(str(tmp_path), "student")
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_can_be_used(tmp_path):
@@ -137,7 +137,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_can_be_used(tmp_path):
     with pytest.raises(
         ck.CheckpointError, match=r"checkpoints/2 is damaged or incomplete .*: delete it, the one before"
     ):
-        ck.read_part(str(tmp_path), "student")
+        ck.read(str(tmp_path), "student")
 
 
 def test_an_interrupted_save_is_cleaned_up_and_never_taken_for_a_checkpoint(tmp_path):

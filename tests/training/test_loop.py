@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.tasks.depth import collapsed
-from sde_seg_jax.training.checkpoints import Checkpoints, read_part
+from sde_seg_jax.training.checkpoints import Checkpoints, read
 from sde_seg_jax.training.log import Log, read_metrics
 from sde_seg_jax.training.loop import Diverged, Interrupted, train
 from sde_seg_jax.types import TrainState, Variables
@@ -47,7 +47,7 @@ def test_it_runs_to_the_last_step_and_saves_it(tmp_path):
     assert state.step == 5
     assert state.student.params["w"] == 1 + 2 + 3 + 4 + 5
     assert saved(tmp_path) == [3, 5]
-    assert read_part(str(tmp_path), "student")["student"]["params"]["w"] == 15
+    assert read(str(tmp_path), "student").parts["student"]["params"]["w"] == 15
 
 
 def test_it_starts_at_the_step_of_its_state(tmp_path):

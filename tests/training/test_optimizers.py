@@ -4,8 +4,8 @@ import numpy as np
 import optax
 import pytest
 
+from sde_seg_jax.training import schedules
 from sde_seg_jax.training.optimizers import make_optimizer
-from sde_seg_jax.training.schedules import make_schedule
 
 PARAMS = {
     "encoder": {"conv": {"kernel": jnp.asarray([1.0, -2.0])}},
@@ -98,7 +98,7 @@ def test_frozen_gradients_stay_out_of_the_clipped_norm():
 
 def test_the_schedule_follows_the_number_of_updates_done_and_so_does_a_restored_state():
     options = {"learning_rate": 1.0, "momentum": 0.0, "weight_decay": 0.0, "clip": None}
-    options["schedule"] = make_schedule(name="step", milestones=[2], gamma=0.1)
+    options["schedule"] = schedules.step(milestones=[2], gamma=0.1)
     _, state = run(2, **options)
     resumed = make_optimizer(PARAMS, **options)
     step, _ = resumed.transform.update(GRADIENT, state, PARAMS)
@@ -106,7 +106,7 @@ def test_the_schedule_follows_the_number_of_updates_done_and_so_does_a_restored_
 
 
 def test_learning_rates_are_reported_by_module():
-    schedule = make_schedule(name="step", milestones=[5], gamma=0.1)
+    schedule = schedules.step(milestones=[5], gamma=0.1)
     rates = make_optimizer(PARAMS, learning_rate=1e-2, module_rates={"encoder": 1e-3}, schedule=schedule).learning_rates
     for step, factor in ((0, 1.0), (4, 1.0), (5, 0.1)):
         found = rates(jnp.int32(step))

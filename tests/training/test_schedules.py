@@ -3,11 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sde_seg_jax.training.schedules import make_schedule
+from sde_seg_jax.training.schedules import SCHEDULES, find_schedule, spelled_out
 
 
-def factors(updates_done, **options):
-    return np.asarray(jax.jit(make_schedule(**options))(jnp.asarray(updates_done, jnp.int32)))
+def factors(updates_done, *, name, **options):
+    return np.asarray(jax.jit(SCHEDULES[name](**options))(jnp.asarray(updates_done, jnp.int32)))
 
 
 def test_constant_is_one():
@@ -35,13 +35,34 @@ def test_the_first_update_of_every_schedule_has_the_full_rate():
 
 def test_an_unknown_schedule_lists_the_known_ones():
     with pytest.raises(ValueError, match="unknown schedule 'cosine'; known: constant, step, poly"):
-        make_schedule(name="cosine")
+        find_schedule("cosine", "schedule")
 
 
 def test_impossible_schedules_are_refused():
     with pytest.raises(ValueError, match="ascend"):
-        make_schedule(name="step", milestones=[20, 10])
+        SCHEDULES["step"](milestones=[20, 10])
     with pytest.raises(ValueError, match="steps >= 1"):
-        make_schedule(name="poly", steps=0)
+        SCHEDULES["poly"](steps=0)
     with pytest.raises(TypeError):
-        make_schedule(name="poly", steps=5, gamma=0.1)
+        SCHEDULES["poly"](steps=5, gamma=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "found"),
+    [
+        ("poly", {}, {"steps": 400}),
+        ("poly", {"steps": 0, "power": 1.0}, {"steps": 400, "power": 1.0}),
+        ("poly", {"steps": 900}, {"steps": 900}),
+        ("step", {"milestones": (0.75, 390), "gamma": 0.1}, {"milestones": [300, 390], "gamma": 0.1}),
+        ("step", {"milestones": (0.29, 160000 / 300000)}, {"milestones": [116, 213]}),
+        ("step", {"milestones": ()}, {"milestones": []}),
+        ("constant", {}, {}),
+    ],
+)
+def test_lengths_left_open_and_shares_are_those_of_the_training(name, options, found):
+    assert spelled_out(SCHEDULES[name], options, 400) == found
+
+
+def test_a_share_of_a_training_is_rounded_down_and_exact_where_decimals_are_not():
+    assert spelled_out(SCHEDULES["step"], {"milestones": (0.29, 0.75)}, 100)["milestones"] == [29, 75]
+    assert spelled_out(SCHEDULES["step"], {"milestones": (0.75,)}, 2)["milestones"] == [1]

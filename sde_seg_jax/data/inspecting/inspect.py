@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sde_seg_jax.data.fields import WHOLE_SPLIT
 from sde_seg_jax.data.inspecting.measure import STILL, Sample
 from sde_seg_jax.data.preparing.samples import summarize
 from sde_seg_jax.label_spaces import LabelSpace
 
 MANY = 0.5  # share of a split's samples from which standing still is a problem
-SAME_FOR_ALL = ("neighbors", "depth", "pose")  # fields that all samples of a split have, or none
 
 
 def spread(count: int, wanted: int | None) -> list[int]:
@@ -112,7 +112,7 @@ class Split:
         for name, times in collections.Counter(sample.name for sample in measured).items():
             if times > 1:
                 found.append(f"{times} samples are named {name!r}; rename all but one")
-        for field in SAME_FOR_ALL:
+        for field in WHOLE_SPLIT:
             lacking = [sample.name for sample in measured if field not in sample.fields]
             if 0 < len(lacking) < len(measured):
                 found.append(

@@ -10,7 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sde_seg_jax.data.spec import STORED_FIELDS, Size
+from sde_seg_jax.data.fields import STORED_FIELDS
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Intrinsics

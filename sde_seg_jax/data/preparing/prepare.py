@@ -16,6 +16,7 @@ from sde_seg_jax.data.preparing.target import open_target
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size, find
 from sde_seg_jax.data.stored import codec
+from sde_seg_jax.data.stored.codings import CODECS
 from sde_seg_jax.data.stored.finished import (
     LEFT_OUT,
     SCHEMA,
@@ -155,9 +156,9 @@ def _recipe(spec: DatasetSpec, size: Size, splits, image_format: str | None, opt
     unknown = [split for split in splits or () if split not in spec.splits]
     if unknown:
         raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.splits)}")
-    image_format = image_format or next(iter(codec.CODECS))
-    if image_format not in codec.CODECS:
-        raise ValueError(f"unknown image_format {image_format!r}; known: {list(codec.CODECS)}")
+    image_format = image_format or next(iter(CODECS))
+    if image_format not in CODECS:
+        raise ValueError(f"unknown image_format {image_format!r}; known: {list(CODECS)}")
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"size {size} is no (height, width) in pixels")
     recipe = {

@@ -18,7 +18,8 @@ import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordReader, ArrayRecordWriter
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
-from sde_seg_jax.data.spec import NEIGHBORS, DatasetSpec, Size
+from sde_seg_jax.data.fields import ALWAYS, FIELDS, Field
+from sde_seg_jax.data.spec import DatasetSpec, Size
 
 SHORTEST, LONGEST = 8, 128  # items of a shard: an interruption costs at most one; many files are a burden
 WANTED = 16  # shards of a split, between those bounds
@@ -54,21 +55,19 @@ def features(fields: Sequence[str], size: Size, image_format: str) -> tfds.featu
     """The stored schema, one for all data sets; a field that a description lacks is left out."""
     image = functools.partial(tfds.features.Image, shape=(*size, 3), encoding_format=image_format)
     png = functools.partial(tfds.features.Image, shape=(*size, 1), encoding_format="png")
-    optional = {
-        "neighbors": tfds.features.Sequence(image()),
-        "label": png(),
-        "depth": png(dtype=np.uint16),
-        "pose": tfds.features.Tensor(shape=(NEIGHBORS, 4, 4), dtype=np.float32),
-    }
-    return tfds.features.FeaturesDict(
-        {
-            "image": image(),
-            "intrinsics": tfds.features.Tensor(shape=(4,), dtype=np.float32),
-            "name": tfds.features.Text(),
-            "labeled": tfds.features.Scalar(np.bool_),
-            **{field: optional[field] for field in fields},
-        }
-    )
+
+    def feature(field: Field):
+        one = {
+            "image": image,
+            "ids": png,
+            "depth": functools.partial(png, dtype=np.uint16),
+            "numbers": functools.partial(tfds.features.Tensor, shape=field.shape, dtype=np.float32),
+            "text": tfds.features.Text,
+            "flag": functools.partial(tfds.features.Scalar, np.bool_),
+        }[field.coding]()
+        return tfds.features.Sequence(one) if field.frames else one
+
+    return tfds.features.FeaturesDict({name: feature(FIELDS[name]) for name in (*ALWAYS, *fields)})
 
 
 class Serializer:

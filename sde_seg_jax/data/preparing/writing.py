@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sde_seg_jax.data.fields import WHOLE_SPLIT
 from sde_seg_jax.data.preparing import samples, shards
 from sde_seg_jax.data.preparing.shards import Shard
 from sde_seg_jax.data.preparing.target import Local, Remote, explained
@@ -19,8 +20,6 @@ from sde_seg_jax.data.preparing.work import Plan, Work
 from sde_seg_jax.data.stored.codec import Coded
 from sde_seg_jax.data.stored.finished import LEFT_OUT
 from sde_seg_jax.reporter import Reporter
-
-WHOLE_SPLIT = ("neighbors", "depth", "pose")  # fields that all samples of a split have, or none
 
 
 def write(

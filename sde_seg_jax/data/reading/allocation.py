@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sde_seg_jax.data.spec import NEIGHBORS
+from sde_seg_jax.data.fields import FIELDS
 
 KEPT = 31 << 20  # bytes; glibc adapts to blocks up to 32 MiB
-PIXEL = {"label": 1, "neighbors": 3 * NEIGHBORS, "depth": 4, "disparity": 4}  # bytes a pixel, beside 3 of the image
 
 
 def keep_freed_memory() -> None:
@@ -26,7 +25,7 @@ def keep_freed_memory() -> None:
 def decoded_bytes(source, fields: Sequence[str]) -> int:
     """Bytes of all samples of a `stream.Source`, decoded, with the given optional fields."""
     height, width = source.size
-    return len(source) * height * width * (3 + sum(PIXEL.get(field, 0) for field in fields))
+    return len(source) * height * width * sum(FIELDS[field].pixel_bytes for field in ("image", *fields))
 
 
 def check_fits(source, fields: Sequence[str], available: int) -> str:

@@ -8,13 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sde_seg_jax.data.fields import FIELDS, MAPS, Field
 from sde_seg_jax.data.spec import Size
-from sde_seg_jax.data.window import Window, cut
+from sde_seg_jax.data.window import Window
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.types import Intrinsics
-
-MAPS = ("image", "neighbors", "label", "depth", "disparity")  # height comes first but in neighbors [S, H, W, 3]
-MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0]).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +47,10 @@ def draw(rng: np.random.Generator, size: Size, crop: Size, flip: float) -> Augme
 
 def cut_maps(example: dict[str, Any], window: Window | None) -> dict[str, Any]:
     """Returns the example with a view of the window of every map. The camera stays."""
-    result = dict(example)
-    for field in MAPS:
-        if field in example:
-            maps = np.moveaxis(example[field], 0, 2) if field == "neighbors" else example[field]
-            result[field] = np.moveaxis(cut(maps, window), 2, 0) if field == "neighbors" else cut(maps, window)
-    return result
+    if window is None:
+        return dict(example)
+    places = {field: (*(slice(None),) * FIELDS[field].several, *window) for field in MAPS if field in example}
+    return {**example, **{field: example[field][place] for field, place in places.items()}}
 
 
 def apply(example: dict[str, Any], augmentation: Augmentation) -> dict[str, Any]:
@@ -74,17 +70,17 @@ def adjust(example: dict[str, Any], augmentation: Augmentation) -> dict[str, Any
     intrinsics = camera.crop(Intrinsics(*example["intrinsics"][:, None]), augmentation.top, augmentation.left)
     if augmentation.flipped:
         intrinsics = camera.flip(intrinsics, augmentation.size[1])
-        for field in MAPS:
-            if field == "neighbors" and field in example:
-                result[field] = np.stack([_mirror(frame) for frame in example[field]])
-            elif field in example:
-                result[field] = _mirror(example[field])
-        if "pose" in example:
-            result["pose"] = MIRROR @ example["pose"] @ MIRROR
+        result |= {name: _mirrored(example[name], field) for name, field in FIELDS.items() if name in example}
     values = (intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy)
     result["intrinsics"] = np.concatenate(values).astype(np.float32)
     return result
 
 
-def _mirror(values: np.ndarray) -> np.ndarray:
+def _mirrored(values: Any, field: Field) -> Any:
+    if not field.is_map:
+        return values if field.mirror is None else field.mirror(values)
+    return np.stack([_flip(one) for one in values]) if field.frames else _flip(values)
+
+
+def _flip(values: np.ndarray) -> np.ndarray:
     return cv2.flip(values, 1)  # a copy; copying np.flip's view takes 40 times as long

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from sde_seg_jax.data.fields import OPTIONAL_FIELDS
 from sde_seg_jax.data.reading.allocation import keep_freed_memory
 from sde_seg_jax.data.reading.augment import Window, cut_maps
 from sde_seg_jax.data.reading.stream import Source, Stream, choose_fields, collate
-from sde_seg_jax.data.spec import OPTIONAL_FIELDS, Size
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Batch
 

@@ -14,27 +14,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from sde_seg_jax.data.fields import ALWAYS, FIELDS, OPTIONAL_FIELDS
 from sde_seg_jax.data.reading.allocation import keep_freed_memory
 from sde_seg_jax.data.reading.picks import Pick
 from sde_seg_jax.data.reading.stream import Source, Stream, choose_fields, to_batch
-from sde_seg_jax.data.spec import OPTIONAL_FIELDS, Size
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.types import Batch
 
 for _kind in ("GPU", "TPU"):
     tf.config.set_visible_devices([], _kind)
 
-DTYPES = {
-    "image": tf.uint8,
-    "intrinsics": tf.float32,
-    "name": tf.string,
-    "labeled": tf.bool,
-    "neighbors": tf.uint8,
-    "label": tf.uint8,
-    "depth": tf.float32,
-    "pose": tf.float32,
-    "disparity": tf.float32,
-}
-ALWAYS = tuple(key for key in DTYPES if key not in OPTIONAL_FIELDS)
+DTYPES = {name: tf.as_dtype({"str": "string"}.get(field.dtype, field.dtype)) for name, field in FIELDS.items()}
 ENDLESS = np.iinfo(np.int64).max
 
 

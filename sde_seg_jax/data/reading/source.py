@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from sde_seg_jax.data.fields import FIELDS
 from sde_seg_jax.data.spec import DatasetSpec, Size, find
 from sde_seg_jax.data.stored import codec, records
 from sde_seg_jax.data.stored.depth_cache import DepthCache
 from sde_seg_jax.data.stored.finished import find_prepared, label_space, metadata
 from sde_seg_jax.data.window import Window, cut
-
-LISTS = ("neighbors", "intrinsics", "pose")  # features of several values
 
 
 class PreparedSource:
@@ -71,4 +70,4 @@ def open_source(
 def stored(source: PreparedSource, index: int) -> dict[str, Any]:
     """What `codec.encode` made of a sample: image files and numbers. TFDS stores a value and a list of one alike."""
     features = records.parse(source.records[index])
-    return {key: value if key in LISTS else value[0] for key, value in features.items()}
+    return {key: value if FIELDS[key].several else value[0] for key, value in features.items()}

@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sde_seg_jax.data.fields import OPTIONAL_FIELDS
 from sde_seg_jax.data.reading import augment, order
 from sde_seg_jax.data.reading.picks import Pick, PlainPicks
 from sde_seg_jax.data.reading.subset import indices_of
-from sde_seg_jax.data.spec import OPTIONAL_FIELDS, Size
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.data.window import Window
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Batch, Intrinsics

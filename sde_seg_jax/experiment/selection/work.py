@@ -196,12 +196,9 @@ def student_config(config: config_dict.ConfigDict, plan: Plan, labels: int) -> c
     """What is trained on the first `labels` of the list."""
     c = config_dict.ConfigDict(config.to_dict())
     del c["select"]
-    steps = plan.training_steps(labels)
     c.name = f"{config.name}: student of {labels}"
     c.data.labels, c.data.label_file = 0, f"@{step_name(labels)}.txt"
-    c.train.steps = steps
-    if "steps" in c.schedule:
-        c.schedule.steps = steps
+    c.train.steps = plan.training_steps(labels)
     return c
 
 

@@ -66,17 +66,17 @@ def convert_out(checkpoint: str, output: str, weights: str = "student") -> list[
     path = pathlib.Path(output).expanduser()
     if path.suffix not in ("", SUFFIX):
         raise UsageError(f"--output={output}: expected a file ending in {SUFFIX}, or a folder")
-    stored = checkpoints.read_part(checkpoint, weights)[weights]
+    found = checkpoints.read(checkpoint, weights)
+    stored = found.parts[weights]
     if not stored:
         raise checkpoints.CheckpointError(f"checkpoint {checkpoint} has no {weights}; use --weights=student")
-    config = config_dict.ConfigDict(checkpoints.read_config(checkpoint))
+    config = config_dict.ConfigDict(found.config)
     parts = network_parts(abstract_variables(build_network(config), config.data.crop))
     params = {module: tree for module, tree in stored["params"].items() if module != "intrinsics"}
     state = to_torch(Variables(params, stored.get("batch_stats") or {}), parts)
-    step = checkpoints.newest_step(checkpoint)
     files = {path: state} if path.suffix else {path / f"{k}{SUFFIX}": v for k, v in _by_file(state, output).items()}
     for file, content in files.items():
-        write_state(file, content, step)
+        write_state(file, content, found.step)
     return [str(file) for file in files]
 
 

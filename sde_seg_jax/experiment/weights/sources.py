@@ -100,7 +100,7 @@ def open_source(value: str, flag: str) -> Source:
     path = pathlib.Path(value).expanduser()
     if _is_file(path) or (holds_weights(path) and not _is_workdir(path)):
         return _open_weights(path)
-    stored = checkpoints.read_part(value, "student")["student"]
+    stored = checkpoints.read(value, "student").parts["student"]
     if not stored:
         raise checkpoints.CheckpointError(f"checkpoint {path} holds no network; choose a workdir of cli.train")
     return Workdir(path, Variables(stored["params"], stored.get("batch_stats") or {}))
