@@ -49,29 +49,6 @@ def read_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
         return dict(data)
 
 
-def encoder_from_torch(state: State, like: Variables, prefix: str = "encoder.") -> Variables:
-    """Weights of a residual network (encoder.pth: prefix "encoder."); `like` is an encoder's tree."""
-    return convert(state, like, [Part((), prefix, encoder_module)])
-
-
-def decoder_from_torch(state: State, like: Variables, prefix: str = "decoder.") -> Variables:
-    """Weights of a depth decoder (depth.pth: prefix "decoder."), with or without disparity heads in `like`.
-
-    Without them (segmentation) the heads that the published system keeps there unused are dropped.
-    """
-    return convert(state, like, [decoder_part((), prefix, like)])
-
-
-def pose_decoder_from_torch(state: State, like: Variables, prefix: str = "net.") -> Variables:
-    """Weights of a pose decoder (pose.pth: prefix "net.")."""
-    return convert(state, like, [Part((), prefix, pose_module)])
-
-
-def segmentation_from_torch(state: State, like: Variables, prefix: str = "") -> Variables:
-    """Weights of a segmentation decoder with its head (best_model: prefix "models.segmentation.")."""
-    return convert(state, like, segmentation_parts((), prefix, like))
-
-
 def network_from_torch(state: State, like: Variables, prefix: str = "models.", ignore: str | None = None) -> Variables:
     """Weights of a whole joint model (`model_state` of best_model.pkl), for the parts that `like` has.
 
@@ -133,11 +110,6 @@ def multitask_parts(path: tuple[str, ...], prefix: str, like: Variables) -> list
         Part((*path, "distillation", "depth"), f"{prefix}sa_depth.", gate_module),
         Part((*path, "distillation", "segmentation"), f"{prefix}sa_seg.", gate_module),
     ]
-
-
-def multitask_from_torch(state: State, like: Variables, prefix: str = "") -> Variables:
-    """Weights of the multi-task decoders; `like` has depth_decoder, segmentation and distillation."""
-    return convert(state, like, multitask_parts((), prefix, like))
 
 
 def network_parts(like: Variables, prefix: str = "models.") -> list[Part]:

@@ -15,11 +15,11 @@ def shapes(module, *inputs, method=None) -> Variables:
     return Variables(made["params"], made.get("batch_stats", {}))
 
 
-def filled(like: Variables, parts, convert, seed: int, dtype) -> dict:
+def filled(like: Variables, parts, seed: int, dtype) -> dict:
     """Variables for `apply`: every torch name of `parts` filled, then converted as a checkpoint would be."""
     zeros = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), like)
     names = {name: value.shape for name, value in import_weights.to_torch(zeros, parts).items()}
-    made = convert({name: fill(name, shape, seed) for name, shape in names.items()}, like)
+    made = import_weights.convert({name: fill(name, shape, seed) for name, shape in names.items()}, like, parts)
     made = jax.tree.map(lambda leaf: leaf.astype(dtype), made)
     return {"params": made.params, "batch_stats": made.batch_stats}
 

@@ -9,7 +9,7 @@ import pytest
 from filled import assert_summary, filled, shapes
 from golden import both_precisions, nchw, nhwc, recordings, wave
 
-from sde_seg_jax.models.import_weights import encoder_from_torch, encoder_part, to_torch
+from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.resnet import make_encoder
 from sde_seg_jax.types import Variables
 
@@ -32,7 +32,7 @@ def prepared(rec, dtype):
     )
     image = nhwc(rec.input("x", dtype))
     like = shapes(encoder, image)
-    variables = filled(like, [encoder_part()], encoder_from_torch, rec.params["fill_seed"], dtype)
+    variables = filled(like, [encoder_part()], rec.params["fill_seed"], dtype)
     return encoder, variables, image
 
 

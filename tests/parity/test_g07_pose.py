@@ -10,9 +10,7 @@ from golden import both_precisions, nchw, nhwc, recordings
 
 from sde_seg_jax.geometry.se3 import inverse_transform, transform
 from sde_seg_jax.models.import_weights import (
-    network_from_torch,
     network_parts,
-    pose_decoder_from_torch,
     pose_decoder_part,
 )
 from sde_seg_jax.models.network import make_network
@@ -26,7 +24,7 @@ def test_pose_decoder(rec, dtype):
     features = nhwc(rec.input("f4", dtype))
     like = shapes(decoder, features)
     parts, seed = [pose_decoder_part()], rec.params["fill_seed"]
-    variables = filled(like, parts, pose_decoder_from_torch, seed, dtype)
+    variables = filled(like, parts, seed, dtype)
     axis_angle, translation = jax.jit(decoder.apply)(variables, features)
     rec.assert_matches("axisangle", axis_angle[:, :, None])
     rec.assert_matches("translation", translation[:, :, None])
@@ -55,7 +53,7 @@ def test_network_on_three_frames(rec, dtype):
     full = "color_full_aug" if "in.color_full_aug_0" in rec else "color_aug"
     frames = [nhwc(rec.input(f"{full}_{f}", dtype)) for f in ("m1", "0", "1")]
     like = shapes(network, image, method="initialize")
-    variables = filled(like, network_parts(like), network_from_torch, rec.params["fill_seed"], dtype)
+    variables = filled(like, network_parts(like), rec.params["fill_seed"], dtype)
 
     @jax.jit  # one program: the pose encoder is compiled once
     def run(variables, image, m1, target, p1):

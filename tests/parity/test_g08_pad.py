@@ -9,7 +9,7 @@ from flax import linen as nn
 from golden import both_precisions, nchw, recordings
 
 from sde_seg_jax.models.depth_decoder import DepthDecoder
-from sde_seg_jax.models.import_weights import multitask_from_torch, multitask_parts
+from sde_seg_jax.models.import_weights import multitask_parts
 from sde_seg_jax.models.pad import Distillation, SegmentationBranch, decode_together
 
 FINEST_LAYER = 9  # the published number of decoder level 0
@@ -41,7 +41,7 @@ def made(params: dict) -> Decoders:
 def test_disparities_and_logits(rec, dtype):
     decoders, maps = made(rec.params), recorded_maps(rec, dtype)
     like = shapes(decoders, maps)
-    variables = filled(like, multitask_parts((), "", like), multitask_from_torch, rec.params["fill_seed"], dtype)
+    variables = filled(like, multitask_parts((), "", like), rec.params["fill_seed"], dtype)
     disparity, logits, intermediate = jax.jit(decoders.apply)(variables, maps)
     for scale, found in enumerate(disparity):
         rec.assert_matches(f"disp_{scale}", nchw(found))

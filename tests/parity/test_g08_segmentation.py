@@ -6,7 +6,7 @@ from filled import assert_summary, decoder_options, filled, recorded_maps, shape
 from golden import both_precisions, nchw, recordings
 
 from sde_seg_jax.models.depth_decoder import DepthDecoder
-from sde_seg_jax.models.import_weights import segmentation_from_torch, segmentation_parts
+from sde_seg_jax.models.import_weights import segmentation_parts
 from sde_seg_jax.models.segmentation import SegmentationDecoder, SegmentationHead
 
 
@@ -31,6 +31,6 @@ def test_logits(rec, dtype):
     maps = recorded_maps(rec, dtype)
     like = shapes(decoder, maps)
     parts = segmentation_parts((), "", like)
-    variables = filled(like, parts, segmentation_from_torch, rec.params["fill_seed"], dtype)
+    variables = filled(like, parts, rec.params["fill_seed"], dtype)
     logits = jax.jit(decoder.apply)(variables, maps)
     assert_summary(rec, "semantics", nchw(logits), dtype)
