@@ -56,7 +56,7 @@ OWNERS = {
     "torch": {"models.weight_files"},
     "safetensors": {"models.weight_files"},
     "huggingface_hub": {"experiment.weights"},
-    "ml_collections": {"experiment", "cli"},
+    "ml_collections": {"experiment", "cli", "api"},
     "absl": {"cli"},
 }
 
