@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sde_seg_jax.display import pictures
     from sde_seg_jax.display.curves import curves
-    from sde_seg_jax.experiment.model import Model
-    from sde_seg_jax.experiment.prediction import Prediction
+    from sde_seg_jax.experiment.prediction.model import Model
+    from sde_seg_jax.experiment.prediction.prediction import Prediction
     from sde_seg_jax.experiment.run import Run
     from sde_seg_jax.geometry import camera
     from sde_seg_jax.geometry.warp import warp
@@ -72,7 +72,7 @@ def configure(name: str, /, **changes: Any) -> ConfigDict:
     Raises:
       ValueError: an unknown file, row or key, naming the nearest, or a value of another type.
     """
-    from sde_seg_jax.experiment.configure import configure as run
+    from sde_seg_jax.experiment.configuration.configure import configure as run
 
     return run(name, changes)
 
@@ -125,7 +125,7 @@ def load(path: Path, weights: str = "student") -> Model:
     Raises:
       ValueError: there is no checkpoint, it is damaged, or it has no such weights.
     """
-    from sde_seg_jax.experiment.model import load as run
+    from sde_seg_jax.experiment.prediction.model import load as run
 
     return run(path, weights)
 
@@ -146,7 +146,7 @@ def evaluate(path: Path, *, workdir: Path = "", reporter: Reporter = CONSOLE, **
       reporter: is told what goes on.
       **changes: {"section.key": value} of the stored configuration: {"data.prepared_dir": "elsewhere"}.
     """
-    from sde_seg_jax.experiment.configure import replace
+    from sde_seg_jax.experiment.configuration.configure import replace
     from sde_seg_jax.experiment.evaluate import evaluate as run
 
     return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter)
@@ -223,8 +223,8 @@ def label_space(config: ConfigDict) -> LabelSpace:
 
 
 HOMES = {  # name -> the module that is imported when it is first used
-    "Model": "experiment.model",
-    "Prediction": "experiment.prediction",
+    "Model": "experiment.prediction.model",
+    "Prediction": "experiment.prediction.prediction",
     "Run": "experiment.run",
     "Intrinsics": "types",
     "Outputs": "types",

@@ -19,7 +19,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.cli import spelling
 from sde_seg_jax.experiment.config import ConfigFile, UsageError
-from sde_seg_jax.experiment.config_files import split
+from sde_seg_jax.experiment.configuration.files import split
 from sde_seg_jax.training.interrupted import Interrupted
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130

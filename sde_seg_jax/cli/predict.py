@@ -30,8 +30,8 @@ def main(arguments: Arguments) -> None:
     """Predicts for the command line's input."""
     if not arguments.checkpoint or not arguments.input:
         raise UsageError("cli.predict needs --checkpoint=DIR and --input=PATH")
-    from sde_seg_jax.experiment.model import load
-    from sde_seg_jax.experiment.prediction_files import write_predictions
+    from sde_seg_jax.experiment.prediction.files import write_predictions
+    from sde_seg_jax.experiment.prediction.model import load
 
     source, folder = pathlib.Path(arguments.input).expanduser(), pathlib.Path(arguments.output).expanduser()
     model = load(arguments.checkpoint, arguments.weights)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import load_config
-from sde_seg_jax.experiment.config_files import split
+from sde_seg_jax.experiment.configuration.files import split
 
 SHOWN, CLOSE = 3, 0.8  # keys that are shown, and how alike they are
 USUAL = "base"  # the configuration whose keys are looked at if none is named

@@ -16,7 +16,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from sde_seg_jax.experiment.config_files import load_module
+from sde_seg_jax.experiment.configuration.files import load_module
 from sde_seg_jax.experiment.errors import UsageError
 
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values

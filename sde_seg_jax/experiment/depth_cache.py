@@ -15,9 +15,9 @@ from sde_seg_jax.data.preparing.depth_cache_writer import SHARD_SIZE, CacheWrite
 from sde_seg_jax.data.reading.some import Some
 from sde_seg_jax.data.stored.depth_cache import Place, encode
 from sde_seg_jax.experiment import build
-from sde_seg_jax.experiment import predictor as predictors
 from sde_seg_jax.experiment.cached_depth import depth_fingerprint
 from sde_seg_jax.experiment.config import UsageError, as_json
+from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import sharding

@@ -15,8 +15,8 @@ from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
 from sde_seg_jax.experiment import build, learnt_camera, monitor
-from sde_seg_jax.experiment import predictor as predictors
-from sde_seg_jax.experiment.config import call
+from sde_seg_jax.experiment.config import ABSENT, call
+from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.train import PICTURES
 from sde_seg_jax.reporter import SILENT, Reporter
@@ -25,7 +25,7 @@ from sde_seg_jax.training.log import write_text
 
 RESULT = "metrics.json"
 SHOWN = 6
-EVAL_DEFAULTS = {"classes": 0, "depth_crop": "none"}  # keys that a checkpoint from before them lacks
+LATER = ("classes", "depth_crop")  # keys of the section eval that old checkpoints lack
 
 
 def evaluate(
@@ -39,7 +39,7 @@ def evaluate(
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
     stored = read(checkpoint, "student", "teacher")
     config = config_dict.ConfigDict(stored.config)
-    config.eval = config_dict.ConfigDict({**EVAL_DEFAULTS, **config.eval})
+    config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.eval})
     config = override(config)
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)

@@ -13,9 +13,9 @@ from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid, rgb
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.evaluation.evaluate import depth_scores, segmentation_scores
-from sde_seg_jax.experiment import predictor as predictors
 from sde_seg_jax.experiment.config import value_of
 from sde_seg_jax.experiment.matched_pairs import Pairs, pairs_picture
+from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.lookup import choose

@@ -23,9 +23,9 @@ from sde_seg_jax.experiment.begun import CONFIG
 from sde_seg_jax.experiment.build import Training, build_training
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import as_json
+from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.matched_pairs import Pairs
 from sde_seg_jax.experiment.prepare import prepare_domains
-from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.source_data import check_target_labels, class_lines, open_streams
 from sde_seg_jax.experiment.spaces import note_classes

@@ -11,7 +11,7 @@ import numpy as np
 
 from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.data.reading.some import Some
-from sde_seg_jax.experiment.predictor import padded
+from sde_seg_jax.experiment.prediction.predictor import padded
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import sharding
 from sde_seg_jax.types import Batch

@@ -14,8 +14,8 @@ from sde_seg_jax.experiment.build import loop_section
 from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call
+from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.prepare import prepare_domains
-from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.run import Run, open_run, write_config
 from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.spaces import note_classes

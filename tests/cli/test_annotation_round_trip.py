@@ -20,7 +20,7 @@ from sde_seg_jax.experiment.annotation.classes import class_list
 from sde_seg_jax.experiment.annotation.folder import Task
 from sde_seg_jax.experiment.annotation.tasks import Choice
 from sde_seg_jax.experiment.config import load_config
-from sde_seg_jax.experiment.prediction import Prediction
+from sde_seg_jax.experiment.prediction.prediction import Prediction
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.types import IGNORE
 

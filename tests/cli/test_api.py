@@ -13,7 +13,7 @@ import pytest
 
 import sde_seg_jax as sds
 from sde_seg_jax import api
-from sde_seg_jax.experiment.frames import read_image
+from sde_seg_jax.experiment.prediction.frames import read_image
 
 ORDER = ("configure", "prepare", "train", "load", "Model.predict", "Model.features", "evaluate", "report", "start")
 SCRIPT = """

@@ -18,8 +18,8 @@ from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.stored.depth_cache import DepthCache
 from sde_seg_jax.experiment import build, cached_depth
-from sde_seg_jax.experiment import predictor as predictors
 from sde_seg_jax.experiment.config import call as call_with
+from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.training.checkpoints import read
 
 pytestmark = pytest.mark.slow

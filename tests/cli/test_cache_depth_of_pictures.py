@@ -11,7 +11,7 @@ import trees
 
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.experiment import build
-from sde_seg_jax.experiment import predictor as predictors
+from sde_seg_jax.experiment.prediction import predictor as predictors
 
 pytestmark = pytest.mark.whole
 ROWS = pathlib.Path(__file__).resolve().parents[2] / "configs/paper/ssda.py"

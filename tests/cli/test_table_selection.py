@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from sde_seg_jax.experiment import stages
 from sde_seg_jax.experiment.begun import refuse_other_config
 from sde_seg_jax.experiment.config import UsageError, as_json, load_config
-from sde_seg_jax.experiment.references import resolve
+from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.selection.files import Chosen, write_chosen
 from sde_seg_jax.experiment.selection.report import PAGE
 from sde_seg_jax.experiment.table import runs as table_runs

@@ -15,9 +15,9 @@ from sde_seg_jax.experiment.build import build_training
 from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import as_json, load_config, load_module
+from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.matching import open_matching
 from sde_seg_jax.experiment.prepare import prepare_data
-from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.source_data import domains, open_streams
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import Checkpoints

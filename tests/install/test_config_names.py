@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, as_json, load_config
-from sde_seg_jax.experiment.config_files import find, load_module, names, shipped, split
+from sde_seg_jax.experiment.configuration.files import find, load_module, names, shipped, split
 from sde_seg_jax.experiment.table.file import read_table, stages_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

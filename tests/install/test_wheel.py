@@ -13,7 +13,7 @@ import zipfile
 import pytest
 
 from sde_seg_jax import __version__
-from sde_seg_jax.experiment.config_files import names
+from sde_seg_jax.experiment.configuration.files import names
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from sde_seg_jax.data.inspecting.originals import Original
 from sde_seg_jax.experiment.annotation import text
 from sde_seg_jax.experiment.annotation.classes import ClassList
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.model import Model
+from sde_seg_jax.experiment.prediction.model import Model
 from sde_seg_jax.reporter import SILENT, Reporter
 
 MANIFEST, CLASSES, README = "manifest.json", "classes.json", "README.txt"

@@ -16,7 +16,7 @@ from sde_seg_jax.experiment.annotation.classes import class_list
 from sde_seg_jax.experiment.annotation.folder import Task, is_finished, write
 from sde_seg_jax.experiment.annotation.formats import FORMATS
 from sde_seg_jax.experiment.config import UsageError, plain
-from sde_seg_jax.experiment.model import load
+from sde_seg_jax.experiment.prediction.model import load
 from sde_seg_jax.reporter import SILENT, Reporter
 
 

@@ -14,7 +14,7 @@ from sde_seg_jax.data import spec
 from sde_seg_jax.data.inspecting.inspect_prepared import Prepared, inspect_prepared, names_in
 from sde_seg_jax.data.inspecting.inspect_raw import SIZE, inspect_raw
 from sde_seg_jax.data.stored.remote import is_remote
-from sde_seg_jax.experiment.config import ConfigFile, UsageError, plain
+from sde_seg_jax.experiment.config import ConfigFile, UsageError, plain, value_of
 
 USUAL_SPLITS = {"train_split": "train", "video_split": "train", "val_split": "val"}  # those of BASE
 BASE = "base"  # the configuration of the next command where none was given
@@ -57,7 +57,7 @@ def find_target(
         if name and name != data.dataset:
             raise UsageError(f"--dataset={name}, but the configuration names {data.dataset!r}; leave one of them out")
         name, size, options = data.dataset, tuple(data.size), plain(config.dataset)
-        named = (data.train_split, data.video_split, data.get("unlabeled_split", ""), data.val_split)
+        named = (data.train_split, data.video_split, value_of(config, "data.unlabeled_split"), data.val_split)
         chosen = chosen or tuple(dict.fromkeys(split for split in named if split))
         if not (raw_dir or prepared_dir):
             raw_dir = data.raw_dir

@@ -14,8 +14,8 @@ from sde_seg_jax.display.selection_choice import STARTED
 from sde_seg_jax.experiment.begun import CONFIG, refuse_other_config
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call, value_of
+from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.prepare import prepare_data
-from sde_seg_jax.experiment.references import resolve
 from sde_seg_jax.experiment.selection import report
 from sde_seg_jax.experiment.selection.files import LIST, TABLE, Chosen, read_chosen, write_chosen
 from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan

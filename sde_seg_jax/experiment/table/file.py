@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, as_json, load_config, override
-from sde_seg_jax.experiment.config_files import find, load_module, split
+from sde_seg_jax.experiment.configuration.files import find, load_module, split
 
 # Overrides of these sections reach the stages, too: data, network and rhythm are one; what is learnt, and how, is not.
 SHARED = ("data", "dataset", "model", "sources", "train", "eval")

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from sde_seg_jax.display import pictures
-from sde_seg_jax.experiment.frames import VIDEOS, read_frames
-from sde_seg_jax.experiment.model import Model
-from sde_seg_jax.experiment.prediction import Prediction
+from sde_seg_jax.experiment.prediction.frames import VIDEOS, read_frames
+from sde_seg_jax.experiment.prediction.model import Model
+from sde_seg_jax.experiment.prediction.prediction import Prediction
 from sde_seg_jax.reporter import SILENT, Reporter
 
 DEPTH_UNIT = 256.0  # 16-bit value of depth 1, as KITTI stores it

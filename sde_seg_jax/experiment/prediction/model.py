@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float
 
 from sde_seg_jax.experiment.build import Trained, load_trained
-from sde_seg_jax.experiment.frames import read_image
-from sde_seg_jax.experiment.prediction import Prediction
-from sde_seg_jax.experiment.predictor import everything, features_at, in_batches
+from sde_seg_jax.experiment.prediction.frames import read_image
+from sde_seg_jax.experiment.prediction.prediction import Prediction
+from sde_seg_jax.experiment.prediction.predictor import everything, features_at, in_batches
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
 from sde_seg_jax.label_spaces import LabelSpace

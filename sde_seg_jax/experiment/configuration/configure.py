@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, override
-from sde_seg_jax.experiment.config_files import split
+from sde_seg_jax.experiment.configuration.files import split
 
 
 def configure(name: str, changes: Mapping[str, Any]) -> config_dict.ConfigDict:
