@@ -6,7 +6,6 @@ Functions and small records, no trainer: configurations are `ml_collections` dic
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sde_seg_jax.reporter import CONSOLE, SILENT, Collected, Reporter
@@ -56,6 +55,15 @@ __all__ = [
 Path = str | os.PathLike
 
 
+def _configuration(config: Any) -> ConfigDict:
+    """Raises TypeError for anything but what `configure` returns."""
+    from ml_collections import ConfigDict
+
+    if isinstance(config, ConfigDict):
+        return config
+    raise TypeError(f"expected a configuration, got {config!r}; sds.configure(name, ...) makes one")
+
+
 def configure(name: str, /, **changes: Any) -> ConfigDict:
     """A configuration by name, with values replaced.
 
@@ -65,7 +73,7 @@ def configure(name: str, /, **changes: Any) -> ConfigDict:
 
     Args:
       name: a configuration that comes with the library ("quickstart:depth", "folder:quick_depth"), or a file of yours;
-        the row stands after the colon.
+        the row stands after the colon (without one: the file's first).
       **changes: {"section.key": value}, or a whole section: {"losses": {"cross_entropy": 1.0}}. configs/base.py lists
         all keys with units.
 
@@ -88,7 +96,7 @@ def prepare(config: ConfigDict, *, reporter: Reporter = CONSOLE) -> list[str]:
     """
     from sde_seg_jax.experiment.prepare import prepare_domains
 
-    return prepare_domains(config, reporter=reporter)
+    return prepare_domains(_configuration(config), reporter=reporter)
 
 
 def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) -> Model:
@@ -107,7 +115,7 @@ def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) ->
     """
     from sde_seg_jax.experiment.train import train as run
 
-    run(config.copy_and_resolve_references(), os.fspath(workdir), reporter=reporter)
+    run(_configuration(config).copy_and_resolve_references(), os.fspath(workdir), reporter=reporter)
     return load(workdir)
 
 
@@ -186,10 +194,10 @@ def start(config: ConfigDict, *, runs: Path | None = None, reporter: Reporter = 
     """
     from sde_seg_jax.experiment.run import start as run
 
-    return run(config, None if runs is None else os.fspath(runs), reporter)
+    return run(_configuration(config), None if runs is None else os.fspath(runs), reporter)
 
 
-def examples(config: ConfigDict | Mapping[str, Any], count: int = 4, fields: tuple[str, ...] = ("label",)) -> Batch:
+def examples(config: ConfigDict, count: int = 4, fields: tuple[str, ...] = ("label",)) -> Batch:
     """Validation samples, spread evenly over the set, for pictures.
 
     >>> batch = sds.examples(config, count=2)
@@ -198,12 +206,17 @@ def examples(config: ConfigDict | Mapping[str, Any], count: int = 4, fields: tup
 
     Args:
       config: says which prepared data.
-      count: of samples.
+      count: of samples; of a smaller set all.
       fields: besides image and intrinsics: label, depth (metres), neighbors, pose.
     """
+    from sde_seg_jax.data.fields import OPTIONAL_FIELDS
     from sde_seg_jax.experiment.source_data import open_streams
+    from sde_seg_jax.lookup import suggest
 
-    return open_streams(config).examples(fields, count)
+    unknown = [field for field in fields if field not in OPTIONAL_FIELDS]
+    if unknown:
+        raise ValueError(f"unknown field; {suggest(unknown[0], OPTIONAL_FIELDS)}")
+    return open_streams(_configuration(config)).examples(fields, count)
 
 
 def label_space(config: ConfigDict) -> LabelSpace:
@@ -216,7 +229,7 @@ def label_space(config: ConfigDict) -> LabelSpace:
     """
     from sde_seg_jax.experiment.spaces import space_of
 
-    found = space_of(config)
+    found = space_of(_configuration(config))
     if found is None:
         raise ValueError(f"nothing tells the classes of '{config.data.dataset}' yet: prepare its data first")
     return found

@@ -32,7 +32,7 @@ ALLOWED = {
     "data": {"geometry.camera", "label_spaces"},
     "tasks": {"models", "losses", "mixing", "geometry", "imaging", "training"},
     "experiment": set(FLOOR),
-    "api": {"experiment", "display", "geometry", "losses", "label_spaces"},
+    "api": {"experiment", "display", "geometry", "losses", "label_spaces", "data.fields"},
     "cli": {*FLOOR, "experiment", "api"},
 }
 # room of `data` -> the rooms it may import (`spec`, `fields` and `window` always)

@@ -43,6 +43,13 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_keys("", SECTIONS, config)
     check_keys("eval", EVAL, config.eval)
     choose(CROPS, value_of(config, "eval.depth_crop"), "eval.depth_crop")
+    steps = config.train.steps
+    if type(steps) is not int or steps < 0:
+        raise UsageError(f"config.train.steps={steps}: expected a whole number, 0 or more")
+    if not config.losses:
+        raise UsageError(
+            "config.losses is empty: name at least one term and its weight, as in losses.cross_entropy=1.0"
+        )
     data = open_streams(config)
     subsets(data.space, value_of(config, "eval.classes"))
     network = build_network(config)

@@ -19,10 +19,10 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment import cached_depth, matching, monitor
-from sde_seg_jax.experiment.begun import CONFIG
+from sde_seg_jax.experiment.begun import CONFIG, EXTENDABLE, refuse_other_config
 from sde_seg_jax.experiment.build import Training, build_training
 from sde_seg_jax.experiment.check import check
-from sde_seg_jax.experiment.config import as_json
+from sde_seg_jax.experiment.config import UsageError, as_json
 from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.matched_pairs import Pairs
 from sde_seg_jax.experiment.prepare import prepare_domains
@@ -42,7 +42,7 @@ from sde_seg_jax.types import Streams, TrainState
 Step = Callable[[TrainState, Streams], tuple[TrainState, dict[str, jax.Array]]]
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Run:
     """What training a configuration needs; `start` makes one.
 
@@ -66,6 +66,9 @@ class Run:
     batches: Iterator[Streams]
     pairs: Pairs | None = None
 
+    def __repr__(self) -> str:
+        return f"Run(task {self.config.task.name!r} on {self.config.data.dataset!r}, {self.mesh.size} device(s))"
+
     @property
     def network(self) -> Network:
         """The flax module."""
@@ -77,7 +80,10 @@ class Run:
         return self.training.loss
 
     def compile(self, loss: Loss) -> Step:
-        """A step like `step` that follows another loss."""
+        """A step like `step` that follows another loss: a pure (params, state, streams, rng) -> (value, aux).
+
+        `aux` is what `loss` returns beside its value, `training.step.Aux`: aux.replace(logs={**aux.logs, "mine": x}).
+        """
         return sharding.compile_step(self.training.step_of(loss), self.mesh)
 
     def evaluate(self) -> dict[str, float]:
@@ -93,25 +99,33 @@ class Run:
 
         "mixing": within the target, "cross_mixing": source images on target images.
         """
-        if self.training.mixer is None:
+        if self._mixer is None:
             return {}
         key = jax.random.fold_in(self.state.key, self.state.step)
         return jax.device_get(self._mixer(self.state, batch, key))
 
     def save(self, workdir: str | pathlib.Path) -> None:
-        """Writes a checkpoint that `load` and the commands read. Raises UsageError if the folder has another run's."""
-        folder = pathlib.Path(workdir).expanduser()
-        write_config(folder, as_json(self.config))
+        """Writes a checkpoint that `load` and the commands read.
+
+        Raises UsageError if the folder has another run's, or this step or a later one already.
+        """
+        folder, config = pathlib.Path(workdir).expanduser(), as_json(self.config)
+        step = int(jax.device_get(self.state.step))
+        refuse_other_config(config, folder, EXTENDABLE)
         checkpoints = Checkpoints(str(folder))
         try:
-            checkpoints.save(int(jax.device_get(self.state.step)), self.state, as_json(self.config))
+            newest = checkpoints.latest()
+            if newest is not None and newest >= step:
+                raise UsageError(f"{folder} holds step {newest} already, this is step {step}: save into another folder")
+            write_config(folder, config)
+            checkpoints.save(step, self.state, config)
             checkpoints.wait()
         finally:
             checkpoints.close()
 
     def __post_init__(self) -> None:
         self._draw = monitor.make_pictures(self.config, self.data, self.network, self.training.mixer, self.pairs)
-        self._mixer = jax.jit(self.training.mixer) if self.training.mixer is not None else None
+        self._mixer: Callable | None = None if self.training.mixer is None else jax.jit(self.training.mixer)
 
 
 def start(config: config_dict.ConfigDict, runs: str | pathlib.Path | None = None, reporter: Reporter = SILENT) -> Run:

@@ -62,7 +62,7 @@ def test_every_public_name_is_there_and_explained(name):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(AttributeError, match=r"no attribute 'trian'; its names: .*train"):
+    with pytest.raises(AttributeError, match=r"no attribute 'trian'; did you mean 'train'\? known: .*start"):
         _ = sds.trian
 
 
@@ -116,6 +116,9 @@ def test_a_list_is_predicted_as_its_images_are(model, image, tmp_path):
         np.testing.assert_allclose(out.probabilities, model.predict(one).probabilities, atol=1e-4)
     np.testing.assert_array_equal(together[-1].image, read_image(tmp_path / "a.png"))
     assert model.predict([]) == []
+    for many in (np.stack([image, image]), jax.numpy.stack([image, image])):
+        np.testing.assert_array_equal(model.predict(many)[1].classes, together[0].classes)
+    np.testing.assert_array_equal(model.predict(jax.numpy.asarray(image)).classes, model.predict(image).classes)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,10 @@ def test_a_list_is_predicted_as_its_images_are(model, image, tmp_path):
     [
         (np.zeros((4, 4, 3)), r"expected an image uint8 .* got float64 \[4, 4, 3\]"),
         (np.zeros((4, 4, 4), np.uint8), r"got uint8 \[4, 4, 4\]"),
-        ("nowhere.png", "nowhere.png is not a readable image"),
+        (np.zeros((4, 4), np.uint8), r"got uint8 \[4, 4\]"),
+        (np.zeros((0, 4, 3), np.uint8), r"got uint8 \[0, 4, 3\]"),
+        (None, r"got object \[\]"),
+        ("nowhere.png", "nowhere.png: no such image file"),
     ],
 )
 def test_what_is_no_image_is_refused(model, wrong, message):
@@ -152,6 +158,10 @@ def test_changes_are_checked(tiny):
     name = tiny("supervised").removeprefix("--config=")
     assert sds.configure(name, losses={"cross_entropy": 0.5}).losses.to_dict() == {"cross_entropy": 0.5}
     assert sds.configure(name, **{"data.size": [32, 64]}).data.size == (32, 64)
+    place = pathlib.Path("a/b")
+    assert sds.configure(name, **{"data.prepared_dir": place}).data.prepared_dir == str(place)
+    found = sds.configure(name, **{"optim.learning_rate": np.float64(0.5), "train.steps": np.int64(7)})
+    assert (found.optim.learning_rate, found.train.steps) == (0.5, 7)
     for changes, message in (
         ({"train.step": 3}, "unknown key 'config.train.step': did you mean 'steps'"),
         ({"train.steps": "many"}, "config.train.steps=many: expected something like"),
@@ -183,6 +193,13 @@ def test_a_loop_of_ones_own_trains_as_the_command_does(tiny, prepared, tmp_path)
     run.save(tmp_path / "mine")
     mine = sds.load(tmp_path / "mine")
     assert mine.step == trained.step == 2
+    with pytest.raises(ValueError, match=r"holds step 2 already, this is step 2: save into another folder"):
+        run.save(tmp_path / "mine")
+    for shown in (run, mine, mine.predict(np.zeros((8, 9, 3), np.uint8))):
+        assert len(repr(shown)) < 120
+    run.config.optim.learning_rate = 0.5
+    with pytest.raises(ValueError, match=r"was begun with another configuration .config.optim.learning_rate differs"):
+        run.save(tmp_path / "mine")
     for a, b in zip(jax.tree.leaves(mine.variables), jax.tree.leaves(trained.variables), strict=True):
         np.testing.assert_array_equal(a, b)
     assert run.mix(first) == {}
@@ -194,3 +211,30 @@ def test_a_loop_of_ones_own_trains_as_the_command_does(tiny, prepared, tmp_path)
 
     _, doubled = run.compile(twice)(run.state, first)
     np.testing.assert_allclose(doubled["loss"], 2 * doubled["cross_entropy"], rtol=1e-5)
+
+
+def test_what_is_no_configuration_is_told(tmp_path):
+    for call in (lambda c: sds.train(c, tmp_path), sds.start, sds.prepare, sds.examples, sds.label_space):
+        with pytest.raises(TypeError, match=r"expected a configuration, got 'quickstart:depth'; sds.configure"):
+            call("quickstart:depth")
+
+
+def test_an_unknown_field_of_examples_lists_the_known_ones(tiny):
+    config = sds.configure(tiny("supervised").removeprefix("--config="))
+    with pytest.raises(ValueError, match=r"unknown field; did you mean 'label'\? known: neighbors, label, depth"):
+        sds.examples(config, fields=("labl",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"losses": {}}, "config.losses is empty: name at least one term"),
+        ({"train.steps": -2}, "config.train.steps=-2: expected a whole number, 0 or more"),
+        ({"train.steps": None}, "config.train.steps=None: expected a whole number"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_any_work(tiny, changes, message, tmp_path):
+    config = sds.configure(tiny("supervised").removeprefix("--config="), **changes)
+    with pytest.raises(ValueError, match=message):
+        sds.train(config, tmp_path / "run", reporter=sds.SILENT)
+    assert not (tmp_path / "run").exists()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, override
@@ -36,4 +38,8 @@ def replace(config: config_dict.ConfigDict, changes: Mapping[str, Any]) -> confi
 
 def _text(value: Any) -> str:
     """As it is written on a command line."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, np.generic):
+        value = value.item()
     return value if isinstance(value, str) else repr(tuple(value) if isinstance(value, list) else value)

@@ -37,6 +37,8 @@ def read_frames(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def read_image(path: pathlib.Path) -> UInt8[np.ndarray, "H W 3"]:
     """An image file as RGB. Raises UsageError that names it."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such image file")
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         raise UsageError(f"{path} is not a readable image; it may be truncated: copy it again or leave it out")

@@ -26,7 +26,7 @@ from sde_seg_jax.types import Variables
 Image = np.ndarray | str | os.PathLike
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Model:
     """A network read back from a run; `load` makes one.
 
@@ -37,6 +37,11 @@ class Model:
 
     trained: Trained
     space: LabelSpace | None
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        task = f"task {self.config.task.name!r}, {self.config.model.encoder}, {len(self.classes)} classes"
+        return f"Model({task}, step {self.step}, for {width}x{height} pixels)"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -77,21 +82,21 @@ class Model:
         >>> first, second = model.predict([image, image[:50]])
 
         Args:
-          image: uint8 RGB [H,W,3] of any size, the path of an image file, or a list of these, which is computed in
-            batches of config.eval.batch_size.
+          image: uint8 RGB [H,W,3] of any size, the path of an image file, or several of these (a list, or an array
+            [B,H,W,3]), which are computed in batches of config.eval.batch_size.
 
         Raises:
           ValueError: an array of another kind, or a file that is no image; the message says which.
         """
-        if isinstance(image, (str, os.PathLike)) or (isinstance(image, np.ndarray) and image.ndim == 3):
-            return self._predict([image], 1)[0]
-        return self._predict(list(image), self.config.eval.batch_size)
+        if isinstance(image, (list, tuple)) or getattr(image, "ndim", 3) == 4:
+            return self._predict(list(image), self.config.eval.batch_size)
+        return self._predict([image], 1)[0]
 
     def features(self, image: Image, level: int = 3) -> Float[np.ndarray, "h w F"]:
         """The encoder's feature map of an image: level 0 has a half, 1 a quarter, ... of the resolution it sees.
 
         >>> model.features(image, level=3).shape
-        (4, 4, 64)
+        (4, 4, 32)
 
         The last, 4, has 1/32, or less downsampling where the encoder is dilated. Raises ValueError for other levels.
         """
@@ -141,6 +146,6 @@ def _as_array(image: Image) -> np.ndarray:
     if isinstance(image, (str, os.PathLike)):
         return read_image(pathlib.Path(image).expanduser())
     array = np.asarray(image)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3 or not array.size:
         raise ValueError(f"expected an image uint8 [H,W,3] (RGB, 0 to 255), got {array.dtype} {list(array.shape)}")
     return array

@@ -14,7 +14,7 @@ from sde_seg_jax.display import pictures
 from sde_seg_jax.label_spaces import LabelSpace
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Prediction:
     """What a network says of one image; None for what it does not predict.
 
@@ -32,6 +32,12 @@ class Prediction:
     stored_probabilities: Float[np.ndarray, "h w C"] | None = None
     disparity: Float[np.ndarray, "H W"] | None = None
     depth: Float[np.ndarray, "H W"] | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        found = {"classes": self.stored_classes, "disparity and depth": self.disparity}
+        known = [name for name, values in found.items() if values is not None]
+        return f"Prediction({' and '.join(known) or 'nothing'} of {width}x{height} pixels)"
 
     @functools.cached_property
     def classes(self) -> UInt8[np.ndarray, "H W"] | None:
