@@ -36,10 +36,10 @@ def test_a_cached_disparity_takes_the_network_s_place():
 
 def test_labels_and_a_segmentation_part_are_asked_for_only_with_a_loss_that_reads_them():
     assert student_depth.streams({"berhu": 1.0}, {}) == {"labeled": ()}
-    assert student_depth.needs({"berhu": 1.0}) == ("depth",)
+    assert student_depth.needs({"berhu": 1.0}, {}) == ("depth",)
     both = {"berhu": 1.0, "cross_entropy": 1.0}
     assert student_depth.streams(both, {}) == {"labeled": ("label",)}
-    assert student_depth.needs(both) == ("depth", "segmentation")
+    assert student_depth.needs(both, {}) == ("depth", "segmentation")
 
 
 def test_with_cross_entropy_it_segments_too():

@@ -22,7 +22,8 @@ def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path | None) -> co
         if value.startswith("@"):
             if siblings is None:
                 raise UsageError(
-                    f"config.{key}={value} names another run: say in which folder of runs it lies, or set {key}"
+                    f"config.{key}={value} names another run: give the folder of runs in which it lies "
+                    f"(sds.start(config, runs=DIR)), or set {key} to a path"
                 )
             config[section][name] = str(siblings / value[1:])
     return config
