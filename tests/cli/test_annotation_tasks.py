@@ -132,7 +132,7 @@ def test_first_labels_are_what_the_model_predicts_of_the_original(labeled, model
     (folder,) = export(labeled, CHOICES, tmp_path, ["folder"], model)
     task = annotation_tasks.open_task(labeled, model)
     found = pixels(folder / "labels" / "rear" / "frame8.png")
-    np.testing.assert_array_equal(found, task.model.classes(tree_folder.picture(1)))
+    np.testing.assert_array_equal(found, task.model.predict(tree_folder.picture(1)).classes)
 
 
 def test_without_a_model_there_are_no_first_labels(labeled, tmp_path):

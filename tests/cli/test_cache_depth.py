@@ -126,16 +126,17 @@ def test_disparity_of_crops_is_not_the_crop_of_the_disparity(depth):
 # The command, which stops itself by a signal when it codes its fifth sample.
 STOPPED = """
 import os, signal, sys
-from sde_seg_jax.experiment import depth_cache as cache_depth
+from sde_seg_jax.cli import cache_depth
 from sde_seg_jax.cli.command_line import run
-count, encode = 0, cache_depth.encode
+from sde_seg_jax.experiment import depth_cache
+count, encode = 0, depth_cache.encode
 def encode_four(disparity):
     global count
     count += 1
     if count == 5:
         os.kill(os.getpid(), {number})
     return encode(disparity)
-cache_depth.encode = encode_four
+depth_cache.encode = encode_four
 sys.exit(run(cache_depth.main, ["cache_depth", *sys.argv[1:]], about="", extra=cache_depth.flags))
 """
 
