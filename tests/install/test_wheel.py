@@ -98,7 +98,7 @@ def test_installed_configurations_are_found_by_name_and_by_path(installed, tmp_p
     (tmp_path / "own.py").write_text("import base\n\ndef get_config():\n    return base.get_config()\n")
     code = (
         "import pathlib, sde_seg_jax;"
-        "from sde_seg_jax.experiment import config_files;"
+        "from sde_seg_jax.experiment.configuration import files as config_files;"
         "from sde_seg_jax.experiment.config import load_config;"
         "inside = pathlib.Path(sde_seg_jax.__file__).parent / 'configs';"
         "assert config_files.shipped() == inside.resolve(), config_files.shipped();"
