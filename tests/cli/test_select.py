@@ -150,12 +150,14 @@ def test_a_killed_selection_goes_on_to_the_same_list(chosen, start, finish, runs
     flags = ("--config=tests/tiny/config.py:selection", prepared, f"--checkpoint={runs / 'depth'}")
     for waited_for in ("features/00000000.npy", "students/00002/checkpoints", "scores/00003.npy"):
         process = start("select", *flags, f"--workdir={folder}")
-        until = time.monotonic() + 120
-        while not (folder / waited_for).exists() and process.poll() is None:
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        until = time.monotonic() + 900  # a busy machine
+        try:
+            while not (folder / waited_for).exists() and process.poll() is None:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
     status, _, err = finish("select", *flags, f"--workdir={folder}")
     assert status == 0, err
     for name in ("selection.csv", "labels.txt", "budget.csv"):
