@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -89,8 +89,8 @@ class Model:
           ValueError: an array of another kind, or a file that is no image; the message says which.
         """
         if isinstance(image, (list, tuple)) or getattr(image, "ndim", 3) == 4:
-            return self._predict(list(image), self.config.eval.batch_size)
-        return self._predict([image], 1)[0]
+            return self._predict(list(cast("Sequence[Image]", image)), self.config.eval.batch_size)
+        return self._predict([cast("Image", image)], 1)[0]
 
     def features(self, image: Image, level: int = 3) -> Float[np.ndarray, "h w F"]:
         """The encoder's feature map of an image: level 0 has a half, 1 a quarter, ... of the resolution it sees.
