@@ -2,24 +2,18 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
 from sde_seg_jax.models.dilated import dilated_convolution
+from sde_seg_jax.models.padding import zeros
 
 FEW = 16  # positions of a map up to which a product is faster
-
-
-def zeros(x: Float[Array, "B H W C"], margin: int) -> Float[Array, "B H+2m W+2m C"]:
-    """Pads height and width with zeros on both sides."""
-    return jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
-
-
-def reflect(x: Float[Array, "B H W C"], margin: int) -> Float[Array, "B H+2m W+2m C"]:
-    """Pads height and width by reflection without repeating the border; needs more than `margin` pixels."""
-    return jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode="reflect")
 
 
 def convolve(
@@ -60,17 +54,41 @@ def product_of_patches(
 
     For maps of a few pixels, where XLA:CPU's own convolution takes up to 15 times as long.
     """
-    taps = range(kernel.shape[0])
-    height, width = ((size - dilation * (len(taps) - 1) - 1) // stride + 1 for size in padded.shape[1:3])
-
-    def shifted(i, j):
-        top, left = dilation * i, dilation * j
-        return padded[
-            :, top : top + stride * (height - 1) + 1 : stride, left : left + stride * (width - 1) + 1 : stride
-        ]
-
-    patches = jnp.concatenate([shifted(i, j) for i in taps for j in taps], axis=-1)
+    patches = padded if len(kernel) == stride == 1 else _patches(padded, len(kernel), stride, dilation)
     return jnp.einsum("bhwk,ko->bhwo", patches, kernel.reshape(-1, kernel.shape[-1]))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _patches(padded: Float[Array, "B H W I"], taps: int, stride: int, dilation: int) -> Float[Array, "B h w kkI"]:
+    """What lies under the kernel at each position, by one lookup: each slice would compile to code of its own."""
+    size = padded.shape[1:3]
+    height, width = ((length - dilation * (taps - 1) - 1) // stride + 1 for length in size)
+    places = _places(size, taps, stride, dilation)
+    found = jnp.take(padded.reshape(len(padded), -1, padded.shape[-1]), places.ravel(), axis=1, mode="clip")
+    return found.reshape(len(padded), height, width, -1)
+
+
+def _patches_backward(taps, stride, dilation, like, grad):
+    """Each pixel's sum over the patches it lies in; as a transposed lookup this would be a slow scatter."""
+    batch, height, width, channels = like.shape
+    places = _places((height, width), taps, stride, dilation)  # [positions, taps]
+    sources = np.full((height * width, taps * taps), -1)
+    for tap in range(taps * taps):
+        sources[places[:, tap], tap] = np.arange(len(places)) * taps * taps + tap
+    sources = sources[:, ::-1]
+    found = jnp.take(grad.reshape(batch, -1, channels), np.maximum(sources, 0).ravel(), axis=1, mode="clip")
+    found = jnp.where((sources >= 0)[..., None], found.reshape(batch, *sources.shape, channels), 0)
+    return (found.sum(2).reshape(like.shape),)
+
+
+_patches.defvjp(lambda padded, *options: (_patches(padded, *options), padded), _patches_backward)
+
+
+def _places(size: tuple[int, int], taps: int, stride: int, dilation: int) -> np.ndarray:
+    """[positions, taps]: where in a map, flattened, the kernel's taps lie at each position."""
+    starts = (np.arange(0, length - dilation * (taps - 1), stride) for length in size)
+    rows, columns = (np.add.outer(start, dilation * np.arange(taps)) for start in starts)  # [h k], [w k]
+    return (rows[:, None, :, None] * size[1] + columns[None, :, None, :]).reshape(-1, taps * taps)
 
 
 def _one_more(array: Array, axis: int) -> Array:

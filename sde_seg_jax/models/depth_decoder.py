@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 
 from sde_seg_jax.imaging.resize import upsample_nearest_2x
 from sde_seg_jax.models.aspp import ASPP
-from sde_seg_jax.models.convolution import reflect
 from sde_seg_jax.models.layers import Conv, ConvBlock, ConvNormRelu
+from sde_seg_jax.models.padding import reflect
 from sde_seg_jax.models.precision import at_least_float32
 from sde_seg_jax.models.remat import run
 

@@ -9,8 +9,9 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from sde_seg_jax.models.batch_norm import BatchNorm
-from sde_seg_jax.models.convolution import convolve, reflect, zeros
+from sde_seg_jax.models.convolution import convolve
 from sde_seg_jax.models.init import Initial, torch_default
+from sde_seg_jax.models.padding import reflect, zeros
 
 
 @jax.custom_vjp

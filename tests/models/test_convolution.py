@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from jax import lax
 
-from sde_seg_jax.models.convolution import convolve, reflect, zeros
+from sde_seg_jax.models.convolution import convolve
 from sde_seg_jax.models.layers import Conv
 from sde_seg_jax.models.max_pool import max_pool
+from sde_seg_jax.models.padding import reflect, zeros
 
 IMAGE = np.arange(1.0, 31.0, dtype=np.float32).reshape(1, 5, 6, 1)
 
@@ -64,6 +65,7 @@ FORMS = {  # name -> (height, width, channels, taps, stride, dilation): every fo
     "a few pixels, strided": (4, 7, 5, 3, 2, 1),
     "a few pixels, dilated beyond the map": (2, 4, 5, 3, 1, 6),
     "a few pixels, pointwise": (2, 3, 5, 1, 1, 1),
+    "a few pixels, pointwise, strided": (5, 6, 5, 1, 2, 1),
     "an image": (16, 18, 3, 7, 2, 1),
     "dilated": (8, 9, 5, 3, 1, 2),
     "plain": (8, 9, 5, 3, 2, 1),
