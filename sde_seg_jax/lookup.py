@@ -110,7 +110,7 @@ def suggest(name: str, known: Collection[str]) -> str:
 
 
 def choose(options: Mapping[str, Any], name: str, key: str) -> Any:
-    """options[name]. Raises ValueError that names the configuration key and lists the known values."""
+    """options[name]. Raises ValueError that names the configuration key, the nearest value and all known ones."""
     if name not in options:
-        raise ValueError(f"unknown {key} '{name}'; known: {', '.join(options)}")
+        raise ValueError(f"unknown {key} '{name}'; {suggest(name, options)}")
     return options[name]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -48,8 +49,9 @@ def _fields(parameter: inspect.Parameter, groups: Mapping[str, Any]) -> list[ins
     if parameter.name not in groups:
         return [parameter]
     group = groups[parameter.name]
+    kinds = typing.get_type_hints(type(group), include_extras=True)
     return [
-        inspect.Parameter(field.name, parameter.kind, default=getattr(group, field.name), annotation=field.type)
+        inspect.Parameter(field.name, parameter.kind, default=getattr(group, field.name), annotation=kinds[field.name])
         for field in dataclasses.fields(group)
     ]
 

@@ -12,7 +12,7 @@ FLOOR = (
     *("geometry", "imaging", "losses", "models", "mixing", "tasks", "training"),
     *("data", "selection", "evaluation", "display", "label_spaces"),
 )
-EVERYWHERE = ("types", "reporter", "lookup", "options")  # anyone may import them
+EVERYWHERE = ("types", "reporter", "lookup", "options", "bounds")  # anyone may import them
 # part -> the parts of the package it may import (itself and EVERYWHERE always)
 ALLOWED = {
     "types": set(),
@@ -20,6 +20,7 @@ ALLOWED = {
     "reporter": set(),
     "lookup": set(),
     "options": set(),
+    "bounds": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),

@@ -10,7 +10,7 @@ from ml_collections import config_dict
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.experiment.build import build_network, loop_section, task_section
 from sde_seg_jax.experiment.cached_depth import streams_read
-from sde_seg_jax.experiment.config import UsageError, call, check_keys, plain, value_of
+from sde_seg_jax.experiment.config import UsageError, call, check_keys, check_section, check_values, plain, value_of
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
 from sde_seg_jax.experiment.schedule import make_factor
@@ -22,7 +22,7 @@ from sde_seg_jax.tasks.loss_terms import WEIGHT, find_loss
 from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.micro_batches import part_size
-from sde_seg_jax.training.optimizers import make_optimizer
+from sde_seg_jax.training.optimizers import DIRECTIONS, make_optimizer
 
 SECTIONS = (
     *("name", "seed", "pipeline", "data", "dataset", "model", "sources", "task", "losses"),
@@ -62,8 +62,9 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_source_domain(config)
     check_matching(config, streams_read(config))
     make_factor(config)
-    check_keys("optim", make_optimizer, config.optim, fixed=("schedule",))
-    check_keys("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
+    check_section("optim", make_optimizer, config.optim, fixed=("schedule",))
+    choose(DIRECTIONS, config.optim.get("name", "sgd"), "optim.name")
+    check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)
 
@@ -71,7 +72,7 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
 def check_loss(name: str, value: Any) -> None:
     """A key of the section losses: a weight, or the weight and options of the term.
 
-    Raises UsageError for an option that the term does not have and for a missing weight, naming the nearest key.
+    Raises UsageError for an option that the term does not have or cannot be so, and for a missing weight.
     """
     term = find_loss(name).term
     if not isinstance(value, (int, float)):
@@ -85,3 +86,4 @@ def check_loss(name: str, value: Any) -> None:
         check_keys(f"losses.{name}", (WEIGHT, *options), value)
         if WEIGHT not in value:
             raise UsageError(f"config.losses.{name} lacks '{WEIGHT}'")
+        check_values(f"losses.{name}", term, value)

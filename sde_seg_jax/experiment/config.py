@@ -16,6 +16,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
+from sde_seg_jax.bounds import complaints
 from sde_seg_jax.experiment.configuration.files import load_module
 from sde_seg_jax.experiment.errors import UsageError
 
@@ -93,9 +94,10 @@ def _unknown_key(where: str, key: str, known: Collection[str]) -> str:
 def call(section: str, function: Callable, arguments: Any, *positional: Any, **fixed: Any) -> Any:
     """function(*positional, **arguments, **fixed), after checking the keys against its signature.
 
-    Raises UsageError for a key the function does not take, and for a required one that is missing.
+    Raises UsageError for a key the function does not take, a required one that is missing, and a value that it cannot
+    be.
     """
-    check_keys(section, function, arguments, fixed)
+    check_section(section, function, arguments, fixed)
     return function(*positional, **plain(arguments), **fixed)
 
 
@@ -116,6 +118,18 @@ def check_keys(section: str, reader: Callable | Collection[str], keys: Iterable[
     missing = [n for n in required if n not in keys]
     if missing:
         raise UsageError(f"{where} lacks '{missing[0]}'")
+
+
+def check_section(section: str, reader: Callable, values: Mapping[str, Any], fixed: Collection[str] = ()) -> None:
+    """Keys and values of a section against what its reader declares. Raises UsageError."""
+    check_keys(section, reader, values, fixed)
+    check_values(section, reader, plain(values))
+
+
+def check_values(section: str, reader: Callable, values: Mapping[str, Any]) -> None:
+    """Compares a section's values with the types and bounds that its reader declares. Raises UsageError."""
+    for key, expected in complaints(reader, values).items():
+        raise UsageError(f"config.{section}.{key}={values[key]!r}: expected {expected}")
 
 
 def plain(section: Any) -> Any:

@@ -6,13 +6,13 @@ of `get_config` is "row,key=value,...", as in "depthmix,labels=100,seed=43"; eve
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from sde_seg_jax.experiment.config import UsageError, pick_row
+from sde_seg_jax.lookup import suggest
 
 
 def parse(arg: str, rows: Mapping[str, Any], options: Mapping[str, Any], file: str) -> tuple[str, dict[str, Any]]:
@@ -32,7 +32,7 @@ def parse(arg: str, rows: Mapping[str, Any], options: Mapping[str, Any], file: s
         if not separator:
             raise UsageError(f"{file}: '{word}' is neither first (the row) nor key=value; keys: {', '.join(options)}")
         if key not in options:
-            raise UsageError(f"{file} has no option '{key}'; {_nearest(key, options)}")
+            raise UsageError(f"{file} has no option '{key}'; {suggest(key, options)}")
         if key in given:
             raise UsageError(f"{file}: {key} is given twice")
         given.add(key)
@@ -43,16 +43,11 @@ def parse(arg: str, rows: Mapping[str, Any], options: Mapping[str, Any], file: s
 def _value(key: str, text: str, known: Any, file: str) -> Any:
     if isinstance(known, tuple):
         if text not in known:
-            raise UsageError(f"{file}: {key}={text}: {_nearest(text, known)}")
+            raise UsageError(f"{file}: {key}={text}: {suggest(text, known)}")
         return text
     if not text.isdecimal():
         raise UsageError(f"{file}: {key}={text}: expected a whole number")
     return int(text)
-
-
-def _nearest(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return (f"did you mean '{near[0]}'? " if near else "") + f"known: {', '.join(known)}"
 
 
 def change(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:

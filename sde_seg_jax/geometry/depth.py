@@ -4,13 +4,15 @@ import dataclasses
 
 from jaxtyping import Array, Float
 
+from sde_seg_jax.bounds import Positive
+
 
 @dataclasses.dataclass(frozen=True)
 class DepthRange:
     """The depths that a network can tell, in metres up to scale; the defaults are the published ones of training."""
 
-    min_depth: float = 0.1
-    max_depth: float = 100.0
+    min_depth: Positive = 0.1
+    max_depth: Positive = 100.0
 
 
 def disparity_to_depth(disparity: Float[Array, "..."], min_depth: float, max_depth: float) -> Float[Array, "..."]:

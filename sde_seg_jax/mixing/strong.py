@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from sde_seg_jax.bounds import Bounds, Probability
 from sde_seg_jax.imaging.blur import blur_kernel_size, gaussian_blur
 from sde_seg_jax.imaging.colour import jitter_additive, per_sample
+
+STRONGEST = 0.5  # jitter: a hue of half a turn
 
 
 @dataclasses.dataclass(frozen=True)
 class Strong:
     """Options of the augmentation, as a configuration names them; those of `strong_augment`."""
 
-    jitter_probability: float = 0.8
-    jitter_strength: float = 0.25
-    blur_probability: float = 0.5
+    jitter_probability: Probability = 0.8
+    jitter_strength: Annotated[float, Bounds(0, STRONGEST)] = 0.25
+    blur_probability: Probability = 0.5
     per_batch: bool = False
 
 
@@ -56,10 +60,10 @@ def strong_augment(
     pixels, kernel about 10 % of each side, odd.
     Every image has its own draws. `per_batch` is the published draw (METHOD, decision 5): whether to jitter,
     in which order, whether to blur and how much are drawn once for all; jitter factors stay each image's own.
-    Raises ValueError unless 0 <= strength <= 0.5 (a hue of half a turn) and 0 < sigma[0] <= sigma[1].
+    Raises ValueError unless 0 <= strength <= STRONGEST and 0 < sigma[0] <= sigma[1].
     """
-    if not 0 <= strength <= 0.5:
-        raise ValueError(f"expected a jitter strength in [0, 0.5], got {strength}")
+    if not 0 <= strength <= STRONGEST:
+        raise ValueError(f"expected a jitter strength in [0, {STRONGEST}], got {strength}")
     if not 0 < sigma[0] <= sigma[1]:
         raise ValueError(f"expected blur sigmas 0 < low <= high, got {sigma}")
     jitter, order, factors, blur, width = jax.random.split(key, 5)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from sde_seg_jax.bounds import Count
 from sde_seg_jax.models.backbones import make_encoder
 from sde_seg_jax.models.depth_decoder import DepthDecoder
 from sde_seg_jax.models.intrinsics import CHANGES, LearntIntrinsics
@@ -112,7 +113,7 @@ def make_network(
     *,
     num_classes: int | None = None,
     encoder: str = "resnet101",
-    width: int = 64,
+    width: Count = 64,
     dilate: Sequence[bool] = (False, False, True),
     decoders: Decoders = Decoders(),
     depth: bool = True,

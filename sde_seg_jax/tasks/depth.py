@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from sde_seg_jax.bounds import Probability
 from sde_seg_jax.imaging.colour import jitter_torchvision
 from sde_seg_jax.options import flat
 from sde_seg_jax.tasks.forward import forward, predict
@@ -26,7 +27,7 @@ def make_loss(
     *,
     losses: Losses,
     photometric: Photometric = Photometric(),
-    jitter: float = 0.5,
+    jitter: Probability = 0.5,
 ):
     """The loss of one batch of triplets.
 

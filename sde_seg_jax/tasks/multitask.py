@@ -10,6 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from sde_seg_jax.bounds import NotNegative
 from sde_seg_jax.mixing.strong import Strong, augmentation
 from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import semi_supervised
@@ -32,7 +33,7 @@ def make_loss(
     *,
     losses: Losses,
     photometric: Photometric = Photometric(),
-    consistency: float = 1.0,
+    consistency: NotNegative = 1.0,
     mixing: Mixing = Mixing(),
     strong: Strong = Strong(),
     pose_on_mixed: bool = True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from sde_seg_jax.bounds import NotNegative, Probability
 from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
@@ -22,7 +23,7 @@ class Photometric(DepthRange):
     frames: str = "minimum"
     error: str = "ssim_l1"
     auto_mask: bool = True
-    tie_break: float = photometric.TIE_BREAK
+    tie_break: NotNegative = photometric.TIE_BREAK
 
     def of_terms(self) -> dict[str, dict[str, Any]]:
         """Options of the loss terms by name. Raises ValueError for unknown names."""
@@ -48,7 +49,7 @@ class Mixing:
 
     mix: str = "depth"
     mix_margin: float = MARGIN
-    confidence: float = CONFIDENT
+    confidence: Probability = CONFIDENT
     teacher: str = "batch_stats"
 
 
@@ -68,7 +69,7 @@ class CrossMixing(Mixing):
 class Domains:
     """Weights of the parts of domain adaptation; a weight of 0 removes its part and what only that part computes."""
 
-    source: float = 1.0
-    target: float = 1.0
-    intra_domain: float = 1.0
-    cross_domain: float = 1.0
+    source: NotNegative = 1.0
+    target: NotNegative = 1.0
+    intra_domain: NotNegative = 1.0
+    cross_domain: NotNegative = 1.0

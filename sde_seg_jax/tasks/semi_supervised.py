@@ -7,6 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from sde_seg_jax.bounds import NotNegative
 from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label, pseudo_label_loss
 from sde_seg_jax.mixing.apply import next_in_batch, paste
 from sde_seg_jax.mixing.rule import Rule, find_rule
@@ -32,7 +33,7 @@ def make_loss(
     network,
     *,
     losses: Losses,
-    consistency: float = 1.0,
+    consistency: NotNegative = 1.0,
     mixing: Mixing = Mixing(),
     strong: Strong = Strong(),
     depth_network=None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from sde_seg_jax.bounds import CountOrNone
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.types import Streams, TrainState
@@ -37,11 +38,11 @@ def train(
     rates: Callable[[int], dict[str, float]] = lambda n: {},
     evaluate: Callable[[TrainState], dict[str, float]] | None = None,
     pictures: Callable[[TrainState, Streams], dict[str, np.ndarray]] | None = None,
-    log_every: int = 50,
-    save_every: int = 500,
-    eval_every: int = 0,
-    picture_every: int = 0,
-    collapse_after: int = 200,
+    log_every: CountOrNone = 50,
+    save_every: CountOrNone = 500,
+    eval_every: CountOrNone = 0,
+    picture_every: CountOrNone = 0,
+    collapse_after: CountOrNone = 200,
     title: str = "train",
     reporter: Reporter = SILENT,
 ) -> TrainState:
@@ -63,8 +64,8 @@ def train(
             bar.update()
             stopping = stop.requested and number < steps  # asked once: a later signal stops after the next step
             last = number == steps or stopping
-            saving = last or number % save_every == 0
-            if saving or number % log_every == 0:  # before every save, so that no NaN is ever saved
+            saving = last or _due(number, save_every, steps)
+            if saving or _due(number, log_every, steps):  # before every save, so that no NaN is ever saved
                 first = number - len(pending) + 1
                 values = _mean_logs(pending, first)
                 if first > collapse_after and (found := problem(values, first)):

@@ -7,13 +7,15 @@ decay, momentum or Adam, times the learning rate.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from sde_seg_jax.bounds import Bounds, NotNegative, Positive
+from sde_seg_jax.lookup import suggest
 from sde_seg_jax.training.schedules import Schedule, constant
 from sde_seg_jax.types import Params
 
@@ -142,12 +144,12 @@ def make_optimizer(
     params: Params,
     *,
     name: str = "sgd",
-    learning_rate: float = 1e-2,
+    learning_rate: NotNegative = 1e-2,
     module_rates: Mapping[str, float] | None = None,
     frozen: Sequence[str] = (),
-    momentum: float = 0.9,
-    weight_decay: float = 5e-4,
-    clip: float | None = 10.0,
+    momentum: Annotated[float, Bounds(0, 1, open_high=True)] = 0.9,
+    weight_decay: NotNegative = 5e-4,
+    clip: Positive | None = 10.0,
     schedule: Schedule | None = None,
 ) -> Optimizer:
     """SGD with momentum or Adam, as PyTorch computes them.
@@ -165,7 +167,7 @@ def make_optimizer(
     Raises ValueError for an unknown optimiser, a clip that is not positive, a path that holds no parameter.
     """
     if name not in DIRECTIONS:
-        raise ValueError(f"unknown optimiser {name!r}; known: {', '.join(sorted(DIRECTIONS))}")
+        raise ValueError(f"unknown optimiser {name!r}; {suggest(name, sorted(DIRECTIONS))}")
     module_rates = dict(module_rates or {})
     schedule = schedule or constant()
     if clip is not None and clip <= 0:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import jax
 import numpy as np
 
+from sde_seg_jax.bounds import Count, CountOrNone, Probability
 from sde_seg_jax.data.reading import allocation, memory
 from sde_seg_jax.data.reading.nominal import NominalCamera
 from sde_seg_jax.data.reading.picks import Pick
@@ -194,9 +195,9 @@ def open_data(
     size: Sequence[int],
     crop: Sequence[int],
     raw_dir: str = "",
-    flip: float = 0.5,
-    batch_size: int = 2,
-    labels: int = 0,
+    flip: Probability = 0.5,
+    batch_size: Count = 2,
+    labels: CountOrNone = 0,
     label_file: str = "",
     label_seed: int = 42,
     label_draw: str = "ours",

@@ -1,0 +1,95 @@
+"""What a value may be, said where it is declared: `confidence: Probability = 0.968`.
+
+A section of a configuration is the keyword arguments of one function; `complaint` compares a value with the annotation
+of its argument, so that what could only fail later is an error before any work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """The numbers from `low` to `high`; without the ends themselves where `open_low` or `open_high`."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+
+    def hold(self, value: float) -> bool:
+        """Whether a number is one of them; NaN is not, infinity only if it is an end."""
+        above = value > self.low if self.open_low else value >= self.low
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        low, high = f"{'above ' if self.open_low else ''}{self.low:g}", f"{self.high:g}"
+        if self.high == math.inf:
+            return low if self.open_low else f"{low} or more"
+        return f"from {low} to {'below ' if self.open_high else ''}{high}"
+
+
+Probability = Annotated[float, Bounds(0, 1)]
+NotNegative = Annotated[float, Bounds(0)]
+Positive = Annotated[float, Bounds(0, open_low=True)]
+Count = Annotated[int, Bounds(1)]
+CountOrNone = Annotated[int, Bounds(0)]  # 0 switches it off
+
+NOUNS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+
+
+def annotations(function: Callable) -> dict[str, Any]:
+    """Name of an argument -> its annotation, evaluated; those that cannot be (only imported to be checked) are absent.
+
+    Groups of arguments (`options.flat`) count by their fields.
+    """
+    scope = getattr(inspect.unwrap(function), "__globals__", {})
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        annotation = parameter.annotation
+        if isinstance(annotation, str):
+            try:
+                annotation = eval(annotation, dict(scope))  # as typing.get_type_hints does, one by one
+            except (NameError, AttributeError):
+                continue
+        if annotation is not inspect.Parameter.empty:
+            found[name] = annotation
+    return found
+
+
+def complaint(annotation: Any, value: Any) -> str:
+    """What a value should have been, as in "a number from 0 to 1"; "" if it is that, or nothing is known of it."""
+    options, bounds = [annotation], None
+    if typing.get_origin(annotation) is Annotated:
+        kind, *rest = typing.get_args(annotation)
+        options, bounds = [kind], next((one for one in rest if isinstance(one, Bounds)), None)
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        complaints = [complaint(option, value) for option in typing.get_args(annotation) if option is not type(None)]
+        return "" if value is None or "" in complaints else " or ".join([*complaints, "None"])
+    (kind,) = options
+    if kind not in NOUNS:
+        return ""
+    if _is(value, kind) and (bounds is None or bounds.hold(value)):
+        return ""
+    return NOUNS[kind] + (f" {bounds}" if bounds else "")
+
+
+def complaints(function: Callable, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """Name -> what it should have been, of all arguments that are not."""
+    known = annotations(function)
+    found = {name: complaint(known[name], value) for name, value in arguments.items() if name in known}
+    return {name: text for name, text in found.items() if text}
+
+
+def _is(value: Any, kind: type) -> bool:
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if kind is float else kind)

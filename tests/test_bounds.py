@@ -1,0 +1,53 @@
+"""Values of configurations against what their readers declare."""
+
+import math
+from typing import Annotated
+
+import pytest
+
+from sde_seg_jax.bounds import Bounds, Count, Positive, Probability, complaint
+from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.configuration.configure import configure
+
+TINY = "tests/tiny/config.py"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "right", "wrong", "text"),
+    [
+        (Probability, (0, 1.0, 0.5), (-0.1, 2, "a", True, math.nan), "a number from 0 to 1"),
+        (Positive, (1e-9, 3), (0, -1.0), "a number above 0"),
+        (Positive | None, (None, 1.0), (0.0,), "a number above 0 or None"),
+        (Count, (1, 7), (0, 2.0, True), "a whole number 1 or more"),
+        (Annotated[float, Bounds(0, 1, open_high=True)], (0, 0.9), (1,), "a number from 0 to below 1"),
+        (bool, (True, False), (1, "yes"), "True or False"),
+        (str, ("", "a"), (None, 3), "a text"),
+        (float, (1, 2.5, -math.inf), ("1",), "a number"),
+        (dict[str, float], ({}, 3), (), ""),
+    ],
+)
+def test_a_value_is_what_its_annotation_says(annotation, right, wrong, text):
+    assert [complaint(annotation, value) for value in right] == [""] * len(right)
+    assert [complaint(annotation, value) for value in wrong] == [text] * len(wrong)
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "message"),
+    [
+        ("semi_supervised", {"task.confidence": 2.0}, "config.task.confidence=2.0: expected a number from 0 to 1"),
+        ("semi_supervised", {"task.jitter_strength": 0.9}, "config.task.jitter_strength=0.9: .* from 0 to 0.5"),
+        ("semi_supervised", {"task.mix": "clas"}, "unknown task.mix 'clas'; did you mean 'class'?"),
+        ("depth", {"task.min_depth": -1.0}, "config.task.min_depth=-1.0: expected a number above 0"),
+        ("supervised", {"optim.momentum": 1.5}, "config.optim.momentum=1.5: expected a number from 0 to below 1"),
+        ("supervised", {"optim.learning_rate": -1.0}, "config.optim.learning_rate=-1.0: .* 0 or more"),
+        ("supervised", {"optim.name": "adm"}, "unknown optim.name 'adm'; did you mean 'adam'?"),
+        ("supervised", {"data.batch_size": 0}, "config.data.batch_size=0: expected a whole number 1 or more"),
+        ("supervised", {"data.labels": -3}, "config.data.labels=-3: expected a whole number 0 or more"),
+        ("supervised", {"train.log_every": -1}, "config.train.log_every=-1: expected a whole number 0 or more"),
+        ("supervised", {"losses": {"berhu": {"weight": 1.0, "bottom": "low"}}}, "config.losses.berhu.bottom='low'"),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error_before_any_work(row, changes, message):
+    with pytest.raises((UsageError, ValueError), match=message):
+        check(configure(f"{TINY}:{row}", changes), sources=False)
