@@ -109,8 +109,14 @@ def suggest(name: str, known: Collection[str]) -> str:
     return f"{hint}known: {', '.join(known)}"
 
 
+def known(name: str, options: Collection[str]) -> str:
+    """The same with all names first: few enough to read."""
+    near = difflib.get_close_matches(name, options, 1)
+    return f"known: {', '.join(options)}" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
 def choose(options: Mapping[str, Any], name: str, key: str) -> Any:
     """options[name]. Raises ValueError that names the configuration key, the nearest value and all known ones."""
     if name not in options:
-        raise ValueError(f"unknown {key} '{name}'; {suggest(name, options)}")
+        raise ValueError(f"unknown {key} '{name}'; {known(name, options)}")
     return options[name]

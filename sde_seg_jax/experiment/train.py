@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Callable
 
@@ -35,8 +36,10 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
     is of another configuration (only begun.EXTENDABLE may differ).
     """
     asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
-    config = resolve(config, pathlib.Path(workdir).expanduser().resolve().parent)
+    folder = pathlib.Path(workdir).expanduser().resolve()
+    config = resolve(config, folder.parent)
     check(config, sources=not steps_done(workdir))
+    new = not folder.exists()
     checkpoints = Checkpoints(workdir)
     try:
         done = _steps_done(checkpoints, asked, workdir)
@@ -56,6 +59,17 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
         _loop(run, workdir, done, checkpoints, title, reporter)
     finally:
         checkpoints.close()
+        if new:
+            _leave_no_empty_folder(folder)
+
+
+def _leave_no_empty_folder(folder: pathlib.Path) -> None:
+    """Removes a folder that holds nothing: that of a run that could not begin."""
+    below = sorted(folder.rglob("*"), reverse=True)
+    if all(path.is_dir() for path in below):
+        with contextlib.suppress(OSError):  # somebody else writes there
+            for path in [*below, folder]:
+                path.rmdir()
 
 
 def _steps_done(checkpoints: Checkpoints, asked: dict, workdir: str) -> int:

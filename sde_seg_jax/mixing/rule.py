@@ -13,7 +13,7 @@ from typing import Protocol
 import jax
 from jaxtyping import Array, Bool, Float, Int
 
-from sde_seg_jax.lookup import Kind, suggest
+from sde_seg_jax.lookup import Kind, known
 
 RULES = Kind("mixing rule", "sde_seg_jax.mixing", attribute="RULE", group="sde_seg_jax.mixing")
 PUBLISHED = ("depth", "class")  # in lists of names they come first
@@ -52,5 +52,5 @@ def find_rule(name: str, key: str = "task.mix") -> Rule:
     """The rule of a name. Raises ValueError that names the configuration key and lists the known ones."""
     found = RULES.look(name)
     if found is None:
-        raise ValueError(f"unknown {key} '{name}'; {suggest(name, names())}")
+        raise ValueError(f"unknown {key} '{name}'; {known(name, names())}")
     return found.RULE

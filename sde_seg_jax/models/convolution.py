@@ -1,8 +1,8 @@
 """Convolution as PyTorch computes it, padded alike on all sides, in the form that compiles to fast code."""
 
+import functools
 import math
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +58,7 @@ def product_of_patches(
     return jnp.einsum("bhwk,ko->bhwo", patches, kernel.reshape(-1, kernel.shape[-1]))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
 def _patches(padded: Float[Array, "B H W I"], taps: int, stride: int, dilation: int) -> Float[Array, "B h w kkI"]:
     """What lies under the kernel at each position, by one lookup: each slice would compile to code of its own."""
     size = padded.shape[1:3]
@@ -75,10 +75,10 @@ def _patches_backward(taps, stride, dilation, like, grad):
     sources = np.full((height * width, taps * taps), -1)
     for tap in range(taps * taps):
         sources[places[:, tap], tap] = np.arange(len(places)) * taps * taps + tap
-    sources = sources[:, ::-1]
     found = jnp.take(grad.reshape(batch, -1, channels), np.maximum(sources, 0).ravel(), axis=1, mode="clip")
     found = jnp.where((sources >= 0)[..., None], found.reshape(batch, *sources.shape, channels), 0)
-    return (found.sum(2).reshape(like.shape),)
+    total = functools.reduce(jnp.add, (found[:, :, tap] for tap in reversed(range(taps * taps))))
+    return (total.reshape(like.shape),)
 
 
 _patches.defvjp(lambda padded, *options: (_patches(padded, *options), padded), _patches_backward)

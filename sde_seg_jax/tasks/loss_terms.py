@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -48,11 +49,26 @@ def terms(
     """Weighted sum of loss terms, and each term's value before weighting.
 
     options: the task's for its terms; those that stand in `losses` go first.
+    Raises ValueError for a term that cannot be computed, with what the task does not give it.
     """
     weights, own = split(losses)
     total, logs = jnp.zeros((), default_float()), {}
     for name, key in zip(sorted(weights), jax.random.split(rng, max(1, len(weights))), strict=True):
         chosen = {**(options or {}).get(name, {}), **own.get(name, {})}
-        logs[name] = find_loss(name).term(view, key, **chosen)
+        logs[name] = _value(name, view, key, chosen)
         total = total + weights[name] * logs[name]
     return total, logs
+
+
+def _value(name: str, view: View, key: jax.Array, options: Mapping[str, Any]) -> jax.Array:
+    try:
+        return find_loss(name).term(view, key, **options)
+    except (TypeError, AttributeError, IndexError, ValueError) as error:
+        absent = [f.name for f in dataclasses.fields(view) if getattr(view, f.name) is None]
+        absent += [
+            f"outputs.{f.name}" for f in dataclasses.fields(view.outputs) if getattr(view.outputs, f.name) is None
+        ]
+        raise ValueError(
+            f"loss term '{name}' cannot be computed ({error}); this task gives its terms no {', '.join(absent)}: "
+            "leave it out of config.losses, or choose a task that has what it reads"
+        ) from error

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sde_seg_jax.lookup import suggest
+from sde_seg_jax.lookup import known
 from sde_seg_jax.training.sharding import copied
 from sde_seg_jax.types import Params, Variables
 
@@ -67,5 +67,5 @@ UPDATES = {"batch_stats": update_params, "ema_stats": update_params_and_stats}
 def update_rule(mode: str) -> Callable[..., Variables]:
     """The update for a teacher mode of a config (METHOD, decision 3); ValueError for an unknown mode."""
     if mode not in UPDATES:
-        raise ValueError(f"unknown teacher mode {mode!r}; {suggest(mode, sorted(UPDATES))}")
+        raise ValueError(f"unknown teacher mode {mode!r}; {known(mode, sorted(UPDATES))}")
     return UPDATES[mode]

@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from sde_seg_jax.bounds import Bounds, NotNegative, Positive
-from sde_seg_jax.lookup import suggest
+from sde_seg_jax.lookup import known
 from sde_seg_jax.training.schedules import Schedule, constant
 from sde_seg_jax.types import Params
 
@@ -167,7 +167,7 @@ def make_optimizer(
     Raises ValueError for an unknown optimiser, a clip that is not positive, a path that holds no parameter.
     """
     if name not in DIRECTIONS:
-        raise ValueError(f"unknown optimiser {name!r}; {suggest(name, sorted(DIRECTIONS))}")
+        raise ValueError(f"unknown optimiser {name!r}; {known(name, sorted(DIRECTIONS))}")
     module_rates = dict(module_rates or {})
     schedule = schedule or constant()
     if clip is not None and clip <= 0:

@@ -20,6 +20,7 @@ from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.types import Intrinsics
 
+LOADED = ("image", "intrinsics", "name")  # what a description's load() must give
 RESIZE = "lanczos"  # of images; labels and depth take the nearest pixel
 
 
@@ -43,10 +44,10 @@ def encode(spec: DatasetSpec, item: Any, size: Size, image_format: str, space: L
     """Loads, checks, resizes and codes one item. Runs in worker processes. `space` is needed if `spec` has none.
 
     Raises:
-      ValueError: sizes differ, or ids are outside the label space.
+      ValueError: it cannot be loaded, sizes differ, or ids are outside the label space.
     """
     space = space or spec.space
-    example = spec.load(item, size)
+    example = load(spec, item, size)
     check(example, spec, space)
     here = tuple(field for field in spec.fields if example.get(field) is not None and len(example[field]))
     form = Format(size, image_format, space.ignore)
@@ -64,6 +65,25 @@ def encode(spec: DatasetSpec, item: Any, size: Size, image_format: str, space: L
         written = [CODINGS[FIELDS[field].coding].write(value, form) for value in values]
         stored[field] = written if FIELDS[field].frames else written[0]
     return Coded(stored, here, pixels)
+
+
+def load(spec: DatasetSpec, item: Any, size: Size) -> dict[str, Any]:
+    """The example of an item, as its description loads it.
+
+    Raises ValueError that names data set and item if that fails; OSError for a file that cannot be read.
+    """
+    try:
+        example = spec.load(item, size)
+    except (ValueError, OSError):  # a reader's, which name the file
+        raise
+    except Exception as error:  # of a description that somebody writes
+        raise ValueError(
+            f"load() of data set '{spec.name}' failed for {item!r}: {type(error).__name__}: {error}"
+        ) from error
+    missing = [name for name in LOADED if example.get(name) is None]
+    if missing:
+        raise ValueError(f"load() of data set '{spec.name}' gave no {', '.join(missing)} for {item!r}; add what lacks")
+    return example
 
 
 def decode(stored: dict[str, Any], fields: Sequence[str], window: Window | None = None) -> dict[str, Any]:
@@ -98,7 +118,12 @@ def check(example: dict[str, Any], spec: DatasetSpec, space: LabelSpace | None =
         path = files.get(field)
         return f"{field} '{path}'" if path else f"{field} of {example['name']!r}"
 
-    size = example["image"].shape[:2]
+    image, label = example["image"], example.get("label")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"{which('image')} is {_kind(image)}; expected RGB uint8 [H, W, 3], values 0 to 255")
+    if label is not None and (label.dtype.kind not in "iu" or label.ndim != 2):
+        raise ValueError(f"{which('label')} is {_kind(label)}; expected whole numbers [H, W], a class id a pixel")
+    size = image.shape[:2]
     maps = [field for field in STORED_FIELDS if FIELDS[field].is_map and example.get(field) is not None]
     maps.sort(key=lambda field: FIELDS[field].frames)  # what is wrong with a single map comes first
     for field in (field for field in maps if FIELDS[field].frames):
@@ -111,6 +136,10 @@ def check(example: dict[str, Any], spec: DatasetSpec, space: LabelSpace | None =
             raise ValueError(f"{which(field)} is {found} but {which('image')} is {wanted} (h x w); make them equal")
     if "label" in maps:
         check_ids(example["label"], space or spec.space, which("label"))
+
+
+def _kind(array: np.ndarray) -> str:
+    return f"{array.dtype} {list(array.shape)}"
 
 
 def check_ids(label: np.ndarray, space: LabelSpace, where: str) -> None:
