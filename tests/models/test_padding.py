@@ -30,5 +30,5 @@ def test_two_pixels_are_enough_for_a_margin_of_one():
 
 def test_the_gradient_is_one_pass():
     x = jnp.zeros((1, 8, 8, 2))
-    program = str(jax.make_jaxpr(jax.grad(lambda x: (reflect(x, 1) ** 2).sum()))(x))
-    assert not [name for name in ("scatter", "concatenate", " pad[") if name in program]
+    program = jax.jit(jax.grad(lambda x: (reflect(x, 1) ** 2).sum())).lower(x).as_text()
+    assert not [name for name in ("scatter", "concatenate", "stablehlo.pad") if name in program]
