@@ -46,8 +46,13 @@ def _keys_like(name: str, reference: str) -> list[str]:
     except Exception:  # whatever is wrong with it, the flag is, too, and was there first
         return []
     last = name.rpartition(".")[2]
-    same = [key for key in keys if key == name] or [key for key in keys if key.rpartition(".")[2] == last]
-    return same or difflib.get_close_matches(name, keys, 1, CLOSE)
+    same = [key for key in keys if key == name] or _ending(keys, last)
+    near = difflib.get_close_matches(last, {key.rpartition(".")[2] for key in keys}, 1, CLOSE)
+    return same or difflib.get_close_matches(name, keys, 1, CLOSE) or [key for one in near for key in _ending(keys, one)]
+
+
+def _ending(keys: Sequence[str], last: str) -> list[str]:
+    return [key for key in keys if key.rpartition(".")[2] == last]
 
 
 def _keys(config: config_dict.ConfigDict, above: str = "") -> Iterator[str]:

@@ -30,6 +30,7 @@ def sde_seg(monkeypatch, capsys):
         (("-config.train.steps=10",), "--config.train.steps=10"),
         (("--conf.train.steps=10",), "--config.train.steps=10"),
         (("--train.step=10",), "--config.train.steps=10"),
+        (("--setps=10",), "--config.train.steps=10"),
         (("--batch_size=2",), "--config.data.batch_size=2 or --config.eval.batch_size=2"),
         (("--size=(64,64)",), "'--config.data.size=(64,64)'"),  # as a shell wants it
         (("--in_memory",), "--config.data.in_memory=VALUE"),
