@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import numbers
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -67,14 +68,15 @@ def annotations(function: Callable) -> dict[str, Any]:
 
 def complaint(annotation: Any, value: Any) -> str:
     """What a value should have been, as in "a number from 0 to 1"; "" if it is that, or nothing is known of it."""
-    options, bounds = [annotation], None
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        options = typing.get_args(annotation)
+        found = [complaint(option, value) for option in options if option is not type(None)]
+        fits = "" in found or (value is None and type(None) in options)
+        return "" if fits else " or ".join([*found, "None"] if type(None) in options else found)
+    kind, bounds = annotation, None
     if typing.get_origin(annotation) is Annotated:
         kind, *rest = typing.get_args(annotation)
-        options, bounds = [kind], next((one for one in rest if isinstance(one, Bounds)), None)
-    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        complaints = [complaint(option, value) for option in typing.get_args(annotation) if option is not type(None)]
-        return "" if value is None or "" in complaints else " or ".join([*complaints, "None"])
-    (kind,) = options
+        bounds = next((one for one in rest if isinstance(one, Bounds)), None)
     if kind not in NOUNS:
         return ""
     if _is(value, kind) and (bounds is None or bounds.hold(value)):
@@ -92,4 +94,4 @@ def complaints(function: Callable, arguments: Mapping[str, Any]) -> dict[str, st
 def _is(value: Any, kind: type) -> bool:
     if kind in (int, float) and isinstance(value, bool):
         return False
-    return isinstance(value, (int, float) if kind is float else kind)
+    return isinstance(value, {int: numbers.Integral, float: numbers.Real}.get(kind, kind))  # NumPy's are, too

@@ -48,7 +48,9 @@ def _keys_like(name: str, reference: str) -> list[str]:
     last = name.rpartition(".")[2]
     same = [key for key in keys if key == name] or _ending(keys, last)
     near = difflib.get_close_matches(last, {key.rpartition(".")[2] for key in keys}, 1, CLOSE)
-    return same or difflib.get_close_matches(name, keys, 1, CLOSE) or [key for one in near for key in _ending(keys, one)]
+    return (
+        same or difflib.get_close_matches(name, keys, 1, CLOSE) or [key for one in near for key in _ending(keys, one)]
+    )
 
 
 def _ending(keys: Sequence[str], last: str) -> list[str]:

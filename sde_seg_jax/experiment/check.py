@@ -63,7 +63,8 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_matching(config, streams_read(config))
     make_factor(config)
     check_section("optim", make_optimizer, config.optim, fixed=("schedule",))
-    choose(DIRECTIONS, config.optim.get("name", "sgd"), "optim.name")
+    if "name" in config.optim:
+        choose(DIRECTIONS, config.optim.name, "optim.name")
     check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)

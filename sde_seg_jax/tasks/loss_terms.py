@@ -61,14 +61,15 @@ def terms(
 
 
 def _value(name: str, view: View, key: jax.Array, options: Mapping[str, Any]) -> jax.Array:
+    term = find_loss(name).term
     try:
-        return find_loss(name).term(view, key, **options)
+        return term(view, key, **options)
     except (TypeError, AttributeError, IndexError, ValueError) as error:
         absent = [f.name for f in dataclasses.fields(view) if getattr(view, f.name) is None]
         absent += [
             f"outputs.{f.name}" for f in dataclasses.fields(view.outputs) if getattr(view.outputs, f.name) is None
         ]
         raise ValueError(
-            f"loss term '{name}' cannot be computed ({error}); this task gives its terms no {', '.join(absent)}: "
-            "leave it out of config.losses, or choose a task that has what it reads"
+            f"loss term '{name}' failed ({type(error).__name__}: {error}). This task gives its terms no "
+            f"{', '.join(absent)}: leave a term that reads these out of config.losses, or choose another task"
         ) from error
