@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import sys
 import tomllib
 
 import numpy as np
@@ -36,7 +37,15 @@ def test_what_a_page_imports_exists(page):
             exec(line, {})  # raises ImportError
 
 
-def test_the_description_on_the_page_of_data_can_be_prepared_and_read(tmp_path, monkeypatch):
+@pytest.fixture
+def forgets_imports():
+    before = set(sys.modules)
+    yield
+    for name in [name for name in sys.modules if name not in before and name.split(".")[0] == "our_lab"]:
+        del sys.modules[name]
+
+
+def test_the_description_on_the_page_of_data_can_be_prepared_and_read(tmp_path, monkeypatch, forgets_imports):
     (code,) = [text for text in blocks("docs/data.md", "python") if "DatasetSpec" in text]
     (names,) = [tomllib.loads(text)["project"]["entry-points"] for text in blocks("docs/data.md", "toml")]
     (module,) = names["sde_seg_jax.datasets"].values()
