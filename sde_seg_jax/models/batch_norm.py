@@ -11,26 +11,26 @@ from sde_seg_jax.models.precision import at_least_float32
 
 MOMENTUM = 0.1  # weight of the new batch in the running statistics
 EPSILON = 1e-5
-FEW = 256  # values per channel
+GRID = 4  # pixels of a side that guess the mean
 
 
 @jax.custom_vjp
 def normalize(
-    x: Float[Array, "... C"], scale: Float[Array, "C"], bias: Float[Array, "C"], near: Float[Array, "C"]
-) -> tuple[Float[Array, "... C"], Float[Array, "C"], Float[Array, "C"]]:
+    x: Float[Array, "B ... C"], scale: Float[Array, "C"], bias: Float[Array, "C"]
+) -> tuple[Float[Array, "B ... C"], Float[Array, "C"], Float[Array, "C"]]:
     """(`(x - mean) / sqrt(var + 1e-5) * scale + bias`, mean, biased variance) per channel, over all other axes.
 
-    Statistics in float32 (float64 for float64). `near` is a guess of the mean, as the running one, that spares a second
-    pass over `x`: var = E[(x - near)^2] - (E[x] - near)^2, with 1 + (mean - near)^2 / var times the rounding error. FEW
-    values or less are read twice instead: those of image pooling vary little about a mean that is far from 0, where the
-    running one starts. No gradient flows through the returned mean and variance, nor to `near`.
+    Statistics in float32 (float64 for float64), in one pass over `x` about a guess g of the mean, that of a few of its
+    own pixels: mean = g + E[x - g], var = E[(x - g)^2] - E[x - g]^2, which costs 1 + (mean - g)^2 / var times the
+    rounding error. Without the guess a mean far from 0 would take all digits. No gradient flows through the returned
+    mean and variance.
     """
-    mean, var = _statistics(x, near)
+    mean, var = _statistics(x)
     return _affine(x, mean, scale * lax.rsqrt(var + EPSILON), bias), mean, var
 
 
-def _normalize_forward(x, scale, bias, near):
-    y, mean, var = normalize(x, scale, bias, near)
+def _normalize_forward(x, scale, bias):
+    y, mean, var = normalize(x, scale, bias)
     # Differentiated as it stands, x - mean would be kept too, in float32 even where x is bfloat16.
     return (y, mean, var), (x, scale, mean, var)
 
@@ -44,21 +44,25 @@ def _normalize_backward(kept, gradients):
     dbias, dscale = dy.sum(axes), (dy * normal).sum(axes)
     count = x.size // x.shape[-1]
     dx = _as(scale * rate, ndim) * (dy - _as(dbias / count, ndim) - normal * _as(dscale / count, ndim))
-    return dx.astype(x.dtype), dscale, dbias, jnp.zeros_like(mean)
+    return dx.astype(x.dtype), dscale, dbias
 
 
 normalize.defvjp(_normalize_forward, _normalize_backward)
 
 
-def _statistics(x, near):
+def _statistics(x):
     """Mean and biased variance per channel."""
     wide, axes = at_least_float32(x), tuple(range(x.ndim - 1))
-    if x.size <= FEW * x.shape[-1]:
-        mean = wide.mean(axes)
-        return mean, jnp.square(wide - _as(mean, x.ndim)).mean(axes)
-    offset = wide - _as(near, x.ndim)
+    guess = at_least_float32(x[_grid(x.shape)]).mean(axes)
+    offset = wide - _as(guess, x.ndim)
     shift = offset.mean(axes)
-    return near + shift, jnp.maximum(jnp.square(offset).mean(axes) - jnp.square(shift), 0)
+    return guess + shift, jnp.maximum(jnp.square(offset).mean(axes) - jnp.square(shift), 0)
+
+
+def _grid(shape: tuple[int, ...]) -> tuple[slice, ...]:
+    """Pixels spread over each image, GRID in a row or a little more: of few pixels all."""
+    steps = [max(1, size // GRID) for size in shape[1:-1]]
+    return (slice(None), *(slice(step // 2, None, step) for step in steps), slice(None))
 
 
 def _affine(x, mean, gain, bias):
@@ -92,7 +96,7 @@ class BatchNorm(nn.Module):
         mean, var = running_mean.value, running_var.value
         count = x.size // channels
         if train and count > 1:
-            y, batch_mean, batch_var = normalize(x, scale, bias, mean.astype(at_least_float32(x).dtype))
+            y, batch_mean, batch_var = normalize(x, scale, bias)
         else:
             y = _affine(x, mean, scale * lax.rsqrt(var + EPSILON), bias)
             batch_mean = at_least_float32(x).reshape(-1, channels)[0]
