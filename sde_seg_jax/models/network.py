@@ -44,22 +44,34 @@ class Network(nn.Module):
         """Height and width of an image must be multiples of this."""
         return max(self.encoder.strides)
 
+    @property
+    def least(self) -> int:
+        """The smallest height and width of an image, in pixels.
+
+        Reflection padding needs two pixels: on the coarsest map, or, where ASPP comes first and what it gives is
+        enlarged before the next convolution, on the map after it.
+        """
+        decoders = [
+            part for part in (self.depth_decoder, getattr(self.segmentation, "decoder", None)) if part is not None
+        ]
+        last, before = self.encoder.strides[-1], self.encoder.strides[-2]
+        return last if before < last and all(decoder.aspp_rates for decoder in decoders) else 2 * last
+
     def check_size(self, height: int, width: int) -> None:
         """Raises ValueError, naming the next valid sizes, unless the decoders can process such an image.
 
-        Skips only fit multiples of the output stride, and reflection padding needs two pixels on the coarsest
-        map.
+        Skips only fit multiples of the output stride.
         """
         problems = []
         for side, size in (("height", height), ("width", width)):
-            if size % self.stride or size < 2 * self.stride:
+            if size % self.stride or size < self.least:
                 below = size // self.stride * self.stride
-                valid = [n for n in (below, below + self.stride) if n >= 2 * self.stride] or [2 * self.stride]
+                valid = [n for n in (below, below + self.stride) if n >= self.least] or [self.least]
                 problems.append(f"{side} {size}; next valid: {' or '.join(map(str, valid))}")
         if problems:
             raise ValueError(
                 f"image of {height}x{width} does not fit the network's output stride {self.stride} "
-                f"(multiples of it from {2 * self.stride} on): {'. '.join(problems)}. "
+                f"(multiples of it from {self.least} on): {'. '.join(problems)}. "
                 "Change data.crop or data.size"
             )
 

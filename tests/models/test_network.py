@@ -154,6 +154,27 @@ def test_size_that_does_not_fit_is_refused_with_the_next_valid_sizes():
         jax.eval_shape(network.apply, variables, jax.ShapeDtypeStruct((1, 500, 512, 3), np.float32))
 
 
+UNDILATED = {"dilate": [False, False, False], "pose": False}
+
+
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        pytest.param(UNDILATED, 32, id="ASPP, then enlarged"),
+        pytest.param(UNDILATED | {"aspp_rates": []}, 64, id="a reflected convolution first"),
+        pytest.param(OPTIONS | {"pose": False}, 32, id="dilated: ASPP, not enlarged"),
+    ],
+)
+def test_all_sizes_from_the_smallest_on_work(options, least):
+    network = make_network(**(OPTIONS | options))
+    drawn = initial_variables(network, 0, (64, 128))
+    image = np.zeros((1, least, 2 * least, 3), np.float32)
+    variables = {"params": drawn.params, "batch_stats": drawn.batch_stats}
+    assert np.isfinite(jax.jit(network.apply)(variables, image).logits).all()
+    with pytest.raises(ValueError, match=f"from {least} on"):
+        network.check_size(least - network.stride, 2 * least)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
