@@ -19,6 +19,7 @@ from sde_seg_jax.types import Variables
 SAMPLES = 8  # entries of a tensor that are recorded
 TINY_GRADIENT = 1e-5  # Adam moves a parameter by the learning rate times the sign of its gradient, rounding noise too
 ONE_UNIT = 5e-3  # share of an array's largest entry that one unit may decide, where it is decided by rounding
+NEAR = 1e-5  # of two probabilities that a float32 network cannot tell apart
 # Parameters that the published segmentation decoders own and never use: their disparity heads (Q12).
 UNUSED = re.compile(r"models\.(segmentation\.unet_dec|mtl_decoder\.seg_dec)\.decoder\.1[4-7]\.")
 COUNTER = "num_batches_tracked"  # ours have no such counters: the momentum is constant
@@ -119,22 +120,33 @@ def sample(tensor: np.ndarray) -> np.ndarray:
     return flat[np.arange(SAMPLES) * (flat.size - 1) // (SAMPLES - 1)]
 
 
-def assert_mixed_alike(run: Published, number: int, mask, label, confident, mix: int = 0) -> bool:
+def assert_mixed_alike(run: Published, number: int, mask, label, probability, confident, mix: int = 0) -> bool:
     """Mix mask [B,H,W], pseudo label and pixel weights of an update; returns whether every pixel is as recorded.
 
-    confident: mean, least and largest weight, or the one of all. mix: which of an update's mixes; mask: None of one
-    whose mask is not recorded. In float64 every pixel is as recorded. In float32 two classes, or a confidence and its
-    threshold, may be equal up to rounding.
+    probability: [B,H,W,C] of which the label is the largest. confident: mean, least and largest weight, or the one of
+    all. mix: which of an update's mixes; mask: None of one whose mask is not recorded. Maps were recorded from a
+    float32 run, in which two classes may be equal up to rounding: in float64 a pixel is as recorded, unless the two
+    are as near as that. In float32 a confidence and its threshold may be, too.
     """
-    alike = True
-    recorded = {f"pseudo_target_{mix}": label} | ({} if mask is None else {"intra_mix_mask": mask})
-    for name, actual in recorded.items():
-        equal = np.asarray(actual) == run.rec[f"out.s{number}.{name}"]
-        assert equal.mean() >= (1 if run.dtype == np.float64 else 0.999), name
-        alike = alike and bool(equal.all())
+    target, shown = run.rec[f"out.s{number}.pseudo_target_{mix}"], np.asarray(label)
+    exact, alike = run.dtype == np.float64, target == shown
+    assert alike.mean() >= 0.999, "pseudo label"
+    if exact:
+        assert gap(np.asarray(probability), target)[~alike].max(initial=0) <= NEAR, "pseudo label"
+    if mask is not None:
+        same = np.asarray(mask) == run.rec[f"out.s{number}.intra_mix_mask"]
+        assert same.mean() >= (1 if exact else 0.999), "mix mask"
+        alike = alike & same
+    alike = bool(alike.all())
     weight = run.rec[f"out64.s{number}.pixel_weight_mean_min_max_{mix}"]
     np.testing.assert_allclose(weight, confident, rtol=0, atol=1e-10 if run.dtype == np.float64 else 1e-3)
     return alike and bool(np.abs(weight - confident).max() < 1e-6)
+
+
+def gap(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """[B,H,W]: by how much the largest probability exceeds that of the label; an ignored label has none."""
+    of_label = np.where(np.arange(probability.shape[-1]) == label[..., None], probability, 0).sum(-1)
+    return probability.max(-1) - of_label
 
 
 def assert_same_updates(run: Published, updates: list[Done], losses=published_losses, ties: bool = False) -> None:

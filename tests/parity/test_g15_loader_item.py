@@ -15,10 +15,6 @@ from sde_seg_jax.data.reading import augment
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.types import IGNORE
 
-WIDTH = 96
-SCALE = (
-    WIDTH / cityscapes.INTRINSICS_SIZE[1]
-)  # of the stored image; the raw images here are small, their camera's is not
 CASES = range(3)
 
 
@@ -93,11 +89,12 @@ def test_cached_maps_follow_the_image(recording, case):
 @pytest.mark.parametrize("recording", golden.recordings("g15_loader_item_"))
 def test_cameras_differ_as_decided(recording, case, example):
     """Q1, Q2: ssda scales the raw camera as if pixel centres were at 0.5; master leaves it, and mirrors rows."""
-    window = augmentation(recording, case)
+    window, width = augmentation(recording, case), recording.params["size"][1]
+    scale = width / cityscapes.INTRINSICS_SIZE[1]  # the raw images here are small, their camera's is not
     found = augment.apply(example(recording), window)["intrinsics"]
     k = recording[f"out.case{case}.K0"].astype(np.float64)
     if recording.entry["repo"] == "ssda":
-        shift = (-0.5 - 0.5 * SCALE if window.flipped else 0.5 * SCALE - 0.5, 0.5 * SCALE - 0.5)
+        shift = (-0.5 - 0.5 * scale if window.flipped else 0.5 * scale - 0.5, 0.5 * scale - 0.5)
         expected = [k[0, 0], k[1, 1], k[0, 2] + shift[0], k[1, 2] + shift[1]]
     else:
         x, y = recording.params["cases"][case]["ints"]
@@ -105,6 +102,6 @@ def test_cameras_differ_as_decided(recording, case, example):
         u, v = k[0, 2] + x, k[1, 2] + y
         if window.flipped:
             u, v = raw_width - u, raw_height - v
-        cx, cy = (u + 0.5) * SCALE - 0.5, (v + 0.5) * SCALE - 0.5
-        expected = [k[0, 0] * SCALE, k[1, 1] * SCALE, (WIDTH - 1 - cx if window.flipped else cx) - x, cy - y]
+        cx, cy = (u + 0.5) * scale - 0.5, (v + 0.5) * scale - 0.5
+        expected = [k[0, 0] * scale, k[1, 1] * scale, (width - 1 - cx if window.flipped else cx) - x, cy - y]
     np.testing.assert_allclose(found, expected, rtol=1e-5)  # recorded and stored as float32

@@ -135,6 +135,6 @@ def same_mixes(run, number, logs) -> bool:
     within, across = logs["mixed"].within, logs["mixed"].across
     weight = np.asarray(across.weight)
     weights = [weight.mean(), weight.min(), weight.max()]
-    same = assert_mixed_alike(run, number, None, across.label, weights)
+    same = assert_mixed_alike(run, number, None, across.label, logs["mixed"].target.probability, weights)
     label, mask = pseudo_label(within.probability), logs["mixed"].within_mask[..., 0]
-    return assert_mixed_alike(run, number, mask, label, logs["confident"], mix=1) and same
+    return assert_mixed_alike(run, number, mask, label, within.probability, logs["confident"], mix=1) and same

@@ -27,7 +27,7 @@ def losses(run, logs):
 
 
 def pieces(run, mixer, before, streams):
-    """Cross-entropies, mask, pseudo label and its weight of one update, from the task's parts."""
+    """Cross-entropies, mask and mixed probabilities of one update, from the task's parts."""
     student = before.student
     outputs, stats = forward(run.network, student.params, student.batch_stats, to_float(streams.labeled.image), None)
     both = [outputs.logits, outputs.intermediate_logits]
@@ -35,7 +35,7 @@ def pieces(run, mixer, before, streams):
     image = to_float(streams.unlabeled.image)
     disparity = forward(run.network, student.params, stats, image, None)[0].disparity[0]
     _, mixed, mask, _ = mixer(before, streams.unlabeled, jax.random.key(0), disparity)
-    return entropies, mask, pseudo_label(mixed.probability), confident_fraction(mixed.probability)
+    return entropies, mask, mixed.probability
 
 
 @pytest.mark.whole
@@ -67,8 +67,10 @@ def test_two_updates(rec, monkeypatch):
         look = jax.jit(lambda *now: pieces(run, mixer, *now), compiler_options=FAST_TO_COMPILE)
         seen = [look(done.before, done.streams) for done in updates]
         alike = [
-            assert_mixed_alike(run, number, mask[..., 0], label, [weight] * 3)
-            for number, (_, mask, label, weight) in zip(UPDATES, seen, strict=True)
+            assert_mixed_alike(
+                run, number, mask[..., 0], pseudo_label(opinion), opinion, [confident_fraction(opinion)] * 3
+            )
+            for number, (_, mask, opinion) in zip(UPDATES, seen, strict=True)
         ]
         assert_same_updates(run, updates, losses, ties=not all(alike))
         for number, done, (entropies, *_) in zip(UPDATES, updates, seen, strict=True):

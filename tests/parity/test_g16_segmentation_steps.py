@@ -26,7 +26,8 @@ def inside(monkeypatch):
 
     def watched(a, b, mask):
         mixed = paste(a, b, mask)
-        seen.update(mask=mask[..., 0].astype(jnp.uint8), target=pseudo_label(mixed.probability).astype(jnp.int16))
+        label = pseudo_label(mixed.probability).astype(jnp.int16)
+        seen.update(mask=mask[..., 0].astype(jnp.uint8), target=label, probability=mixed.probability)
         return mixed
 
     monkeypatch.setattr(semi_supervised, "paste", watched)
@@ -40,7 +41,7 @@ def inside(monkeypatch):
         def wrapped(params, state, streams, rng):
             seen["step"] = state.step
             value, aux = loss(params, state, streams, rng)
-            return value, aux.replace(logs=aux.logs | {key: seen[key] for key in ("mask", "target")})
+            return value, aux.replace(logs=aux.logs | {key: seen[key] for key in ("mask", "target", "probability")})
 
         return wrapped
 
@@ -73,7 +74,8 @@ def test_two_semi_supervised_updates(rec, inside):
         return inside(rec, loss), streams, update_rule("batch_stats")
 
     def check(run, updates):
-        found = [(n, *(done.logs[key] for key in ("mask", "target", "confident"))) for n, done in enumerate(updates, 1)]
+        keys = ("mask", "target", "probability", "confident")
+        found = [(n, *(done.logs[key] for key in keys)) for n, done in enumerate(updates, 1)]
         ties = not all([assert_mixed_alike(run, *each) for each in found])
         assert_same_updates(run, updates, ties=ties)
         for number, done in zip(UPDATES, updates, strict=True):
