@@ -41,9 +41,16 @@ def cross_entropy(
     """
     loss = cross_entropy_map(logits, label)
     if weight is None:
-        return loss.sum() / jnp.maximum((label != IGNORE).sum(), 1).astype(loss.dtype)
+        return _total(loss) / jnp.maximum((label != IGNORE).sum(), 1).astype(loss.dtype)
     weight = jax.lax.stop_gradient(weight).astype(loss.dtype)
-    return (jnp.where(jnp.isnan(weight).any(), 1, weight) * loss).mean()
+    return _total(jnp.where(jnp.isnan(weight).any(), 1, weight) * loss) / loss.size
+
+
+def _total(x: Float[Array, "B H W"]) -> Float[Array, ""]:
+    """The sum, axis by axis: XLA:CPU adds up maps of some sizes pixel after pixel, which costs a digit in float32."""
+    for _ in range(x.ndim):
+        x = jax.lax.optimization_barrier(x.sum(-1))  # otherwise the sums become one
+    return x
 
 
 def term(view: View, rng: jax.Array) -> Float[Array, ""]:

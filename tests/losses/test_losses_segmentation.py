@@ -29,6 +29,19 @@ def test_with_weights_they_do():
     )
 
 
+@pytest.mark.parametrize("size", [(2, 24, 40), (2, 48, 96), (3, 77, 131)])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_the_mean_of_many_pixels_keeps_float32s_digits(size, compiled):
+    loss = jax.jit(cross_entropy) if compiled else cross_entropy
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(scale=3, size=(*size, 5)).astype(np.float32)
+        label, weight = rng.integers(0, 5, size), rng.exponential(size=size).astype(np.float32)
+        of_pixel = np.asarray(cross_entropy_map(logits, label), np.float64)
+        np.testing.assert_allclose(loss(logits, label), of_pixel.mean(), rtol=3e-7)
+        np.testing.assert_allclose(loss(logits, label, weight), (weight * of_pixel).mean(), rtol=3e-7)
+
+
 def test_unsigned_labels_from_disk_work():
     np.testing.assert_array_equal(cross_entropy(LOGITS, LABEL.astype(jnp.uint8)), cross_entropy(LOGITS, LABEL))
 
