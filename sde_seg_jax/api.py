@@ -1,6 +1,7 @@
 """The public names. `import sde_seg_jax as sds` hands them out; only what is used is imported.
 
 Functions and small records, no trainer: configurations are `ml_collections` dictionaries, images NumPy arrays.
+What they compile is kept on disk for the next start (`compiled`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from sde_seg_jax import compiled
 from sde_seg_jax.reporter import CONSOLE, SILENT, Collected, Reporter
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) ->
     """
     from sde_seg_jax.experiment.train import train as run
 
+    compiled.keep()
     run(_configuration(config).copy_and_resolve_references(), os.fspath(workdir), reporter=reporter)
     return load(workdir)
 
@@ -135,6 +138,7 @@ def load(path: Path, weights: str = "student") -> Model:
     """
     from sde_seg_jax.experiment.prediction.model import load as run
 
+    compiled.keep()
     return run(path, weights)
 
 
@@ -157,6 +161,7 @@ def evaluate(path: Path, *, workdir: Path = "", reporter: Reporter = CONSOLE, **
     from sde_seg_jax.experiment.configuration.configure import replace
     from sde_seg_jax.experiment.evaluate import evaluate as run
 
+    compiled.keep()
     return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter)
 
 
@@ -194,6 +199,7 @@ def start(config: ConfigDict, *, runs: Path | None = None, reporter: Reporter = 
     """
     from sde_seg_jax.experiment.run import start as run
 
+    compiled.keep()
     return run(_configuration(config), None if runs is None else os.fspath(runs), reporter)
 
 

@@ -21,6 +21,7 @@ ALLOWED = {
     "lookup": set(),
     "options": set(),
     "bounds": set(),
+    "compiled": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),
@@ -33,8 +34,8 @@ ALLOWED = {
     "data": {"geometry.camera", "label_spaces"},
     "tasks": {"models", "losses", "mixing", "geometry", "imaging", "training"},
     "experiment": set(FLOOR),
-    "api": {"experiment", "display", "geometry", "losses", "label_spaces", "data.fields"},
-    "cli": {*FLOOR, "experiment", "api"},
+    "api": {"experiment", "display", "geometry", "losses", "label_spaces", "data.fields", "compiled"},
+    "cli": {*FLOOR, "experiment", "api", "compiled"},
 }
 # room of `data` -> the rooms it may import (`spec`, `fields` and `window` always)
 ROOMS = {

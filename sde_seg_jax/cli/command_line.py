@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pathlib
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,13 +16,13 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import config_dict
 
+from sde_seg_jax import compiled
 from sde_seg_jax.cli import spelling
 from sde_seg_jax.experiment.config import ConfigFile, UsageError
 from sde_seg_jax.experiment.configuration.files import split
 from sde_seg_jax.training.interrupted import Interrupted
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
-CACHE = pathlib.Path("~/.cache/sde_seg_jax/compiled").expanduser()
 REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; your quota is used up: free disk space"}
 TRACEBACK = "SDE_SEG_TRACEBACK"  # set to 1 to see where an error comes from
 
@@ -48,7 +47,7 @@ class Arguments:
 def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:
     """Parses flags, calls `main`, and turns what happens into an exit status. `extra(values)` defines more flags."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    _keep_compiled()
+    compiled.keep()
     if not os.environ.get(TRACEBACK):
         logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
     try:
@@ -67,15 +66,6 @@ def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str,
             traceback.print_exc()
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return BAD_INPUT
-
-
-def _keep_compiled() -> None:
-    """Compiled programs stay on disk, unless somebody chose where: a second run starts at once."""
-    jax = sys.modules.get("jax")
-    if jax is None:  # reads the environment when it is imported
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-    elif not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", str(CACHE))
 
 
 def _one_line(error: BaseException) -> str:
