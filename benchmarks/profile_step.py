@@ -86,7 +86,7 @@ def part_of(instruction: hlo.Instruction) -> str:
     if instruction.opcode == "convolution":
         return f"convolution, {instruction.direction}"
     if instruction.opcode == "dot":
-        return f"product, {instruction.direction}"
+        return "product, forward" if instruction.direction == "forward" else "product, back"
     return next((part for piece, part in PARTS.items() if piece in instruction.file), OTHER)
 
 
