@@ -12,6 +12,7 @@ import numpy as np
 
 from sde_seg_jax.bounds import CountOrNone
 from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training.finite import PREFIX, not_finite
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.types import Streams, TrainState
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:  # what they write with may be missing where only steps are ti
     from sde_seg_jax.training.log import Log
 
 
+REMEDIES = "lower optim.learning_rate, check the intrinsics and labels of the data, or use model.dtype=float32"
+
+
 class Diverged(ValueError):
-    """A loss that is not finite, or depth that collapsed to a constant map; the message says what to try."""
+    """A loss or state that is not finite, or depth that collapsed to a constant map; the message says what to try."""
 
 
 def train(
@@ -67,7 +71,7 @@ def train(
             saving = last or _due(number, save_every, steps)
             if saving or _due(number, log_every, steps):  # before every save, so that no NaN is ever saved
                 first = number - len(pending) + 1
-                values = _mean_logs(pending, first)
+                values = _mean_logs(pending, first, lambda: _begin_from(checkpoints))
                 if first > collapse_after and (found := problem(values, first)):
                     raise Diverged(found)
                 speed = len(pending) * images_per_step / (time.perf_counter() - clock)
@@ -94,17 +98,28 @@ def _due(number: int, every: int, steps: int) -> bool:
     return every > 0 and (number % every == 0 or number == steps)
 
 
-def _mean_logs(pending: list[dict], first: int) -> dict[str, float]:
-    """Means over the steps since the last call, after checking every one of them."""
+def _mean_logs(pending: list[dict], first: int, before: Callable[[], str]) -> dict[str, float]:
+    """Means over the steps since the last call, after checking every one of them and the states they made."""
     fetched: list[dict[str, Any]] = jax.device_get(pending)
     for number, logs in enumerate(fetched, start=first):
         if not np.isfinite(logs["loss"]):
-            raise Diverged(
-                f"the loss is {float(logs['loss'])} at step {number}: lower optim.learning_rate, "
-                "check the intrinsics and labels of the data, or use model.dtype=float32; "
-                "the last checkpoint is from before"
-            )
-    return {key: float(np.mean([logs[key] for logs in fetched])) for key in fetched[0]}
+            raise Diverged(f"the loss is {float(logs['loss'])} at step {number}: {REMEDIES}; {before()}")
+        if found := not_finite(logs):
+            raise Diverged(f"{found} are not finite after step {number}, though its loss was: {REMEDIES}; {before()}")
+    names = [name for name in fetched[0] if not name.startswith(PREFIX)]
+    return {name: float(np.mean([logs[name] for logs in fetched])) for name in names}
+
+
+def _begin_from(checkpoints: Checkpoints) -> str:
+    """Where a run that diverged can begin again: what it saved was checked, so that it is finite."""
+    checkpoints.wait()
+    step = checkpoints.latest()
+    if step is None:
+        return "nothing has been saved yet"
+    return (
+        f"the last checkpoint, step {step}, is from before: another --workdir and "
+        f"--config.model.init={checkpoints.directory.parent} begin with its weights"
+    )
 
 
 class _Stop:

@@ -86,6 +86,34 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_what_to_try_and_is_ne
     assert saved(tmp_path) == [3]
 
 
+def bad_state(state, streams):
+    """The loss is finite at every step; what step 5 makes of the state is not."""
+    state, logs = count(state, streams)
+    return state, {**logs, "state_finite/student_params": logs["number"] != 5, "state_finite/teacher": jnp.bool_(True)}
+
+
+def test_a_state_that_is_not_finite_stops_with_part_step_and_the_checkpoint_before_and_is_never_saved(tmp_path):
+    with pytest.raises(Diverged) as error:
+        run(tmp_path, bad_state, log_every=100)
+    message = str(error.value)
+    assert "parameters of the student are not finite after step 5, though its loss was: lower optim." in message
+    assert (
+        f"the last checkpoint, step 3, is from before: another --workdir and --config.model.init={tmp_path} " in message
+    )
+    assert saved(tmp_path) == [3]
+
+
+def test_the_last_state_of_all_is_checked_too_and_with_nothing_saved_the_message_says_so(tmp_path):
+    with pytest.raises(Diverged, match=r"not finite after step 5, .*; nothing has been saved yet$"):
+        run(tmp_path, bad_state, steps=5, save_every=0, log_every=0)
+    assert saved(tmp_path) == []
+
+
+def test_answers_about_the_state_are_no_quantities_to_log(tmp_path):
+    run(tmp_path, bad_state, steps=4)
+    assert not any("finite" in key for line in read_metrics(str(tmp_path)) for key in line)
+
+
 def flat_depth(spread):
     return lambda state, streams: count(state, streams, disparity_spread=jnp.float32(spread))
 
