@@ -1,0 +1,77 @@
+"""What is said of a checkpoint that cannot be used, or could not be written."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+METADATA = "_CHECKPOINT_METADATA"  # orbax's file of what it calls custom metadata, inside a checkpoint
+OF_A_RUN = ("name", "seed", "task", "losses")  # what no two checkpoints of one run differ in
+SHOWN = 200
+# The system's words, since the writers' errors carry no numbers.
+FULL = ("no space left", "quota exceeded", "file too large")
+CLOSED = ("permission denied", "read-only file system", "not permitted")
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or of another architecture; the message names the folder and the remedy."""
+
+
+def damaged(where: pathlib.Path, error: Exception | str) -> CheckpointError:
+    """Of a checkpoint that cannot be read: why, and which one is older.
+
+    To delete it is advised only where it is known to be of this run: its configuration is that of the workdir.
+    """
+    before = [int(p.name) for p in where.parent.glob("*") if p.name.isdecimal() and int(p.name) < int(where.name)]
+    older = f"the one before is used then (step {max(before)})" if before else "there is none before it: train again"
+    ours = of_this_run(where)
+    advice = f"delete it, {older}" if ours else f"if it is of this run, delete it, {older}; else give another"
+    return CheckpointError(f"checkpoint {where} is damaged or incomplete ({_reason(error)}): {advice}")
+
+
+def save_failed(directory: pathlib.Path, error: Exception | str, latest: int | None) -> CheckpointError:
+    """Of a checkpoint that was not written, with the remedy for its reason and the one that stays."""
+    words = " ".join(str(one) for one in _chain(error)).lower()
+    if any(sign in words for sign in FULL):
+        remedy = "free disk space and start again"
+    elif any(sign in words for sign in CLOSED):
+        remedy = "make the folder writable, or choose another --workdir"
+    else:
+        remedy = "check the disk and start again"
+    return CheckpointError(f"saving to {directory} failed ({_reason(error)}): {remedy}; {untouched(latest)}")
+
+
+def untouched(latest: int | None) -> str:
+    """What is left where nothing was written."""
+    return f"the last good checkpoint (step {latest}) is untouched" if latest is not None else "there is none before it"
+
+
+def of_this_run(where: pathlib.Path) -> bool:
+    """Does a checkpoint hold a configuration, and is it that of the workdir, if there is one?"""
+    config = _read(where / METADATA).get("custom_metadata", {}).get("config")
+    if not isinstance(config, dict):
+        return False
+    run = _read(where.parent.parent / "config.json")
+    return not run or all(config.get(key) == run.get(key) for key in OF_A_RUN)
+
+
+def _chain(error: BaseException | str | None) -> Iterator[BaseException | str]:
+    """An error and those behind it: orbax wraps what its writers raise."""
+    if error is not None:
+        yield error
+        for one in (*getattr(error, "exceptions", ()), getattr(error, "__cause__", None)):
+            yield from _chain(one)
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _reason(error: Exception | str) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:SHOWN]
