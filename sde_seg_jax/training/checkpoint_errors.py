@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Iterator
 from typing import Any
+
+from sde_seg_jax import disk
 
 METADATA = "_CHECKPOINT_METADATA"  # orbax's file of what it calls custom metadata, inside a checkpoint
 OF_A_RUN = ("name", "seed", "task", "losses")  # what no two checkpoints of one run differ in
 SHOWN = 200
-# The system's words, since the writers' errors carry no numbers.
-FULL = ("no space left", "quota exceeded", "file too large")
-CLOSED = ("permission denied", "read-only file system", "not permitted")
 
 
 class CheckpointError(ValueError):
@@ -31,15 +29,9 @@ def damaged(where: pathlib.Path, error: Exception | str) -> CheckpointError:
     return CheckpointError(f"checkpoint {where} is damaged or incomplete ({_reason(error)}): {advice}")
 
 
-def save_failed(directory: pathlib.Path, error: Exception | str, latest: int | None) -> CheckpointError:
+def save_failed(directory: pathlib.Path, error: Exception, latest: int | None) -> CheckpointError:
     """Of a checkpoint that was not written, with the remedy for its reason and the one that stays."""
-    words = " ".join(str(one) for one in _chain(error)).lower()
-    if any(sign in words for sign in FULL):
-        remedy = "free disk space and start again"
-    elif any(sign in words for sign in CLOSED):
-        remedy = "make the folder writable, or choose another --workdir"
-    else:
-        remedy = "check the disk and start again"
+    remedy = disk.remedy(error, "make the folder writable, or choose another --workdir")
     return CheckpointError(f"saving to {directory} failed ({_reason(error)}): {remedy}; {untouched(latest)}")
 
 
@@ -55,14 +47,6 @@ def of_this_run(where: pathlib.Path) -> bool:
         return False
     run = _read(where.parent.parent / "config.json")
     return not run or all(config.get(key) == run.get(key) for key in OF_A_RUN)
-
-
-def _chain(error: BaseException | str | None) -> Iterator[BaseException | str]:
-    """An error and those behind it: orbax wraps what its writers raise."""
-    if error is not None:
-        yield error
-        for one in (*getattr(error, "exceptions", ()), getattr(error, "__cause__", None)):
-            yield from _chain(one)
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
