@@ -15,6 +15,7 @@ from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call
 from sde_seg_jax.experiment.configuration.references import resolve
+from sde_seg_jax.experiment.labels_seen import told_of_labels
 from sde_seg_jax.experiment.prepare import prepare_domains
 from sde_seg_jax.experiment.run import Run, open_run, write_config
 from sde_seg_jax.experiment.schedule import spell_out
@@ -84,6 +85,7 @@ def _loop(run: Run, workdir: str, done: int, checkpoints: Checkpoints, title: st
     log = Log(workdir, done)
     try:
         step, batches = compile_and_tell(training.step, run.mesh, run.state, run.batches, reporter.tell)
+        batches = told_of_labels(batches, reporter.warn)
         call(
             "train",
             loop.train,

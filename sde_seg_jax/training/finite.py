@@ -13,8 +13,7 @@ from sde_seg_jax.types import TrainState
 
 PREFIX = "state_finite/"  # such logs are answers, no quantities: the loop reads them, and does not log them
 PARTS = {
-    "student_params": "parameters of the student",
-    "student_stats": "running statistics of the student",
+    "student": "numbers of the student",
     "optimizer": "numbers of the optimiser",
     "teacher": "numbers of the teacher",
 }
@@ -22,7 +21,7 @@ PARTS = {
 
 def finite_parts(state: TrainState) -> dict[str, Bool[Array, ""]]:
     """Logs "state_finite/PART": is every number of that part finite? Parts that the state lacks are absent."""
-    trees = (state.student.params, state.student.batch_stats, state.opt_state, state.teacher)
+    trees = (state.student, state.opt_state, state.teacher)
     present = [(part, tree) for part, tree in zip(PARTS, trees, strict=True) if jax.tree.leaves(tree)]
     return {f"{PREFIX}{part}": all_finite(tree) for part, tree in present}
 

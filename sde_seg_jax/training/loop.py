@@ -24,6 +24,9 @@ if TYPE_CHECKING:  # what they write with may be missing where only steps are ti
 REMEDIES = "lower optim.learning_rate, check the intrinsics and labels of the data, or use model.dtype=float32"
 
 
+UNLOGGED = 500  # so often are logs looked at that are not written
+
+
 class Diverged(ValueError):
     """A loss or state that is not finite, or depth that collapsed to a constant map; the message says what to try."""
 
@@ -33,7 +36,7 @@ def train(
     step: Callable[[TrainState, Streams], tuple[TrainState, dict]],
     batches: Iterator[Streams],
     *,
-    steps: int,
+    steps: CountOrNone,
     images_per_step: int,
     checkpoints: Checkpoints,
     config: dict,
@@ -53,7 +56,8 @@ def train(
     """Runs updates until `steps` have been done; returns the last state, saved.
 
     `batches` yields device arrays and starts at the state's step. Logs are fetched every `log_every` steps only, so
-    that the device never waits for the host. `*_every=0` switches a thing off. `problem` is shown the means of the logs
+    that the device never waits for the host, and before every save. `*_every=0` switches a thing off: no lines, no
+    saves but at the end; logs are looked at every so often all the same. `problem` is shown the means of the logs
     and the first of their steps, once that is after `collapse_after`; what it answers, if anything, stops the run.
     Raises Interrupted, Diverged.
     """
@@ -69,13 +73,14 @@ def train(
             stopping = stop.requested and number < steps  # asked once: a later signal stops after the next step
             last = number == steps or stopping
             saving = last or _due(number, save_every, steps)
-            if saving or _due(number, log_every, steps):  # before every save, so that no NaN is ever saved
+            if saving or _due(number, log_every or UNLOGGED, steps):  # before every save, so that no NaN is ever saved
                 first = number - len(pending) + 1
                 values = _mean_logs(pending, first, lambda: _begin_from(checkpoints))
                 if first > collapse_after and (found := problem(values, first)):
                     raise Diverged(found)
                 speed = len(pending) * images_per_step / (time.perf_counter() - clock)
-                log.scalars(number, {**values, "images_per_second": speed, **rates(number - 1)})
+                if log_every:
+                    log.scalars(number, {**values, "images_per_second": speed, **rates(number - 1)})
                 bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
                 pending = []
             if _due(number, picture_every, steps) and pictures is not None:
