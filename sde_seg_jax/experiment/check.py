@@ -7,7 +7,6 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from sde_seg_jax.bounds import Count, complaint
 from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.experiment.build import build_network, loop_section, task_section
 from sde_seg_jax.experiment.cached_depth import streams_read
@@ -45,8 +44,6 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_keys("", SECTIONS, config)
     check_numbers(config)
     check_keys("eval", EVAL, config.eval)
-    if expected := complaint(Count, config.eval.get("batch_size", 1)):
-        raise UsageError(f"config.eval.batch_size={config.eval.batch_size}: expected {expected}")
     choose(CROPS, value_of(config, "eval.depth_crop"), "eval.depth_crop")
     if not config.losses:
         raise UsageError(

@@ -14,11 +14,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sde_seg_jax.models.weight_names import joint_names, unpacked
-from sde_seg_jax.models.weight_readers import EPOCH, INDEX, WeightsError, kind_of, read_content
+from sde_seg_jax.models.weight_readers import EPOCH, INDEX, KNOWN, WeightsError, kind_of, read_content, shards
 
 __all__ = [
-    *("KNOWN", "PART_FILES", "Weights", "WeightsError", "holds_weights", "kind_of", "read_state", "read_weights"),
-    *("shards", "write_state"),
+    "KNOWN",
+    "PART_FILES",
+    "Weights",
+    "WeightsError",
+    "holds_weights",
+    "kind_of",
+    "read_state",
+    "read_weights",
+    "shards",
+    "write_state",
 ]
 
 NOT_WEIGHTS = ("height", "width", "use_stereo")  # beside the tensors in monodepth2's encoder.pth

@@ -104,7 +104,7 @@ class Checkpoints:
             raise CheckpointError(f"no checkpoint in {self.directory}")
         stored, beside = self._folder.metadata(step)
         require_same(shapes(stored), shapes(abstract), self._folder.where(step))
-        return _verified(self._folder.load(step, abstract), beside, self._folder.where(step))
+        return _verified(self._folder.load(step, abstract), stored, beside, self._folder.where(step))
 
     def close(self) -> None:
         """Waits for the running save and releases the threads."""
@@ -139,7 +139,7 @@ def read(path: str, *names: str) -> Stored:
         abstract = jax.tree.map(_host_abstract, wanted, is_leaf=lambda x: hasattr(x, "shape"))
         loaded = folder.load(step, abstract) if names else {}
         parts = {name: loaded.get(name) for name in names}
-        return Stored(path, step, beside["config"], _verified(parts, beside, folder.where(step)))
+        return Stored(path, step, beside["config"], _verified(parts, stored, beside, folder.where(step)))
 
 
 def newest_step(path: str) -> int:
@@ -155,9 +155,9 @@ def _finished(folder: Folder) -> int:
     return step
 
 
-def _verified(tree: Any, beside: dict[str, Any], where: pathlib.Path) -> Any:
+def _verified(tree: Any, stored: Any, beside: dict[str, Any], where: pathlib.Path) -> Any:
     """The tree, if its arrays are those that were saved."""
-    if name := changed(tree, beside.get(DIGESTS) or {}):
+    if name := changed(tree, beside.get(DIGESTS) or {}, stored):
         raise damaged(where, f"{name} is not what was saved")
     return tree
 

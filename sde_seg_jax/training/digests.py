@@ -27,9 +27,14 @@ def digests(tree: Any) -> dict[str, str]:
         return dict(zip(leaves, pool.map(_checked, leaves, leaves.values()), strict=True))
 
 
-def changed(tree: Any, stored: Mapping[str, str]) -> str:
-    """The first array of a tree that has a stored digest and another one now; "" if there is none."""
+def changed(tree: Any, stored: Mapping[str, str], metadata: Any) -> str:
+    """The first array of a tree that has a stored digest and another one now; "" if there is none.
+
+    `metadata`: the stored tree with dtypes for arrays. What was read as another dtype is not compared.
+    """
+    kinds = {name: leaf.dtype for name, leaf in named_leaves(metadata)}
     known = {name: leaf for name, leaf in named_leaves(tree) if name in stored}
+    known = {name: leaf for name, leaf in known.items() if is_key(leaf) or leaf.dtype == kinds.get(name)}
     with concurrent.futures.ThreadPoolExecutor() as pool:
         found = pool.map(_digest, known.values())
         return next((name for name, now in zip(known, found, strict=True) if now != stored[name]), "")
