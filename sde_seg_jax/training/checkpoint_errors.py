@@ -9,7 +9,6 @@ from typing import Any
 from sde_seg_jax import disk
 
 METADATA = "_CHECKPOINT_METADATA"  # orbax's file of what it calls custom metadata, inside a checkpoint
-OF_A_RUN = ("name", "seed", "task", "losses")  # what no two checkpoints of one run differ in
 SHOWN = 200
 
 
@@ -42,11 +41,19 @@ def untouched(latest: int | None) -> str:
 
 def of_this_run(where: pathlib.Path) -> bool:
     """Does a checkpoint hold a configuration, and is it that of the workdir, if there is one?"""
-    config = _read(where / METADATA).get("custom_metadata", {}).get("config")
+    beside = _read(where / METADATA).get("custom_metadata")
+    config = beside.get("config") if isinstance(beside, dict) else None
     if not isinstance(config, dict):
         return False
     run = _read(where.parent.parent / "config.json")
-    return not run or all(config.get(key) == run.get(key) for key in OF_A_RUN)
+    return not run or _identity(config) == _identity(run)
+
+
+def _identity(config: dict[str, Any]) -> tuple[Any, ...]:
+    """What no two checkpoints of one run differ in; paths may, in a folder that was moved."""
+    task = config.get("task")
+    name = task.get("name") if isinstance(task, dict) else task
+    return (name, *(config.get(key) for key in ("name", "seed", "losses")))
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from orbax.checkpoint import v1 as ocp
 
 from sde_seg_jax.training.checkpoint_errors import CheckpointError, damaged, save_failed, untouched
 from sde_seg_jax.training.checkpoint_folder import Folder
-from sde_seg_jax.training.digests import NotFinite, changed, digests
+from sde_seg_jax.training.digests import NotFinite, changed, digest_of_json, digests
 from sde_seg_jax.training.tree_shapes import require_same, shapes
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 FOLDER = "checkpoints"  # inside a workdir
-DIGESTS = "digests"  # beside the configuration; absent in checkpoints of older versions
+DIGESTS, CONFIG_DIGEST = "digests", "config_digest"  # beside the configuration; older checkpoints have none
 
 
 def locate(path: str) -> pathlib.Path:
@@ -76,7 +76,7 @@ class Checkpoints:
         if self.latest() == step:
             return
         try:
-            beside = {"config": config, DIGESTS: digests(state)}
+            beside = {"config": config, DIGESTS: digests(state), CONFIG_DIGEST: digest_of_json(config)}
             saving = self._folder.orbax.save_async(step, state, force=True, custom_metadata=beside)
         except NotFinite as error:
             raise CheckpointError(f"step {step} is not saved, since {error}; {untouched(self.latest())}") from error
@@ -135,6 +135,8 @@ def read(path: str, *names: str) -> Stored:
         stored, beside = folder.metadata(step)
         if not isinstance(beside.get("config"), dict):
             raise damaged(folder.where(step), "it lacks its configuration")
+        if beside.get(CONFIG_DIGEST) not in (None, digest_of_json(beside["config"])):
+            raise damaged(folder.where(step), "its configuration is not what was saved")
         wanted = {k: v if k in names else jax.tree.map(lambda _: ocp.PLACEHOLDER, v) for k, v in stored.items()}
         abstract = jax.tree.map(_host_abstract, wanted, is_leaf=lambda x: hasattr(x, "shape"))
         loaded = folder.load(step, abstract) if names else {}
@@ -157,7 +159,10 @@ def _finished(folder: Folder) -> int:
 
 def _verified(tree: Any, stored: Any, beside: dict[str, Any], where: pathlib.Path) -> Any:
     """The tree, if its arrays are those that were saved."""
-    if name := changed(tree, beside.get(DIGESTS) or {}, stored):
+    known = beside.get(DIGESTS) or {}
+    if not isinstance(known, dict):
+        raise damaged(where, "its digests are none")
+    if name := changed(tree, known, stored):
         raise damaged(where, f"{name} is not what was saved")
     return tree
 

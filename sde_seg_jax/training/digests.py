@@ -6,6 +6,8 @@ What reads arrays finds damage in their frames, but not in their values.
 from __future__ import annotations
 
 import concurrent.futures
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,14 +32,21 @@ def digests(tree: Any) -> dict[str, str]:
 def changed(tree: Any, stored: Mapping[str, str], metadata: Any) -> str:
     """The first array of a tree that has a stored digest and another one now; "" if there is none.
 
-    `metadata`: the stored tree with dtypes for arrays. What was read as another dtype is not compared.
+    An array that lacks a digest counts, unless none has one. `metadata`: the stored tree with dtypes for arrays. What
+    was read as another dtype is not compared.
     """
+    if not stored:
+        return ""
     kinds = {name: leaf.dtype for name, leaf in named_leaves(metadata)}
-    known = {name: leaf for name, leaf in named_leaves(tree) if name in stored}
-    known = {name: leaf for name, leaf in known.items() if is_key(leaf) or leaf.dtype == kinds.get(name)}
+    known = {name: leaf for name, leaf in named_leaves(tree) if is_key(leaf) or leaf.dtype == kinds.get(name)}
     with concurrent.futures.ThreadPoolExecutor() as pool:
         found = pool.map(_digest, known.values())
-        return next((name for name, now in zip(known, found, strict=True) if now != stored[name]), "")
+        return next((name for name, now in zip(known, found, strict=True) if now != stored.get(name)), "")
+
+
+def digest_of_json(value: Any) -> str:
+    """That of a configuration, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _checked(name: str, leaf: Any) -> str:

@@ -214,9 +214,30 @@ def test_a_checkpoint_without_digests_loads(tmp_path):
     save(tmp_path, 3)
     path = tmp_path / "checkpoints" / "3" / METADATA
     found = json.loads(path.read_text())
-    del found["custom_metadata"]["digests"]
+    del found["custom_metadata"]["digests"], found["custom_metadata"]["config_digest"]
     path.write_text(json.dumps(found))
     assert restore(tmp_path, make_state()).step == 3
+    assert ck.read(str(tmp_path), "student").config == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda beside: beside["config"].update(name="y"), "its configuration is not what was saved"),
+        (lambda beside: beside["config"].pop("data"), "its configuration is not what was saved"),
+        (lambda beside: beside.pop("config"), "it lacks its configuration"),
+        (lambda beside: beside["digests"].pop("student/params/head/bias"), "student/params/head/bias is not what was"),
+        (lambda beside: beside.update(digests=[1]), "its digests are none"),
+    ],
+)
+def test_what_stands_beside_the_arrays_is_compared_too(tmp_path, change, reason):
+    save(tmp_path, 3)
+    path = tmp_path / "checkpoints" / "3" / METADATA
+    found = json.loads(path.read_text())
+    change(found["custom_metadata"])
+    path.write_text(json.dumps(found))
+    with pytest.raises(ck.CheckpointError, match=rf"is damaged or incomplete \({reason}"):
+        ck.read(str(tmp_path), "student")
 
 
 def test_deleting_is_advised_only_for_a_checkpoint_of_the_run(tmp_path):
