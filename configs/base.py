@@ -92,8 +92,8 @@ def get_config():
     c.train = ConfigDict()
     c.train.steps = 40000  # updates
     c.train.micro_batches = 1  # equal parts of a batch, one after the other: less memory, batch norm per part
-    c.train.log_every = 50  # steps between lines of metrics.jsonl
-    c.train.save_every = 1000  # steps between checkpoints
+    c.train.log_every = 50  # steps between lines of metrics.jsonl; 0 = none, and no curves
+    c.train.save_every = 1000  # steps between checkpoints; 0 = at the end only
     c.train.eval_every = 5000  # steps between validations; 0 = never
     c.train.picture_every = 1000  # steps between TensorBoard pictures; 0 = never
     c.train.collapse_after = 2000  # depth: from this step on a constant disparity map stops the run

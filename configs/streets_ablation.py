@@ -43,7 +43,7 @@ ROWS = {
 }
 STAGE = {"depth": {"task.name": "depth"}}
 OPTIONS = {"labels": LABELS[0], "seed": 42, "size": ("gpu", "cpu", "toy")}
-SCENES = {"gpu": (1200, 120), "cpu": (480, 64), "toy": (6, 3)}  # for training, for validation
+SCENES = {"gpu": (1200, 120), "cpu": (480, 64), "toy": (48, 3)}  # for training, for validation
 STEPS = {"gpu": 6000, "cpu": 900, "toy": 4}
 DEPTH_STEPS = {"gpu": 8000, "cpu": 1400, "toy": 4}
 RATES = {"gpu": 1e-3, "cpu": 3e-3, "toy": 3e-3}

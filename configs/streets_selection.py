@@ -30,7 +30,7 @@ STAGES = {"depth": "configs/streets_selection.py:depth"} | {
     f"{row}_s{seed}": f"configs/streets_selection.py:{row},seed={seed}" for row in SELECT for seed in SEEDS
 }
 OPTIONS = {"labels": 0, "seed": 42, "size": streets_ablation.OPTIONS["size"]}
-STEPS = {"gpu": (10, 20, 40), "cpu": (10, 20, 40), "toy": (2, 3, 4)}  # labels after each step
+STEPS = {"gpu": (10, 20, 40), "cpu": (10, 20, 40), "toy": (10, 20, 40)}  # labels after each step
 STUDENT_STEPS = {"gpu": (1000, 2000), "cpu": (150, 300), "toy": (2, 2)}  # after each step but the last
 ENTROPY_STEPS = {"gpu": (1500, 3000), "cpu": (200, 400), "toy": (2, 2)}
 

@@ -12,7 +12,7 @@ import math
 import numbers
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 
@@ -26,13 +26,15 @@ class Bounds:
     open_high: bool = False
 
     def hold(self, value: float) -> bool:
-        """Whether a number is one of them; NaN is not, infinity only if it is an end."""
+        """Whether a number is one of them; NaN and infinities never are."""
+        if not math.isfinite(value):
+            return False
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
         return above and below
 
     def __str__(self) -> str:
-        low, high = f"{'above ' if self.open_low else ''}{self.low:g}", f"{self.high:g}"
+        low, high = f"{'above ' if self.open_low else ''}{self.low:.10g}", f"{self.high:.10g}"
         if self.high == math.inf:
             return low if self.open_low else f"{low} or more"
         return f"from {low} to {'below ' if self.open_high else ''}{high}"
@@ -43,6 +45,8 @@ NotNegative = Annotated[float, Bounds(0)]
 Positive = Annotated[float, Bounds(0, open_low=True)]
 Count = Annotated[int, Bounds(1)]
 CountOrNone = Annotated[int, Bounds(0)]  # 0 switches it off
+Seed = Annotated[int, Bounds(0, 2**32 - 1)]  # what every generator takes
+Dropout = Annotated[float, Bounds(0, 1, open_high=True)]
 
 NOUNS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
@@ -73,13 +77,15 @@ def complaint(annotation: Any, value: Any) -> str:
         found = [complaint(option, value) for option in options if option is not type(None)]
         fits = "" in found or (value is None and type(None) in options)
         return "" if fits else " or ".join([*found, "None"] if type(None) in options else found)
+    if members := _members(annotation, value):
+        return next((text for kind, one in members if (text := complaint(kind, one))), "")
     kind, bounds = annotation, None
     if typing.get_origin(annotation) is Annotated:
         kind, *rest = typing.get_args(annotation)
         bounds = next((one for one in rest if isinstance(one, Bounds)), None)
     if kind not in NOUNS:
         return ""
-    if _is(value, kind) and (bounds is None or bounds.hold(value)):
+    if _is(value, kind) and (bounds.hold(value) if bounds else _is_finite(value)):
         return ""
     return NOUNS[kind] + (f" {bounds}" if bounds else "")
 
@@ -89,6 +95,20 @@ def complaints(function: Callable, arguments: Mapping[str, Any]) -> dict[str, st
     known = annotations(function)
     found = {name: complaint(known[name], value) for name, value in arguments.items() if name in known}
     return {name: text for name, text in found.items() if text}
+
+
+def _members(annotation: Any, value: Any) -> list[tuple[Any, Any]]:
+    """(annotation, member) of what holds several: every one of a sequence or mapping must be what it says."""
+    origin, kinds = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Sequence and isinstance(value, (list, tuple)):
+        return [(kinds[0], one) for one in value]
+    if origin is Mapping and isinstance(value, Mapping):
+        return [(kinds[1], one) for one in value.values()]
+    return []
+
+
+def _is_finite(value: Any) -> bool:
+    return math.isfinite(value) if isinstance(value, numbers.Real) else True
 
 
 def _is(value: Any, kind: type) -> bool:

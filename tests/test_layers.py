@@ -12,7 +12,7 @@ FLOOR = (
     *("geometry", "imaging", "losses", "models", "mixing", "tasks", "training"),
     *("data", "selection", "evaluation", "display", "label_spaces"),
 )
-EVERYWHERE = ("types", "reporter", "lookup", "options", "bounds")  # anyone may import them
+EVERYWHERE = ("types", "reporter", "lookup", "options", "bounds", "disk")  # anyone may import them
 # part -> the parts of the package it may import (itself and EVERYWHERE always)
 ALLOWED = {
     "types": set(),
@@ -22,6 +22,7 @@ ALLOWED = {
     "options": set(),
     "bounds": set(),
     "compiled": set(),
+    "disk": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),
@@ -55,8 +56,8 @@ OWNERS = {
     "tensorflow": {"data"},
     "tensorflow_datasets": {"data"},
     "matplotlib": {"display"},
-    "torch": {"models.weight_files"},
-    "safetensors": {"models.weight_files"},
+    "torch": {"models.weight_readers"},
+    "safetensors": {"models.weight_files", "models.weight_readers"},
     "huggingface_hub": {"experiment.weights"},
     "ml_collections": {"experiment", "cli", "api"},
     "absl": {"cli"},

@@ -11,6 +11,7 @@ from sde_seg_jax.evaluation.depth import CROPS
 from sde_seg_jax.experiment.build import build_network, loop_section, task_section
 from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.config import UsageError, call, check_keys, check_section, check_values, plain, value_of
+from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
 from sde_seg_jax.experiment.schedule import make_factor
@@ -41,11 +42,9 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     `sources`: the starting weights must be there, too.
     """
     check_keys("", SECTIONS, config)
+    check_numbers(config)
     check_keys("eval", EVAL, config.eval)
     choose(CROPS, value_of(config, "eval.depth_crop"), "eval.depth_crop")
-    steps = config.train.steps
-    if type(steps) is not int or steps < 0:
-        raise UsageError(f"config.train.steps={steps}: expected a whole number, 0 or more")
     if not config.losses:
         raise UsageError(
             "config.losses is empty: name at least one term and its weight, as in losses.cross_entropy=1.0"

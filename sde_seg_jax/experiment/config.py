@@ -19,6 +19,7 @@ from ml_collections import config_dict
 from sde_seg_jax.bounds import complaints
 from sde_seg_jax.experiment.configuration.files import load_module
 from sde_seg_jax.experiment.errors import UsageError
+from sde_seg_jax.experiment.finite_numbers import check_numbers
 
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
 # What a key means where a configuration lacks it: one stored before the key existed, or one of a task or of data that
@@ -49,6 +50,7 @@ def override(config: config_dict.ConfigDict, overrides: Mapping[str, str]) -> co
     for key, text in overrides.items():
         _check_key(config, key)
         value = parse_value(text, _get(config, key), key)
+        check_numbers(value, key)
         with config.ignore_type():
             config.update_from_flattened_dict({key: value})
     return config

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -37,6 +38,7 @@ from sde_seg_jax.training.checkpoints import Checkpoints
 from sde_seg_jax.training.log import write_text
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.step import Loss, parameter_count
+from sde_seg_jax.training.workdir_lock import alone
 from sde_seg_jax.types import Streams, TrainState
 
 Step = Callable[[TrainState, Streams], tuple[TrainState, dict[str, jax.Array]]]
@@ -107,21 +109,18 @@ class Run:
     def save(self, workdir: str | pathlib.Path) -> None:
         """Writes a checkpoint that `load` and the commands read.
 
-        Raises UsageError if the folder has another run's, or this step or a later one already.
+        Raises UsageError if the folder has another run's, or this step or a later one already; Busy if a run goes on
+        there.
         """
         folder, config = pathlib.Path(workdir).expanduser(), as_json(self.config)
         step = int(jax.device_get(self.state.step))
-        refuse_other_config(config, folder, EXTENDABLE)
-        checkpoints = Checkpoints(str(folder))
-        try:
+        with alone(folder), contextlib.closing(Checkpoints(str(folder))) as checkpoints:
+            refuse_other_config(config, folder, EXTENDABLE)
             newest = checkpoints.latest()
             if newest is not None and newest >= step:
                 raise UsageError(f"{folder} holds step {newest} already, this is step {step}: save into another folder")
             write_config(folder, config)
             checkpoints.save(step, self.state, config)
-            checkpoints.wait()
-        finally:
-            checkpoints.close()
 
     def __post_init__(self) -> None:
         self._draw = monitor.make_pictures(self.config, self.data, self.network, self.training.mixer, self.pairs)

@@ -10,6 +10,7 @@ from ml_collections import config_dict
 from sde_seg_jax.experiment.begun import keep_places, read_json, refuse_other_config, steps_done
 from sde_seg_jax.experiment.config import as_json
 from sde_seg_jax.experiment.evaluate import RESULT, evaluate
+from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.selection.select import finished, select
 from sde_seg_jax.experiment.train import train
 from sde_seg_jax.reporter import SILENT, Reporter
@@ -20,8 +21,9 @@ def run_stage(
 ) -> dict[str, Any]:
     """Trains and evaluates one stage unless that is done; returns its scores. A selection chooses, and has no scores.
 
-    Raises UsageError if the folder was begun with another configuration.
+    Raises UsageError if the folder was begun with another configuration, or a number of this one cannot be.
     """
+    check_numbers(config)
     refuse_other_config(as_json(config), folder)
     if "select" in config:
         if finished(config, folder):

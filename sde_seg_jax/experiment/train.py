@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call
 from sde_seg_jax.experiment.configuration.references import resolve
+from sde_seg_jax.experiment.labels_seen import told_of_labels
 from sde_seg_jax.experiment.prepare import prepare_domains
 from sde_seg_jax.experiment.run import Run, open_run, write_config
 from sde_seg_jax.experiment.schedule import spell_out
@@ -25,6 +25,7 @@ from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import Checkpoints
 from sde_seg_jax.training.log import Log
 from sde_seg_jax.training.memory import compile_and_tell
+from sde_seg_jax.training.workdir_lock import alone
 
 PICTURES = "pictures"
 
@@ -33,13 +34,18 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
     """Trains until config.train.steps, going on where the workdir's newest checkpoint ends; at once if that is done.
 
     Raises Interrupted after SIGINT or SIGTERM, with everything saved; Diverged; UsageError if the workdir's checkpoint
-    is of another configuration (only begun.EXTENDABLE may differ).
+    is of another configuration (only begun.EXTENDABLE may differ); Busy if another run writes there.
     """
     asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
     folder = pathlib.Path(workdir).expanduser().resolve()
     config = resolve(config, folder.parent)
     check(config, sources=not steps_done(workdir))
-    new = not folder.exists()
+    with alone(folder):
+        _train(config, asked, workdir, title, reporter)
+
+
+def _train(config: config_dict.ConfigDict, asked: dict, workdir: str, title: str, reporter: Reporter) -> None:
+    """What `train` does in a workdir of its own, after checking."""
     checkpoints = Checkpoints(workdir)
     try:
         done = _steps_done(checkpoints, asked, workdir)
@@ -59,17 +65,6 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
         _loop(run, workdir, done, checkpoints, title, reporter)
     finally:
         checkpoints.close()
-        if new:
-            _leave_no_empty_folder(folder)
-
-
-def _leave_no_empty_folder(folder: pathlib.Path) -> None:
-    """Removes a folder that holds nothing: that of a run that could not begin."""
-    below = sorted(folder.rglob("*"), reverse=True)
-    if all(path.is_dir() for path in below):
-        with contextlib.suppress(OSError):  # somebody else writes there
-            for path in [*below, folder]:
-                path.rmdir()
 
 
 def _steps_done(checkpoints: Checkpoints, asked: dict, workdir: str) -> int:
@@ -90,6 +85,7 @@ def _loop(run: Run, workdir: str, done: int, checkpoints: Checkpoints, title: st
     log = Log(workdir, done)
     try:
         step, batches = compile_and_tell(training.step, run.mesh, run.state, run.batches, reporter.tell)
+        batches = told_of_labels(batches, reporter.warn)
         call(
             "train",
             loop.train,

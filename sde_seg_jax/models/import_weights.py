@@ -45,7 +45,7 @@ class Part:
 
 def read_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     """A torch state stored as `.npz` under its own names. Pickled arrays are refused."""
-    with np.load(path, allow_pickle=False) as data:
+    with pathlib.Path(path).open("rb") as file, np.load(file, allow_pickle=False) as data:
         return dict(data)
 
 
@@ -140,6 +140,8 @@ def convert(state: State, like: Variables, parts: list[Part]) -> Variables:
             continue
         used.add(name)
         value = _from_torch_layout(path[-1], np.asarray(state[name]))
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            problems.append(f"{name}: has numbers that are not finite")
         if value.shape != tuple(leaf.shape):
             expected = _to_torch_shape(path[-1], tuple(leaf.shape))
             problems.append(f"{name}: shape {state[name].shape}, expected {expected}")

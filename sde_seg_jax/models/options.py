@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from sde_seg_jax.bounds import Count, Dropout, NotNegative
 from sde_seg_jax.models.backbones import make_encoder
 from sde_seg_jax.models.depth_decoder import DepthDecoder
 from sde_seg_jax.models.pose import PoseNetwork
@@ -19,12 +20,12 @@ class Decoders:
     decoder_channels: per level, fine (0) to coarse (4). dropout: of the ASPP.
     """
 
-    decoder_channels: Sequence[int] = (64, 128, 128, 256, 256)
-    aspp_rates: Sequence[int] = (6, 12, 18)
+    decoder_channels: Sequence[Count] = (64, 128, 128, 256, 256)
+    aspp_rates: Sequence[Count] = (6, 12, 18)
     image_pooling: bool = True
-    skip_features: int | None = None
+    skip_features: Count | None = None
     batch_norm: bool = False
-    dropout: float = 0.5
+    dropout: Dropout = 0.5
 
     def make(self, dtype: str | None, remat: bool, **options) -> DepthDecoder:
         """The decoder; `options` are others of `DepthDecoder`."""
@@ -46,10 +47,10 @@ class Head:
     """Of the classifier on the segmentation decoder: those of `SegmentationHead`."""
 
     head_layers: Sequence[int] = (FINEST_LAYER,)
-    head_channels: int = 64
-    head_stride: int = 1
-    head_inter_channels: int | None = None
-    head_dropout: float = 0.0
+    head_channels: Count = 64
+    head_stride: Count = 1
+    head_inter_channels: Count | None = None
+    head_dropout: Dropout = 0.0
 
     def make(self, num_classes: int, dtype: str | None) -> SegmentationHead:
         """The head."""
@@ -62,10 +63,10 @@ class Motion:
     """Of the pose network. pose_start: a factor of the output's initial weights."""
 
     pose_encoder: str = "resnet18"
-    pose_width: int = 64
+    pose_width: Count = 64
     pose_scale: float = 0.01
-    pose_channels: int = 256
-    pose_start: float = 1.0
+    pose_channels: Count = 256
+    pose_start: NotNegative = 1.0
 
     def make(self, dtype: str | None, remat: bool) -> PoseNetwork:
         """The pose network, with an encoder of its own."""

@@ -2,7 +2,7 @@
 
 A save writes to a temporary folder and renames it, so an interrupted save never damages an earlier checkpoint. What
 is restored is first compared, key by key and shape by shape, with what is expected: orbax alone may restore a part of
-a tree silently.
+a tree silently. Its values are compared with the digests of what was saved.
 """
 
 from __future__ import annotations
@@ -16,12 +16,25 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from sde_seg_jax.training.checkpoint_errors import CheckpointError, damaged, save_failed, untouched
+from sde_seg_jax.training.checkpoint_folder import Folder
+from sde_seg_jax.training.digests import NotFinite, changed, digest_of_json, digests
+from sde_seg_jax.training.tree_shapes import require_same, shapes
+
+__all__ = [
+    "FOLDER",
+    "CheckpointError",
+    "Checkpoints",
+    "Stored",
+    "locate",
+    "newest_step",
+    "read",
+    "require_same",
+    "shapes",
+]
+
 FOLDER = "checkpoints"  # inside a workdir
-SHOWN_DIFFERENCES = 5
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, damaged or of another architecture; the message names the folder and the remedy."""
+DIGESTS, CONFIG_DIGEST = "digests", "config_digest"  # beside the configuration; older checkpoints have none
 
 
 def locate(path: str) -> pathlib.Path:
@@ -36,100 +49,62 @@ def locate(path: str) -> pathlib.Path:
     raise CheckpointError(f"no checkpoint in {folder}: give a --workdir that cli.train has written to")
 
 
-def shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    """'student/params/encoder/...' -> shape, for arrays, abstract arrays and orbax metadata alike."""
-    flat, _ = jax.tree_util.tree_flatten_with_path(tree, is_leaf=lambda x: hasattr(x, "shape"))
-    return {"/".join(_part(p) for p in path): _stored_shape(leaf) for path, leaf in flat if hasattr(leaf, "shape")}
-
-
-def _stored_shape(leaf) -> tuple[int, ...]:
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):  # stored as its raw words
-        return tuple(jax.eval_shape(jax.random.key_data, leaf).shape)
-    return tuple(leaf.shape)
-
-
-def _part(entry) -> str:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(entry, attribute):
-            return str(getattr(entry, attribute))
-    return str(entry)
-
-
-def differences(found: dict, expected: dict) -> list[str]:
-    """Readable lines, one for each key that is missing, left over or of another shape."""
-    lines = [f"{k}: missing in the checkpoint" for k in expected if k not in found]
-    lines += [f"{k}: only in the checkpoint" for k in found if k not in expected]
-    both = [k for k in expected if k in found and found[k] != expected[k]]
-    return lines + [f"{k}: {found[k]} in the checkpoint, {expected[k]} expected" for k in both]
-
-
-def require_same(found: dict, expected: dict, where: Any) -> None:
-    """Raises CheckpointError that lists the first differing parameters."""
-    lines = sorted(differences(found, expected), key=lambda line: not line.startswith("student/params/"))
-    if lines:  # parameters first: the optimiser's and the teacher's differ as they do
-        more = f"; and {len(lines) - SHOWN_DIFFERENCES} more" if len(lines) > SHOWN_DIFFERENCES else ""
-        shown = "; ".join(lines[:SHOWN_DIFFERENCES])
-        raise CheckpointError(
-            f"checkpoint {where} is of another architecture: {shown}{more}. Use the config it was trained with"
-        )
-
-
 class Checkpoints:
     """The checkpoints of one workdir. `save` returns at once and writes in the background."""
 
     def __init__(self, workdir: str, keep: int = 2):
         self.directory = pathlib.Path(workdir).expanduser().resolve() / FOLDER
         policy = ocp.training.preservation_policies.LatestN(keep)
-        self._checkpointer = ocp.training.Checkpointer(
-            self.directory, preservation_policy=policy, cleanup_tmp_directories=True
-        )
-        self._pending = None
+        self._folder = Folder(self.directory, preservation_policy=policy, cleanup_tmp_directories=True)
+        self._pending: tuple[int, Any] | None = None
 
     def latest(self) -> int | None:
         """The newest finished step, or None."""
-        found = self._checkpointer.latest
-        return None if found is None else int(found.step)
+        return self._folder.latest()
 
     def continues(self) -> bool:
         """Does the newest checkpoint hold what training needs to go on, and not converted weights alone?"""
         step = self.latest()
-        return step is not None and "opt_state" in _stored(self._checkpointer, step, self.directory / str(step))
+        return step is not None and "opt_state" in self._folder.metadata(step)[0]
 
     def save(self, step: int, state: Any, config: dict) -> None:
-        """Starts saving (after the previous save has ended). Raises CheckpointError if the previous one failed."""
+        """Starts saving (after the previous save has ended).
+
+        Raises CheckpointError if the previous one failed, or a number of the state is not finite.
+        """
         self.wait()
         if self.latest() == step:
             return
         try:
-            self._pending = self._checkpointer.save_async(step, state, force=True, custom_metadata={"config": config})
+            beside = {"config": config, DIGESTS: digests(state), CONFIG_DIGEST: digest_of_json(config)}
+            saving = self._folder.orbax.save_async(step, state, force=True, custom_metadata=beside)
+        except NotFinite as error:
+            raise CheckpointError(f"step {step} is not saved, since {error}; {untouched(self.latest())}") from error
         except (OSError, ValueError) as error:
-            raise self._failed(error) from error
+            raise save_failed(self.directory, error, self.latest()) from error
+        self._pending = step, saving
 
     def wait(self) -> None:
-        """Blocks until the running save has ended; raises CheckpointError if it failed."""
+        """Blocks until the running save has ended and can be read; raises CheckpointError if it failed."""
         if self._pending is None:
             return
-        pending, self._pending = self._pending, None
+        (step, saving), self._pending = self._pending, None
         try:
-            pending.result()
+            saving.result()
         except Exception as error:  # orbax wraps the writers' errors in several types
-            raise self._failed(error) from error
-
-    def _failed(self, error: Exception) -> CheckpointError:
-        reason = str(error).strip().splitlines()[0][:200]
-        return CheckpointError(
-            f"saving to {self.directory} failed ({reason}): free disk space and start again; "
-            f"the last good checkpoint (step {self.latest()}) is untouched"
-        )
+            raise save_failed(self.directory, error, self.latest()) from error
+        _, beside = self._folder.metadata(step)
+        if "config" not in beside:
+            raise damaged(self._folder.where(step), "what was written cannot be read")
 
     def restore(self, abstract: Any) -> Any:
         """The newest checkpoint in the structure, shapes and shardings of `abstract`."""
         step = self.latest()
         if step is None:
             raise CheckpointError(f"no checkpoint in {self.directory}")
-        where = self.directory / str(step)
-        require_same(shapes(_stored(self._checkpointer, step, where)), shapes(abstract), where)
-        return _load(self._checkpointer, step, abstract, where)
+        stored, beside = self._folder.metadata(step)
+        require_same(shapes(stored), shapes(abstract), self._folder.where(step))
+        return _verified(self._folder.load(step, abstract), stored, beside, self._folder.where(step))
 
     def close(self) -> None:
         """Waits for the running save and releases the threads."""
@@ -137,7 +112,7 @@ class Checkpoints:
             self.wait()
         finally:
             with contextlib.suppress(Exception):  # it tells of a failed save once more
-                self._checkpointer.close()
+                self._folder.close()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,67 +130,42 @@ def read(path: str, *names: str) -> Stored:
 
     Only those are read from disk. Raises CheckpointError.
     """
-    folder = locate(path)
-    with _reader(folder) as (checkpointer, step):
-        where = folder / str(step)
-        stored = _stored(checkpointer, step, where) if names else {}
+    with Folder(locate(path)) as folder:
+        step = _finished(folder)
+        stored, beside = folder.metadata(step)
+        if not isinstance(beside.get("config"), dict):
+            raise damaged(folder.where(step), "it lacks its configuration")
+        if beside.get(CONFIG_DIGEST) not in (None, digest_of_json(beside["config"])):
+            raise damaged(folder.where(step), "its configuration is not what was saved")
         wanted = {k: v if k in names else jax.tree.map(lambda _: ocp.PLACEHOLDER, v) for k, v in stored.items()}
-        try:
-            config = checkpointer.metadata(step).custom_metadata["config"]
-            abstract = jax.tree.map(_host_abstract, wanted, is_leaf=lambda x: hasattr(x, "shape"))
-            loaded = checkpointer.load(step, abstract) if names else {}
-        except Exception as error:
-            raise _damaged(where, error) from error
-    return Stored(path, step, config, {name: loaded.get(name) for name in names})
+        abstract = jax.tree.map(_host_abstract, wanted, is_leaf=lambda x: hasattr(x, "shape"))
+        loaded = folder.load(step, abstract) if names else {}
+        parts = {name: loaded.get(name) for name in names}
+        return Stored(path, step, beside["config"], _verified(parts, stored, beside, folder.where(step)))
 
 
 def newest_step(path: str) -> int:
     """The step number of the newest checkpoint under `path`."""
-    with _reader(locate(path)) as (_, step):
-        return step
+    with Folder(locate(path)) as folder:
+        return _finished(folder)
 
 
-class _reader:
-    """Opens a folder of steps for reading and closes it again."""
+def _finished(folder: Folder) -> int:
+    step = folder.latest()
+    if step is None:
+        raise CheckpointError(f"no finished checkpoint in {folder.directory}: train again, or give another")
+    return step
 
-    def __init__(self, folder: pathlib.Path):
-        self._checkpointer = ocp.training.Checkpointer(folder)
 
-    def __enter__(self):
-        latest = self._checkpointer.latest
-        if latest is None:
-            folder = self._checkpointer.directory
-            raise CheckpointError(f"no finished checkpoint in {folder}: train again, or give another")
-        return self._checkpointer, int(latest.step)
-
-    def __exit__(self, *_):
-        self._checkpointer.close()
+def _verified(tree: Any, stored: Any, beside: dict[str, Any], where: pathlib.Path) -> Any:
+    """The tree, if its arrays are those that were saved."""
+    known = beside.get(DIGESTS) or {}
+    if not isinstance(known, dict):
+        raise damaged(where, "its digests are none")
+    if name := changed(tree, known, stored):
+        raise damaged(where, f"{name} is not what was saved")
+    return tree
 
 
 def _host_abstract(leaf):
     return leaf if leaf is ocp.PLACEHOLDER or not hasattr(leaf, "shape") else np.empty(leaf.shape, leaf.dtype)
-
-
-def _stored(checkpointer, step: int, where: pathlib.Path) -> Any:
-    """The tree of a checkpoint with shapes for arrays."""
-    try:
-        stored = checkpointer.metadata(step).metadata
-    except Exception as error:
-        raise _damaged(where, error) from error
-    if stored is None:  # what orbax returns for unreadable metadata
-        raise _damaged(where, ValueError("unreadable metadata"))
-    return stored
-
-
-def _load(checkpointer, step: int, abstract: Any, where: pathlib.Path) -> Any:
-    try:
-        return checkpointer.load(step, abstract)
-    except Exception as error:
-        raise _damaged(where, error) from error
-
-
-def _damaged(where: pathlib.Path, error: Exception) -> CheckpointError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-    return CheckpointError(
-        f"checkpoint {where} is damaged or incomplete ({reason}): delete it, the one before is used then"
-    )

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import tensorboardX
 
+from sde_seg_jax import disk
+
 METRICS = "metrics.jsonl"
 
 
@@ -43,7 +45,7 @@ class Log:
             self._file.write(json.dumps({"step": step, **line}) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OSError(f"cannot write {self._path} ({error.strerror}): free disk space and start again") from error
+            raise OSError(f"cannot write {self._path} ({error.strerror}): {disk.remedy(error)}") from error
         for key, value in values.items():
             if math.isfinite(value):  # a class without pixels has no IoU: no point to draw, and no warning either
                 self._board.add_scalar(key, value, step)

@@ -12,6 +12,7 @@ import numpy as np
 
 from sde_seg_jax.bounds import CountOrNone
 from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training.finite import PREFIX, not_finite
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.types import Streams, TrainState
 
@@ -20,8 +21,14 @@ if TYPE_CHECKING:  # what they write with may be missing where only steps are ti
     from sde_seg_jax.training.log import Log
 
 
+REMEDIES = "lower optim.learning_rate, check the intrinsics and labels of the data, or use model.dtype=float32"
+
+
+UNLOGGED = 500  # so often are logs looked at that are not written
+
+
 class Diverged(ValueError):
-    """A loss that is not finite, or depth that collapsed to a constant map; the message says what to try."""
+    """A loss or state that is not finite, or depth that collapsed to a constant map; the message says what to try."""
 
 
 def train(
@@ -29,7 +36,7 @@ def train(
     step: Callable[[TrainState, Streams], tuple[TrainState, dict]],
     batches: Iterator[Streams],
     *,
-    steps: int,
+    steps: CountOrNone,
     images_per_step: int,
     checkpoints: Checkpoints,
     config: dict,
@@ -49,7 +56,8 @@ def train(
     """Runs updates until `steps` have been done; returns the last state, saved.
 
     `batches` yields device arrays and starts at the state's step. Logs are fetched every `log_every` steps only, so
-    that the device never waits for the host. `*_every=0` switches a thing off. `problem` is shown the means of the logs
+    that the device never waits for the host, and before every save. `*_every=0` switches a thing off: no lines, no
+    saves but at the end; logs are looked at every so often all the same. `problem` is shown the means of the logs
     and the first of their steps, once that is after `collapse_after`; what it answers, if anything, stops the run.
     Raises Interrupted, Diverged.
     """
@@ -65,13 +73,14 @@ def train(
             stopping = stop.requested and number < steps  # asked once: a later signal stops after the next step
             last = number == steps or stopping
             saving = last or _due(number, save_every, steps)
-            if saving or _due(number, log_every, steps):  # before every save, so that no NaN is ever saved
+            if saving or _due(number, log_every or UNLOGGED, steps):  # before every save, so that no NaN is ever saved
                 first = number - len(pending) + 1
-                values = _mean_logs(pending, first)
+                values = _mean_logs(pending, first, lambda: _begin_from(checkpoints))
                 if first > collapse_after and (found := problem(values, first)):
                     raise Diverged(found)
                 speed = len(pending) * images_per_step / (time.perf_counter() - clock)
-                log.scalars(number, {**values, "images_per_second": speed, **rates(number - 1)})
+                if log_every:
+                    log.scalars(number, {**values, "images_per_second": speed, **rates(number - 1)})
                 bar.set_postfix(loss=f"{values['loss']:.4f}", refresh=False)
                 pending = []
             if _due(number, picture_every, steps) and pictures is not None:
@@ -94,17 +103,28 @@ def _due(number: int, every: int, steps: int) -> bool:
     return every > 0 and (number % every == 0 or number == steps)
 
 
-def _mean_logs(pending: list[dict], first: int) -> dict[str, float]:
-    """Means over the steps since the last call, after checking every one of them."""
+def _mean_logs(pending: list[dict], first: int, before: Callable[[], str]) -> dict[str, float]:
+    """Means over the steps since the last call, after checking every one of them and the states they made."""
     fetched: list[dict[str, Any]] = jax.device_get(pending)
     for number, logs in enumerate(fetched, start=first):
         if not np.isfinite(logs["loss"]):
-            raise Diverged(
-                f"the loss is {float(logs['loss'])} at step {number}: lower optim.learning_rate, "
-                "check the intrinsics and labels of the data, or use model.dtype=float32; "
-                "the last checkpoint is from before"
-            )
-    return {key: float(np.mean([logs[key] for logs in fetched])) for key in fetched[0]}
+            raise Diverged(f"the loss is {float(logs['loss'])} at step {number}: {REMEDIES}; {before()}")
+        if found := not_finite(logs):
+            raise Diverged(f"{found} are not finite after step {number}, though its loss was: {REMEDIES}; {before()}")
+    names = [name for name in fetched[0] if not name.startswith(PREFIX)]
+    return {name: float(np.mean([logs[name] for logs in fetched])) for name in names}
+
+
+def _begin_from(checkpoints: Checkpoints) -> str:
+    """Where a run that diverged can begin again: what it saved was checked, so that it is finite."""
+    checkpoints.wait()
+    step = checkpoints.latest()
+    if step is None:
+        return "nothing has been saved yet"
+    return (
+        f"the last checkpoint, step {step}, is from before: another --workdir and "
+        f"--config.model.init={checkpoints.directory.parent} begin with its weights"
+    )
 
 
 class _Stop:

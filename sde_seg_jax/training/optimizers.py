@@ -145,7 +145,7 @@ def make_optimizer(
     *,
     name: str = "sgd",
     learning_rate: NotNegative = 1e-2,
-    module_rates: Mapping[str, float] | None = None,
+    module_rates: Mapping[str, NotNegative] | None = None,
     frozen: Sequence[str] = (),
     momentum: Annotated[float, Bounds(0, 1, open_high=True)] = 0.9,
     weight_decay: NotNegative = 5e-4,

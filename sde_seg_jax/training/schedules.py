@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from sde_seg_jax.bounds import Count, NotNegative, Positive
 from sde_seg_jax.lookup import choose, load, offered
 
 Schedule = Callable[[Int[Array, " ..."]], Float[Array, " ..."]]
@@ -33,7 +34,7 @@ def constant() -> Schedule:
     return lambda step: jnp.ones_like(_as_float(step))
 
 
-def step(*, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
+def step(*, milestones: Sequence[NotNegative], gamma: Positive = 0.1) -> Schedule:
     """factor = gamma^k with k the number of milestones reached, n >= milestone."""
     if list(milestones) != sorted(milestones):
         raise ValueError(f"milestones must ascend, got {list(milestones)}")
@@ -46,7 +47,7 @@ def step(*, milestones: Sequence[int], gamma: float = 0.1) -> Schedule:
     return factor
 
 
-def poly(*, steps: int, power: float = 0.9) -> Schedule:
+def poly(*, steps: Count, power: NotNegative = 0.9) -> Schedule:
     """factor = max(1e-6, (1 - n/steps)^power); 1e-6 from `steps` on (the published code fails beyond)."""
     if steps < 1:
         raise ValueError(f"poly needs steps >= 1, got {steps}")

@@ -11,6 +11,7 @@ import optax
 from flax import struct
 
 from sde_seg_jax.training.ema import initial_teacher
+from sde_seg_jax.training.finite import finite_parts
 from sde_seg_jax.training.micro_batches import accumulate
 from sde_seg_jax.training.optimizers import hold, joint_norm
 from sde_seg_jax.types import Params, Streams, TrainState, Variables
@@ -61,6 +62,7 @@ def make_step(
     With `micro_batches` > 1 the batch is processed in so many parts to save memory; training/micro_batches.py says
     what that changes. Raises ValueError, when traced, if a batch cannot be split so.
     `frozen` are the optimiser's: their gradients are zero, not computed, and not in the logged norm (Q32).
+    The logs hold the loss and gradient of the old state, and whether the new one is finite ("state_finite/...").
     """
 
     def of_trained(params: Params, *rest) -> tuple[jax.Array, Aux]:
@@ -80,8 +82,8 @@ def make_step(
         if teacher is not None and update_teacher is not None:
             stats = teacher.batch_stats if aux.teacher_stats is None else aux.teacher_stats
             teacher = update_teacher(Variables(teacher.params, stats), student, number)
-        logs = {"loss": value, "gradient_norm": joint_norm(grads), **aux.logs}
-        return state.replace(step=number, student=student, opt_state=opt_state, teacher=teacher), logs
+        state = state.replace(step=number, student=student, opt_state=opt_state, teacher=teacher)
+        return state, {"loss": value, "gradient_norm": joint_norm(grads), **aux.logs, **finite_parts(state)}
 
     return step
 

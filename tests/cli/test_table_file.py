@@ -4,6 +4,10 @@ import pathlib
 
 import pytest
 
+from sde_seg_jax.experiment.config import ConfigFile
+from sde_seg_jax.experiment.configuration.files import load_module
+from sde_seg_jax.experiment.table.file import read_table
+
 TINY = pathlib.Path(__file__).resolve().parents[1] / "tiny" / "table.py"
 
 
@@ -100,3 +104,21 @@ def test_another_score_can_be_shown_beside_which_nothing_is_quoted(plan):
     _, out, _ = plan("--metric=miou_16")
     assert "ours, final mIoU (16 classes) %" in out
     assert "paper" not in out
+
+
+@pytest.mark.parametrize("name", ["streets_ablation", "streets_adaptation", "streets_selection"])
+def test_every_size_that_a_table_offers_has_room_for_the_labels_of_its_runs(name):
+    offered = load_module(name).OPTIONS["size"]
+    assert "toy" in offered
+    for size in offered:
+        file = ConfigFile(name, f"size={size}")
+        table = read_table(file, "")
+        for row in table.rows:
+            for labels in table.labels:
+                assert file.config(table.argument(row, labels, table.seeds[0])).data.labels in (0, labels)
+
+
+def test_a_count_of_steps_that_cannot_be_is_refused_and_not_taken_for_a_finished_run(plan):
+    status, _, error = plan("--config.train.steps=-1")
+    assert status == 2
+    assert "config.train.steps=-1: expected a whole number 0 or more" in error

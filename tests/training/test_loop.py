@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.tasks.depth import collapsed
+from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import Checkpoints, read
 from sde_seg_jax.training.log import Log, read_metrics
 from sde_seg_jax.training.loop import Diverged, Interrupted, train
@@ -84,6 +85,51 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_what_to_try_and_is_ne
     with pytest.raises(Diverged, match=r"the loss is nan at step 5: lower optim.learning_rate"):
         run(tmp_path, bad_loss, log_every=100)
     assert saved(tmp_path) == [3]
+
+
+def bad_state(state, streams):
+    """The loss is finite at every step; what step 5 makes of the state is not."""
+    state, logs = count(state, streams)
+    return state, {**logs, "state_finite/student": logs["number"] != 5, "state_finite/teacher": jnp.bool_(True)}
+
+
+def test_a_state_that_is_not_finite_stops_with_part_step_and_the_checkpoint_before_and_is_never_saved(tmp_path):
+    with pytest.raises(Diverged) as error:
+        run(tmp_path, bad_state, log_every=100)
+    message = str(error.value)
+    assert "numbers of the student are not finite after step 5, though its loss was: lower optim." in message
+    assert (
+        f"the last checkpoint, step 3, is from before: another --workdir and --config.model.init={tmp_path} " in message
+    )
+    assert saved(tmp_path) == [3]
+
+
+def test_the_last_state_of_all_is_checked_too_and_with_nothing_saved_the_message_says_so(tmp_path):
+    with pytest.raises(Diverged, match=r"not finite after step 5, .*; nothing has been saved yet$"):
+        run(tmp_path, bad_state, steps=5, save_every=0, log_every=0)
+    assert saved(tmp_path) == []
+
+
+def test_without_lines_and_saves_there_is_the_last_state_alone_and_what_diverges_is_seen_soon(tmp_path, monkeypatch):
+    run(tmp_path / "fine", log_every=0, save_every=0)
+    assert saved(tmp_path / "fine") == [6]
+    assert read_metrics(str(tmp_path / "fine")) == []
+    monkeypatch.setattr(loop, "UNLOGGED", 3)
+    done = []
+
+    def bad_at_two(state, streams):
+        done.append(1)
+        state, logs = count(state, streams)
+        return state, {**logs, "loss": jnp.where(logs["number"] == 2, jnp.inf, 1.0)}
+
+    with pytest.raises(Diverged, match="the loss is inf at step 2"):
+        run(tmp_path / "bad", bad_at_two, log_every=0, save_every=0, steps=50)
+    assert len(done) == 3
+
+
+def test_answers_about_the_state_are_no_quantities_to_log(tmp_path):
+    run(tmp_path, bad_state, steps=4)
+    assert not any("finite" in key for line in read_metrics(str(tmp_path)) for key in line)
 
 
 def flat_depth(spread):

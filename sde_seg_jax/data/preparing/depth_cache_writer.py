@@ -12,6 +12,7 @@ from typing import Any
 
 from etils import epath
 
+from sde_seg_jax import disk
 from sde_seg_jax.data.stored.choices import SHARD_SIZE
 from sde_seg_jax.data.stored.depth_cache import (
     BEGUN,
@@ -100,7 +101,7 @@ def _array_record(records: list[bytes]) -> bytes:
                 writer.write(record)
             writer.close()
         except RuntimeError as error:
-            raise OSError(f"cannot write in '{scratch}' ({error}): free disk space and start again") from error
+            raise OSError(f"cannot write in '{scratch}' ({error}): {disk.remedy(error)}") from error
         return file.read_bytes()
 
 

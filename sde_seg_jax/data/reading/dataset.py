@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated
 
 import jax
 import numpy as np
 
-from sde_seg_jax.bounds import Count, CountOrNone, Probability
+from sde_seg_jax.bounds import Bounds, Count, CountOrNone, Probability, Seed
 from sde_seg_jax.data.reading import allocation, memory
 from sde_seg_jax.data.reading.nominal import NominalCamera
 from sde_seg_jax.data.reading.picks import Pick
@@ -192,21 +193,21 @@ def open_data(
     *,
     dataset: str,
     prepared_dir: str,
-    size: Sequence[int],
-    crop: Sequence[int],
+    size: Sequence[Count],
+    crop: Sequence[Count],
     raw_dir: str = "",
     flip: Probability = 0.5,
     batch_size: Count = 2,
     labels: CountOrNone = 0,
     label_file: str = "",
-    label_seed: int = 42,
+    label_seed: Seed = 42,
     label_draw: str = "ours",
     train_split: str = "train",
     video_split: str = "train",
     unlabeled_split: str = "",
     val_split: str = "val",
     in_memory: bool = False,
-    field_of_view: float = 0.0,
+    field_of_view: Annotated[float, Bounds(0, 180, open_high=True)] = 0.0,
     depth_cache: str = "",
     classes: Sequence[Sequence] = (),
 ) -> Data:

@@ -25,28 +25,30 @@ from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.training.log import write_text
+from sde_seg_jax.training.workdir_lock import alone
 
 
 def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path, reporter: Reporter = SILENT) -> pathlib.Path:
     """Runs or continues a selection; returns the path of selection.csv.
 
     Raises UsageError for bad input, and if `workdir` was begun with another configuration, teacher or data;
-    Interrupted.
+    Busy if another command writes there; Interrupted.
     """
     folder = pathlib.Path(workdir).expanduser()
     plan = check_selection(config)
-    refuse_other_config(as_json(config), folder)
-    asked = as_json(config)
-    config = resolve(config, folder.resolve().parent)
-    prepare_data(config, reporter=reporter)
-    asked["data"]["classes"] = note_classes(config)
-    try:
-        work = open_work(config, plan, folder, reporter)
-        write_text(folder / CONFIG, json.dumps(asked, indent=2) + "\n")
-        chosen = _continue(work)
-        report.write_report(work, chosen)
-    except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; the same command goes on where it stopped, in {folder}") from None
+    with alone(folder):
+        refuse_other_config(as_json(config), folder)
+        asked = as_json(config)
+        config = resolve(config, folder.resolve().parent)
+        prepare_data(config, reporter=reporter)
+        asked["data"]["classes"] = note_classes(config)
+        try:
+            work = open_work(config, plan, folder, reporter)
+            write_text(folder / CONFIG, json.dumps(asked, indent=2) + "\n")
+            chosen = _continue(work)
+            report.write_report(work, chosen)
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted; the same command goes on where it stopped, in {folder}") from None
     reporter.tell(f"{len(chosen)} samples chosen: {folder / TABLE}, names in {folder / LIST}, pages in {folder}")
     return folder / TABLE
 

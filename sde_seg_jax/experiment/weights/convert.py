@@ -5,6 +5,7 @@ Every name and shape must fit the network of the configuration, in both directio
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import re
 from typing import Any
@@ -20,6 +21,7 @@ from sde_seg_jax.models.import_weights import COUNTER, network_parts, to_torch
 from sde_seg_jax.models.weight_files import PART_FILES, WeightsError, write_state
 from sde_seg_jax.models.weight_modules import leaf_modules, module_of
 from sde_seg_jax.training import checkpoints
+from sde_seg_jax.training.workdir_lock import alone
 from sde_seg_jax.types import Variables
 
 SUFFIX = ".safetensors"
@@ -104,13 +106,10 @@ def _search(pattern: str, name: str) -> bool:
 
 
 def _save(workdir: str, variables: Variables, step: int, config: dict) -> None:
-    store = checkpoints.Checkpoints(workdir)
-    try:
+    with alone(workdir), contextlib.closing(checkpoints.Checkpoints(workdir)) as store:
         if store.latest() is not None:
             raise UsageError(f"--workdir={workdir} holds a checkpoint already; choose another, or delete that folder")
         store.save(step, {"step": np.asarray(step, np.int32), "student": variables}, config)
-    finally:
-        store.close()
 
 
 def _by_file(state: dict[str, np.ndarray], output: str) -> dict[str, dict[str, np.ndarray]]:

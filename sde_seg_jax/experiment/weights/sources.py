@@ -17,8 +17,9 @@ import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.models.weight_files import KNOWN, Weights, WeightsError, holds_weights, read_weights
+from sde_seg_jax.models.weight_files import KNOWN, Weights, WeightsError, holds_weights, kind_of, read_weights, shards
 from sde_seg_jax.models.weight_modules import leaf_modules, module_from_torch, repeat_for_images
+from sde_seg_jax.models.weight_readers import INDEX
 from sde_seg_jax.training import checkpoints
 from sde_seg_jax.types import Variables
 
@@ -140,7 +141,7 @@ def nested(leaves: Mapping[str, Any]) -> dict:
 
 
 def _is_file(path: pathlib.Path) -> bool:
-    return path.is_file() or (not path.is_dir() and path.suffix.lower() in KNOWN)
+    return path.is_file() or (not path.is_dir() and kind_of(path) != "")
 
 
 def _is_workdir(path: pathlib.Path) -> bool:
@@ -159,7 +160,7 @@ def _hub_parts(value: str, flag: str) -> tuple[str, str]:
     """(repository, file)."""
     owner, name, *rest = [*value.removeprefix(HUB).split("/"), "", ""]
     file = "/".join(rest).rstrip("/")
-    if not (owner and name and file) or pathlib.PurePath(file).suffix not in KNOWN:
+    if not (owner and name and file) or not kind_of(file):
         raise UsageError(f"{flag}={value}: expected {HUB}org/name/file with one of {', '.join(KNOWN)}")
     return f"{owner}/{name}", file
 
@@ -172,7 +173,13 @@ def _download(value: str, flag: str) -> pathlib.Path:
     repository, file = _hub_parts(value, flag)
     logging.set_verbosity_error()  # one line tells it all
     try:
-        return pathlib.Path(huggingface_hub.hf_hub_download(repository, file))
+        found = pathlib.Path(huggingface_hub.hf_hub_download(repository, file))
+        if kind_of(found) == INDEX:
+            for part in shards(found):  # they lie beside it then
+                huggingface_hub.hf_hub_download(repository, str(pathlib.PurePosixPath(file).with_name(part)))
+        return found
+    except WeightsError:
+        raise
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120].rstrip(". ")
         raise WeightsError(
