@@ -161,7 +161,7 @@ def read(path: str, *names: str) -> Stored:
         stored = _stored(checkpointer, step, where) if names else {}
         wanted = {k: v if k in names else jax.tree.map(lambda _: ocp.PLACEHOLDER, v) for k, v in stored.items()}
         try:
-            config = checkpointer.metadata(step).custom_metadata["config"]
+            config = (checkpointer.metadata(step).custom_metadata or {}).get("config")  # another program's has none
             abstract = jax.tree.map(_host_abstract, wanted, is_leaf=lambda x: hasattr(x, "shape"))
             loaded = checkpointer.load(step, abstract) if names else {}
         except Exception as error:
