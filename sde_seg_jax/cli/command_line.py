@@ -65,7 +65,7 @@ def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str,
     except (ValueError, OSError, flags.Error) as error:
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
 
 
@@ -78,7 +78,7 @@ def _keep_compiled() -> None:
         jax.config.update("jax_compilation_cache_dir", str(CACHE))
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.filename:  # from the system: it names the file, not the remedy
         text += REMEDIES.get(error.errno, "; check that this path exists and can be read and written")

@@ -13,7 +13,7 @@ from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.data.reading.some import Some
 from sde_seg_jax.experiment.prediction.predictor import padded
 from sde_seg_jax.reporter import SILENT, Reporter
-from sde_seg_jax.state_files.reading import read_array
+from sde_seg_jax.state_files.reading import map_array
 from sde_seg_jax.state_files.writing import write_array
 from sde_seg_jax.training import sharding
 from sde_seg_jax.types import Batch
@@ -94,13 +94,13 @@ def _fetch(count: int, found: jax.Array, bar) -> np.ndarray:
 
 def _join(paths: Sequence[pathlib.Path], count: int) -> np.ndarray:
     """All blocks in one array; never twice in memory."""
-    first = read_array(paths[0], REMEDY, mmap_mode="r")
+    first = map_array(paths[0], REMEDY)
     if not first.ndim:
         raise ValueError(f"'{paths[0]}' holds a single number: {REMEDY}")
     whole = np.empty((count, *first.shape[1:]), np.float32)
     place = 0
     for path in paths:
-        rows = read_array(path, REMEDY, mmap_mode="r")
+        rows = map_array(path, REMEDY)
         if rows.shape[1:] != first.shape[1:] or rows.dtype != np.float32 or place + len(rows) > count:
             raise ValueError(f"'{path}' does not fit the other files of its folder: delete '{path.parent}'")
         whole[place : place + len(rows)] = rows

@@ -116,15 +116,20 @@ def checked(value: Any, where: str | os.PathLike, schema: Schema, remedy: str = 
     return value
 
 
-def read_array(path: str | os.PathLike, remedy: str, **options: Any) -> Any:
-    """The array in a .npy file; `options` are those of numpy.load. Raises DamagedFile, OSError."""
+def read_array(path: str | os.PathLike, remedy: str) -> Any:
+    """The array in a .npy file. Raises DamagedFile, OSError."""
+    import numpy as np
+
+    with named(path, remedy), open(path, "rb") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def map_array(path: str | os.PathLike, remedy: str) -> Any:
+    """The same, but the array stays on the disk until it is looked at."""
     import numpy as np
 
     with named(path, remedy):
-        found = np.load(path, allow_pickle=False, **options)
-        if not isinstance(found, np.ndarray):
-            raise ValueError("it holds no single array")
-        return found
+        return np.lib.format.open_memmap(path, mode="r")
 
 
 @functools.cache

@@ -120,7 +120,7 @@ def save_npz(source: Source, path: str | os.PathLike) -> None:
 
 def load_npz(path: str | os.PathLike) -> MemorySource:
     """Reads what `save_npz` wrote. Raises DamagedFile, OSError."""
-    with named(path, REMEDY), np.load(path) as file:
+    with named(path, REMEDY), open(path, "rb") as stream, np.load(stream) as file:
         columns = {key: file[key] for key in file.files}
         facts = parse(str(columns.pop("facts")), path, SAMPLES, REMEDY)
     name, classes, colors, ignore = facts["space"]

@@ -141,7 +141,9 @@ class DepthCache:
             raise ValueError(f"there is no {place} in '{place.folder}'{_known(place)}: run cli.cache_depth first")
         other = difference(self.facts, place.prepared_facts())
         if other:
-            raise ValueError(f"{place} was made {other}: {AGAIN}, or choose another with data.depth_cache")
+            raise ValueError(
+                f"{place} in '{place.folder}' was made {other}: {AGAIN}, or choose another with data.depth_cache"
+            )
         missing = place.missing(self.facts)
         if missing:
             file = place.folder / shard_name(missing[0])

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from sde_seg_jax.experiment.begun import read_json
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.state_files.reading import named
 from sde_seg_jax.state_files.schemas import FACTS as FACTS_SCHEMA
 from sde_seg_jax.state_files.schemas import LIMIT
 from sde_seg_jax.state_files.writing import write_json, write_text
