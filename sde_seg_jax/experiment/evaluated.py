@@ -19,6 +19,7 @@ from sde_seg_jax.state_files.writing import write_json, write_picture
 
 RESULT = "metrics.json"
 PICTURES = "pictures"
+OF_TRAINING = "training_"  # begins the names of pictures that the training draws
 DRAWN = "evaluated.json"  # in PICTURES: {"pictures": names of the files}; runs of older versions lack it
 
 
@@ -37,7 +38,11 @@ def scores_in(folder: pathlib.Path, step: int) -> dict[str, Any] | None:
 
 
 def lacks_pictures(folder: pathlib.Path) -> bool:
-    """Whether a picture that the evaluation drew is missing or cut off. Raises UsageError for a damaged list."""
+    """Whether a picture that the evaluation drew is missing or cut off; without a list: whether there is none at all.
+
+    Raises UsageError for a damaged list.
+    """
     path = folder / PICTURES / DRAWN
-    drawn = read_json(path, DRAWN_SCHEMA)["pictures"] if path.is_file() else []
-    return not all(is_whole(folder / PICTURES / name) for name in drawn)
+    if path.is_file():
+        return not all(is_whole(folder / PICTURES / name) for name in read_json(path, DRAWN_SCHEMA)["pictures"])
+    return all(found.stem.startswith(OF_TRAINING) for found in (folder / PICTURES).glob("*.png"))

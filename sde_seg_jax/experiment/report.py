@@ -13,7 +13,7 @@ from sde_seg_jax.display.summary import RunSummary
 from sde_seg_jax.display.training_page import training_page
 from sde_seg_jax.experiment.begun import CONFIG, read_json
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.evaluated import PICTURES, RESULT
+from sde_seg_jax.experiment.evaluated import OF_TRAINING, PICTURES, RESULT
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.state_files.pictures import read_picture
@@ -73,7 +73,7 @@ def _pictures(folder: pathlib.Path) -> tuple[list[tuple[str, Any]], list[str]]:
     found, left_out = [], []
     for path in sorted((folder / PICTURES).glob("*.png")):
         remedy = f"cli.evaluate --checkpoint={folder} draws it again"
-        if path.stem.startswith("training_"):
+        if path.stem.startswith(OF_TRAINING):
             remedy = "it is drawn again when the run goes on"
         try:
             found.append((CAPTIONS.get(path.stem, path.stem), read_picture(path, remedy)))

@@ -38,7 +38,13 @@ def run_stage(
     if scores is not None and not lacks_pictures(folder):
         return scores
     reporter.tell(f"{title}: evaluating")
-    return evaluate(str(folder), override=lambda stored: keep_places(stored, config), reporter=reporter)
+    try:
+        return evaluate(str(folder), override=lambda stored: keep_places(stored, config), reporter=reporter)
+    except (ValueError, OSError) as error:
+        if scores is None:
+            raise
+        reporter.warn(f"{title}: its pictures cannot be drawn again: {error}")  # the scores are known all the same
+        return scores
 
 
 def headline(scores: dict[str, dict]) -> list[str]:

@@ -29,4 +29,6 @@ def read_picture(path: str | os.PathLike, remedy: str) -> Any:
     from PIL import Image
 
     with named(path, remedy), Image.open(path, formats=("PNG",)) as image:
+        if not is_whole(path):  # what Pillow reads all the same
+            raise ValueError("it is cut off")
         return np.asarray(image.convert("RGB"))
