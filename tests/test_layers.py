@@ -116,7 +116,12 @@ def test_only_experiment_joins_data_and_models():
 
 
 def test_commands_do_not_import_commands():
-    files = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"command_line", "annotation_flags", "spelling"}
+    files = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {
+        "command_line",
+        "annotation_flags",
+        "spelling",
+        "notices",
+    }
     for path in (PACKAGE / "cli").glob("*.py"):
         wrong = {name for name in imports(path) if inside(name, {f"sde_seg_jax.cli.{file}" for file in files})}
         assert not wrong, f"{dotted(path)} imports {sorted(wrong)}"
