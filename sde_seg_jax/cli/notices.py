@@ -42,7 +42,7 @@ def quiet() -> Iterator[None]:
         _hush()
         warnings.showwarning = _drop
         for logger in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
+            logger.setLevel(logging.CRITICAL)  # jax, loaded later, knows no higher one
         yield
     finally:
         sys.unraisablehook, threading.excepthook, warnings.showwarning = before

@@ -29,6 +29,7 @@ def speak():
     Loop()
 
 def main(arguments):
+    import jax  # reads the level of its logger
     speak()
     absl.warning("a notice of absl")
     logging.getLogger("jax._src.xla_bridge").warning("a notice of jax")

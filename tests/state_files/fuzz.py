@@ -23,7 +23,7 @@ import targets
 
 from sde_seg_jax.cli.command_line import one_line
 
-SLOW = 10.0  # seconds
+SLOW = 10.0  # seconds of the processor, so that a busy machine is no fault
 OURS = (ValueError, OSError)  # what commands end with in one line
 
 
@@ -58,7 +58,7 @@ def attack(path: pathlib.Path, uses: list, rng: random.Random, slow: float = 1.0
         if use.__name__.endswith("_slowly") and rng.random() > slow:
             continue
         path.write_bytes(content)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             use()
         except OURS as error:
@@ -67,7 +67,7 @@ def attack(path: pathlib.Path, uses: list, rng: random.Random, slow: float = 1.0
                 outcome.wrong = f"no name in '{outcome.refused}'"
         except Exception:
             outcome.wrong = traceback.format_exc()
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         if took > SLOW:
             outcome.wrong = f"took {took:.0f} s"
     path.write_bytes(whole)
@@ -91,11 +91,12 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="files whose path holds this text")
+    parser.add_argument("--slow", type=float, default=1.0, help="share of the cases that are read in slow ways, too")
     parser.add_argument("--messages", action="store_true", help="print what was said")
     arguments = parser.parse_args()
     warnings.simplefilter("error")
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = run(pathlib.Path(folder), arguments.cases, arguments.seed, arguments.only)
+        outcomes = run(pathlib.Path(folder), arguments.cases, arguments.seed, arguments.only, arguments.slow)
     count = collections.Counter(outcome.file for outcome in outcomes)
     refused = collections.Counter(outcome.file for outcome in outcomes if outcome.refused)
     wrong = [outcome for outcome in outcomes if outcome.wrong]
@@ -106,7 +107,7 @@ def main() -> int:
         print(f"{file:<44} {cases:>5} {cases - no:>6} {no:>7} {bad:>7}")
     for outcome in outcomes if arguments.messages else ():
         print(f"{outcome.file:<20} {outcome.kind:<12} {outcome.refused}")
-    for outcome in wrong[:10]:
+    for outcome in wrong[:30]:
         print(f"\n{outcome.file}, {outcome.kind}: {outcome.content[:300]!r}\n{outcome.wrong}")
     return 1 if wrong else 0
 
