@@ -79,6 +79,12 @@ def digest_of_selection(folder: pathlib.Path) -> str:
     return " ".join(found)
 
 
+def has_steps(folder: pathlib.Path) -> bool:
+    """Is a step logged? The file is there before."""
+    log = folder / "metrics.jsonl"
+    return log.is_file() and log.stat().st_size > 0
+
+
 def cases(prepared: pathlib.Path) -> dict[str, Case]:
     """All tasks, and two selections; those that others start from come first."""
     data = [f"--config.data.prepared_dir={prepared / 'target'}"]
@@ -93,8 +99,7 @@ def cases(prepared: pathlib.Path) -> dict[str, Case]:
         return [sys.executable, "-m", f"sde_seg_jax.cli.{name}", f"--config={TINY}:{row}", *more]
 
     found = {
-        row: Case(row, command("train", row, *more, *STEPS), digest_of_run, lambda f: (f / "metrics.jsonl").is_file())
-        for row, more in flags.items()
+        row: Case(row, command("train", row, *more, *STEPS), digest_of_run, has_steps) for row, more in flags.items()
     }
     for name, row in (("select", "selection"), ("select_entropy", "entropy")):
         line = command("select", row, *data)
