@@ -7,7 +7,6 @@ help and mistyped flags are answered at once.
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,14 +16,13 @@ from absl import flags, logging
 from ml_collections import config_dict
 
 from sde_seg_jax import compiled
-from sde_seg_jax.cli import spelling
+from sde_seg_jax.cli import notices, spelling
 from sde_seg_jax.experiment.config import ConfigFile, UsageError
 from sde_seg_jax.experiment.configuration.files import split
 from sde_seg_jax.training.interrupted import Interrupted
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; your quota is used up: free disk space"}
-TRACEBACK = "SDE_SEG_TRACEBACK"  # set to 1 to see where an error comes from
 
 
 class Arguments:
@@ -46,15 +44,15 @@ class Arguments:
 
 def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:
     """Parses flags, calls `main`, and turns what happens into an exit status. `extra(values)` defines more flags."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     compiled.keep()
-    if not os.environ.get(TRACEBACK):
+    if not notices.shown():
         logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
     try:
-        arguments = parse(argv, about, extra)
-        if arguments is None:
-            return DONE
-        return main(arguments) or DONE
+        with notices.quiet():
+            arguments = parse(argv, about, extra)
+            if arguments is None:
+                return DONE
+            return main(arguments) or DONE
     except Interrupted as stop:
         print(str(stop), file=sys.stderr)
         return INTERRUPTED
@@ -62,13 +60,14 @@ def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str,
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError, flags.Error) as error:
-        if os.environ.get(TRACEBACK):
+        if notices.shown():
             traceback.print_exc()
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return BAD_INPUT
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What a command says of an error."""
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.filename:  # from the system: it names the file, not the remedy
         text += REMEDIES.get(error.errno, "; check that this path exists and can be read and written")

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from sde_seg_jax.display.curves import COLORS
+from sde_seg_jax.state_files.writing import write_text
 
 GAIN = 0.1  # a rule of thumb: a doubling that brings less is hardly worth the annotator's time
 
@@ -100,13 +101,12 @@ def write_budget(path: str | pathlib.Path, budget: Budget) -> pathlib.Path:
     coverage = [() if values is None else values for values in (budget.largest, budget.mean)]
     columns = [dict(zip(budget.labels, values, strict=False)) for values in coverage] + [dict(budget.uncertainty)]
     labels = sorted({int(count) for count in budget.labels} | {int(count) for count, _ in budget.uncertainty})
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["labels", "largest_distance", "mean_distance", "uncertainty"])
-        writer.writerows([count, *(_cell(column.get(count)) for column in columns)] for count in labels)
-    return path
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["labels", "largest_distance", "mean_distance", "uncertainty"])
+    writer.writerows([count, *(_cell(column.get(count)) for column in columns)] for count in labels)
+    write_text(path, text.getvalue())
+    return pathlib.Path(path)
 
 
 def _cell(value: float | None) -> str:

@@ -7,7 +7,6 @@ null stands for a value that was not finite, since JSON has no NaN.
 from __future__ import annotations
 
 import io
-import json
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from sde_seg_jax.state_files.reading import read_lines
+from sde_seg_jax.state_files.schemas import METRICS_LINE
 
 Path = str | pathlib.Path
 Series = tuple[np.ndarray, np.ndarray]  # steps [N] ascending, values [N]
@@ -38,26 +40,14 @@ def read_series(path: Path) -> dict[str, Series]:
     """Reads every scalar series of a metrics file; a missing or empty file gives {}.
 
     A step written twice (a resumed run) keeps its last value. A last line that was cut off while being
-    written is dropped; any other line that is no JSON object raises ValueError.
+    written is dropped; any other line that is no object with a "step" raises DamagedFile.
     """
     path = pathlib.Path(path)
-    lines = path.read_text().splitlines() if path.exists() else []
     series: dict[str, dict[int, float]] = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-            step = int(record["step"])
-        except (ValueError, KeyError, TypeError) as error:
-            if number == len(lines):
-                break
-            raise ValueError(
-                f'line {number} of {path} must be an object with a "step", got {line[:80]!r}; remove it'
-            ) from error
-        for key, value in record.items():
+    for line in read_lines(path, METRICS_LINE, "remove that line") if path.exists() else ():
+        for key, value in line.items():
             if key != "step" and (value is None or isinstance(value, int | float)):
-                series.setdefault(key, {})[step] = math.nan if value is None else float(value)
+                series.setdefault(key, {})[line["step"]] = math.nan if value is None else float(value)
     return {
         key: (np.array(sorted(values)), np.array([values[step] for step in sorted(values)]))
         for key, values in series.items()

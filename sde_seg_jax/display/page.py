@@ -18,6 +18,7 @@ from PIL import Image
 from sde_seg_jax.display import tables
 from sde_seg_jax.display.sheets import rgb
 from sde_seg_jax.display.style import CSS
+from sde_seg_jax.state_files.writing import write_text
 
 PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -156,7 +157,7 @@ def write_page(
     sections: Sequence[Section],
     summary: Mapping[str, Any] | None = None,
 ) -> pathlib.Path:
-    """Writes one file without scripts or links, all text escaped; returns its path.
+    """Writes one file without scripts or links, all text escaped, whole or not at all; returns its path.
 
     Args:
       path: the HTML file; its folder is made.
@@ -170,8 +171,7 @@ def write_page(
     if summary:
         parts.append(Section("About this run", [Facts(summary)]))
     body = "".join(part.html() for part in parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(PAGE.substitute(title=html.escape(title), css=CSS, body=body), encoding="utf-8")
+    write_text(path, PAGE.substitute(title=html.escape(title), css=CSS, body=body))
     return path
 
 

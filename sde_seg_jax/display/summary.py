@@ -31,6 +31,7 @@ class RunSummary:
     config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     final: Mapping[str, Any] | None = None
     pictures: Sequence[tuple[str, np.ndarray]] = ()  # (caption, RGB array)
+    left_out: Sequence[str] = ()  # why pictures are missing, a sentence each
     role: Literal["depth", "baseline", "ours", ""] = ""  # which headline the run belongs to
     seed: int | None = None
     labels: int | None = None  # labeled training images

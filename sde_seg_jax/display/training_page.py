@@ -43,10 +43,13 @@ def training_page(
     pictures = [
         Section(
             f"Pictures: {of.label(run, groups)}",
-            [Figure(image, caption, f"{caption} ({run.name})") for caption, image in run.pictures],
+            [
+                *(Figure(image, caption, f"{caption} ({run.name})") for caption, image in run.pictures),
+                *map(Text, run.left_out),
+            ],
         )
         for run in runs
-        if run.pictures
+        if run.pictures or run.left_out
     ]
     sections = [
         Section("", [Cards(headlines(groups))]),
@@ -171,7 +174,7 @@ def _depth_card(groups: Groups) -> Card:
     if not isinstance(constant, float):
         return Card(title, value, unit, note=f"best constant depth: {constant or tables.NOT_RUN}")
     note = f"best constant depth: {tables.number(constant)}"
-    below = 1 - of.mean(error) / constant
+    below = 1 - of.mean(error) / constant if constant else 0.0  # a depth without error is not beaten
     if below > 0:
         return Card(title, value, unit, f"{below:.0%} below a constant depth", note, "good")
     return Card(title, value, unit, "no better than a constant depth", note, "bad")

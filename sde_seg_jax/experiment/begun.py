@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.schedule import LENGTHS, follows
+from sde_seg_jax.state_files import reading, schemas
 from sde_seg_jax.training.checkpoints import CheckpointError, newest_step
 
 CONFIG = "config.json"
@@ -54,7 +54,7 @@ def begun(folder: pathlib.Path | str) -> dict[str, Any]:
     Raises UsageError for a damaged one.
     """
     path = pathlib.Path(folder).expanduser() / CONFIG
-    return read_json(path) if path.is_file() else {}
+    return read_json(path, schemas.CONFIG) if path.is_file() else {}
 
 
 def steps_done(folder: pathlib.Path | str) -> int:
@@ -74,12 +74,12 @@ def keep_places(stored: config_dict.ConfigDict, config: config_dict.ConfigDict) 
     return stored
 
 
-def read_json(path: pathlib.Path) -> dict:
-    """A JSON file. Raises UsageError that names it if it is damaged."""
+def read_json(path: pathlib.Path, schema: reading.Schema) -> dict:
+    """A JSON file of a run. Raises UsageError that names it, and the place in it, if it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path} is damaged ({error}): delete it, or its folder to begin again") from error
+        return reading.read_json(path, schema)
+    except reading.DamagedFile as error:
+        raise UsageError(str(error)) from error
 
 
 def _flat(config: dict) -> Iterator[tuple[str, Any]]:

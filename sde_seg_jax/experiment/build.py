@@ -19,6 +19,8 @@ from sde_seg_jax.experiment.weights.sources import Source, opener
 from sde_seg_jax.experiment.weights.transfer import transfer
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import Network, make_network
+from sde_seg_jax.state_files.reading import DamagedFile, checked
+from sde_seg_jax.state_files.schemas import CONFIG
 from sde_seg_jax.tasks.task import Task, find_task
 from sde_seg_jax.training import checkpoints, ema, sharding
 from sde_seg_jax.training.optimizers import Optimizer, make_optimizer
@@ -84,6 +86,32 @@ def abstract_variables(network: Network, size: Sequence[int]) -> Variables:
     return Variables(shapes["params"], shapes.get("batch_stats", {}))
 
 
+def own_config(found: checkpoints.Stored) -> config_dict.ConfigDict:
+    """The configuration that a checkpoint carries. Raises CheckpointError if no command of ours can have written it."""
+    try:
+        return config_dict.ConfigDict(checked(found.config, found.path, CONFIG))
+    except DamagedFile as error:
+        raise _foreign(found, error.reason) from error
+    except (ValueError, TypeError, AttributeError) as error:  # keys that no configuration may have
+        raise _foreign(found, str(error)) from error
+
+
+def network_of(found: checkpoints.Stored) -> tuple[config_dict.ConfigDict, Network]:
+    """Configuration and network of a checkpoint. Raises CheckpointError if none can be built."""
+    config = own_config(found)
+    try:
+        return config, build_network(config)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _foreign(found, str(error)) from error
+
+
+def _foreign(found: checkpoints.Stored, reason: str) -> checkpoints.CheckpointError:
+    return checkpoints.CheckpointError(
+        f"checkpoint {found.path}, step {found.step}, carries no configuration of this program that can be used "
+        f"({reason}): give one that cli.train or cli.convert has written"
+    )
+
+
 def load_trained(path: str, weights: str = "student") -> Trained:
     """A network from a checkpoint alone. weights: "student" or "teacher".
 
@@ -94,10 +122,10 @@ def load_trained(path: str, weights: str = "student") -> Trained:
 
 def trained(found: checkpoints.Stored, weights: str = "student") -> Trained:
     """The network of a checkpoint that was read with these weights. Raises CheckpointError if it lacks them."""
-    config, stored = config_dict.ConfigDict(found.config), found.parts[weights]
+    stored = found.parts[weights]
     if not stored:
         raise checkpoints.CheckpointError(f"checkpoint {found.path} has no {weights}; use --weights=student")
-    network = build_network(config)
+    config, network = network_of(found)
     if weights == "teacher":
         network = network.clone(pose_network=None, intrinsics=None)
     expected = abstract_variables(network, config.data.crop)

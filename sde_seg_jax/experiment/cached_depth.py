@@ -109,6 +109,6 @@ def depth_run(config: config_dict.ConfigDict, domain: str = "data") -> tuple[str
     try:
         if config.model.init and checkpoints.read(config.model.init).config["task"]["name"] == "depth":
             return "model.init", config.model.init
-    except (checkpoints.CheckpointError, KeyError):  # published weights, or gone since the run started
+    except (checkpoints.CheckpointError, KeyError, TypeError):  # published weights, or gone since the run started
         pass
     return "", ""

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import math
 import pathlib
 from typing import Any
 
 import numpy as np
 from ml_collections import config_dict
-from PIL import Image
 
 from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
 from sde_seg_jax.experiment import build, learnt_camera, monitor
 from sde_seg_jax.experiment.config import ABSENT, call
+from sde_seg_jax.experiment.evaluated import RESULT, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
-from sde_seg_jax.experiment.train import PICTURES
 from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.checkpoints import FOLDER, locate, read
-from sde_seg_jax.training.log import write_text
 
-RESULT = "metrics.json"
 SHOWN = 6
 LATER = ("classes", "depth_crop")  # keys of the section eval that old checkpoints lack
 
@@ -38,8 +35,8 @@ def evaluate(
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
     stored = read(checkpoint, "student", "teacher")
-    config = config_dict.ConfigDict(stored.config)
-    config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.eval})
+    config = build.own_config(stored)
+    config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.get("eval", {})})
     config = override(config)
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
@@ -51,11 +48,9 @@ def evaluate(
         scores = monitor.score(teacher.network, teacher.variables, config, data)
         found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
-    write_text(out / RESULT, json.dumps(found, indent=2) + "\n")
+    write_pictures(out, example_pictures(trained, config, data))
     learnt_camera.write(out, found)
-    for name, picture in example_pictures(trained, config, data).items():
-        (out / PICTURES).mkdir(exist_ok=True)
-        Image.fromarray(picture).save(out / PICTURES / f"{name}.png")
+    write_json(out / RESULT, found)  # last: it says that all is there
     return found
 
 

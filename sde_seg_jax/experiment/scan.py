@@ -13,10 +13,13 @@ from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.data.reading.some import Some
 from sde_seg_jax.experiment.prediction.predictor import padded
 from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.state_files.reading import map_array
+from sde_seg_jax.state_files.writing import write_array
 from sde_seg_jax.training import sharding
 from sde_seg_jax.types import Batch
 
 BLOCK = 512  # samples a file, about
+REMEDY = "delete it; the same command computes it again"
 
 Function = Callable[[Any, dict[str, jax.Array]], jax.Array]  # (variables, {"image": ..., fields}) -> one row a sample
 
@@ -56,7 +59,7 @@ def scan(
             if not path.is_file():
                 chunk = Some(source, indices[start : start + size])
                 rows = _rows(chunk, function, placed, mesh, batch_size, fields, bar)
-                save_whole(path, np.concatenate(list(rows)))
+                write_array(path, np.concatenate(list(rows)))
     return _join(paths, len(indices))
 
 
@@ -89,22 +92,16 @@ def _fetch(count: int, found: jax.Array, bar) -> np.ndarray:
     return rows
 
 
-def save_whole(path: pathlib.Path, rows: np.ndarray) -> None:
-    """Writes an array so that the file is there whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        np.save(file, rows)
-    part.replace(path)
-
-
 def _join(paths: Sequence[pathlib.Path], count: int) -> np.ndarray:
     """All blocks in one array; never twice in memory."""
-    first = np.load(paths[0], mmap_mode="r")
+    first = map_array(paths[0], REMEDY)
+    if not first.ndim:
+        raise ValueError(f"'{paths[0]}' holds a single number: {REMEDY}")
     whole = np.empty((count, *first.shape[1:]), np.float32)
     place = 0
     for path in paths:
-        rows = np.load(path, mmap_mode="r")
-        if rows.shape[1:] != first.shape[1:] or place + len(rows) > count:
+        rows = map_array(path, REMEDY)
+        if rows.shape[1:] != first.shape[1:] or rows.dtype != np.float32 or place + len(rows) > count:
             raise ValueError(f"'{path}' does not fit the other files of its folder: delete '{path.parent}'")
         whole[place : place + len(rows)] = rows
         place += len(rows)

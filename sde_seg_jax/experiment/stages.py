@@ -7,9 +7,10 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from sde_seg_jax.experiment.begun import keep_places, read_json, refuse_other_config, steps_done
+from sde_seg_jax.experiment.begun import keep_places, refuse_other_config, steps_done
 from sde_seg_jax.experiment.config import as_json
-from sde_seg_jax.experiment.evaluate import RESULT, evaluate
+from sde_seg_jax.experiment.evaluate import evaluate
+from sde_seg_jax.experiment.evaluated import lacks_pictures, scores_in
 from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.selection.select import finished, select
 from sde_seg_jax.experiment.train import train
@@ -35,12 +36,17 @@ def run_stage(
         train(config, str(folder), title, reporter)
     else:
         reporter.tell(f"{title}: {config.train.steps} steps are done in {folder}")
-    result = folder / RESULT
-    scores = read_json(result) if result.is_file() else {}
-    if scores.get("step") == config.train.steps:
+    scores = scores_in(folder, config.train.steps)
+    if scores is not None and not lacks_pictures(folder):
         return scores
     reporter.tell(f"{title}: evaluating")
-    return evaluate(str(folder), override=lambda stored: keep_places(stored, config), reporter=reporter)
+    try:
+        return evaluate(str(folder), override=lambda stored: keep_places(stored, config), reporter=reporter)
+    except (ValueError, OSError) as error:
+        if scores is None:
+            raise
+        reporter.warn(f"{title}: its pictures cannot be drawn again: {error}")  # the scores are known all the same
+        return scores
 
 
 def headline(scores: dict[str, dict]) -> list[str]:
@@ -48,11 +54,11 @@ def headline(scores: dict[str, dict]) -> list[str]:
     lines = []
     for stage, found in scores.items():
         if found.get("abs_rel") is not None:
-            constant = found["constant/abs_rel"]
-            lines.append(
-                f"{stage:<16} AbsRel {found['abs_rel']:.3f}; best constant depth {constant:.3f} "
-                f"({found['abs_rel'] / constant:.2f} of it)"
-            )
+            error, constant = found["abs_rel"], found.get("constant/abs_rel")
+            share = f"; best constant depth {constant:.3f} ({error / constant:.2f} of it)" if constant else ""
+            lines.append(f"{stage:<16} AbsRel {error:.3f}{share}")
         if found.get("miou") is not None:
-            lines.append(f"{stage:<16} mIoU {found['miou']:.2%}, pixel accuracy {found['pixel_accuracy']:.2%}")
+            accuracy = found.get("pixel_accuracy")
+            pixels = "" if accuracy is None else f", pixel accuracy {accuracy:.2%}"
+            lines.append(f"{stage:<16} mIoU {found['miou']:.2%}{pixels}")
     return lines

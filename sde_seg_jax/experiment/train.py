@@ -6,7 +6,6 @@ import pathlib
 from collections.abc import Callable
 
 from ml_collections import config_dict
-from PIL import Image
 
 from sde_seg_jax.experiment import monitor
 from sde_seg_jax.experiment.begun import EXTENDABLE, begun, refuse_other_config, steps_done
@@ -15,19 +14,19 @@ from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json, call
 from sde_seg_jax.experiment.configuration.references import resolve
+from sde_seg_jax.experiment.evaluated import PICTURES
 from sde_seg_jax.experiment.labels_seen import told_of_labels
 from sde_seg_jax.experiment.prepare import prepare_domains
 from sde_seg_jax.experiment.run import Run, open_run, write_config
 from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.state_files.writing import write_picture
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import Checkpoints
 from sde_seg_jax.training.log import Log
 from sde_seg_jax.training.memory import compile_and_tell
 from sde_seg_jax.training.workdir_lock import alone
-
-PICTURES = "pictures"
 
 
 def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", reporter: Reporter = SILENT) -> None:
@@ -116,7 +115,7 @@ def _keep(draw: Callable, workdir: str) -> Callable:
         folder = pathlib.Path(workdir).expanduser() / PICTURES
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in found.items():
-            Image.fromarray(picture).save(folder / f"training_{name}.png")
+            write_picture(folder / f"training_{name}.png", picture)
         return found
 
     return pictures

@@ -13,8 +13,12 @@ import numpy as np
 import tensorboardX
 
 from sde_seg_jax import disk
+from sde_seg_jax.state_files.reading import read_lines
+from sde_seg_jax.state_files.schemas import METRICS_LINE
+from sde_seg_jax.state_files.writing import write_text
 
 METRICS = "metrics.jsonl"
+REMEDY = "remove that line"
 
 
 class Log:
@@ -62,11 +66,11 @@ class Log:
 
 
 def read_metrics(workdir: str) -> list[dict]:
-    """The lines of a run's metrics.jsonl; an unfinished last line is left out."""
+    """The lines of a run's metrics.jsonl; an unfinished last line is left out. Raises DamagedFile."""
     path = pathlib.Path(workdir).expanduser() / METRICS
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    return read_lines(path, METRICS_LINE, REMEDY)
 
 
 def _drop_after(path: pathlib.Path, step: int) -> None:
@@ -74,14 +78,3 @@ def _drop_after(path: pathlib.Path, step: int) -> None:
         return
     kept = [line for line in read_metrics(str(path.parent)) if line["step"] <= step]
     write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Replaces a file whole, in its folder, which is made; a full disk leaves the old file as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

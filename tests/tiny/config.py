@@ -14,6 +14,7 @@ ROWS = {
     "supervised": {},
     "semi_supervised": {},
     "multitask": {},
+    "multitask_supervised": {},
     "domain_adaptation": {},
     "source_depth": {},
     "student_depth": {},
@@ -63,6 +64,8 @@ def get_config(row="supervised"):
         base.multitask(c)
         c.model.init = "@depth"
         c.model.transfer = ("encoder", "depth_decoder", "segmentation/decoder <- depth_decoder", "pose")
+    if row == "multitask_supervised":
+        base.multitask_supervised(c)
     if row == "source_depth":
         base.depth(c)
         c.data.batch_size = 2

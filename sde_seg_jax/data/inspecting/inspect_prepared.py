@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,10 +19,11 @@ from sde_seg_jax.data.inspecting.measure import Sample, measure
 from sde_seg_jax.data.inspecting.thumbnails import Thumbnail, shrink
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored import remote
-from sde_seg_jax.data.stored.finished import VERSION, WHOLE, find_prepared, metadata
+from sde_seg_jax.data.stored.finished import AGAIN, VERSION, WHOLE, find_prepared, metadata
+from sde_seg_jax.state_files.reading import DamagedFile, read_json
+from sde_seg_jax.state_files.schemas import DATASET_INFO, FEATURES, OPTIONS
 
 CONTINUE = "run the same prepare command to continue"
-AGAIN = "delete that folder and prepare again"
 REMEDY = "correct the camera in the raw files, then prepare again"
 
 
@@ -91,6 +91,7 @@ def inspect_prepared(
     found.facts = {"version": found.folder.name, **recipe}
     found.warnings = stored["warnings"]
     found.caches = list(_caches(found.folder))
+    found.problems += _damaged_notes(found.folder)
     missing = [split for split in splits or () if split not in recorded]
     found.problems += [f"'{found.folder}' has no split {split!r}; it has {list(recorded)}" for split in missing]
     for split in [split for split in recorded if splits is None or split in splits]:
@@ -155,8 +156,19 @@ def _caches(folder: epath.Path):
     for path in sorted(folder.glob("disparity/*/*/cache.json")):
         content = {"error": "cannot be read; delete it and run cli.cache_depth again"}
         with contextlib.suppress(ValueError, OSError):
-            content = json.loads(path.read_text())
+            content = read_json(path, OPTIONS)
         yield str(path.parent.relative_to(folder)), content
+
+
+def _damaged_notes(folder: epath.Path) -> list[str]:
+    """What is wrong with the notes that TFDS reads, and we do not."""
+    found = []
+    for file, schema in (("features.json", FEATURES), ("dataset_info.json", DATASET_INFO)):
+        try:
+            read_json(folder / file, schema, AGAIN)
+        except (DamagedFile, OSError) as error:
+            found.append(f"TFDS cannot read these data, training can: {error}")
+    return found
 
 
 def _records(name: str, folder: epath.Path, split: str) -> int:

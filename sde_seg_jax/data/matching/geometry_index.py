@@ -11,6 +11,7 @@ hold whole pixels: a pixel counts by the share of it that lies inside.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -18,7 +19,6 @@ import io
 import json
 import os
 import uuid
-import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +29,8 @@ from jaxtyping import Float, Float16, Int
 from sde_seg_jax.data.matching.geometry_distance import check_scale
 from sde_seg_jax.data.matching.geometry_maps import Crops, scaled_map
 from sde_seg_jax.data.spec import Size
+from sde_seg_jax.state_files.reading import DamagedFile, named, parse
+from sde_seg_jax.state_files.schemas import GEOMETRY
 
 SCHEMA = 1  # raise it when the cells are made differently
 CELLS = (32, 64)
@@ -169,8 +171,13 @@ def save(index: GeometryIndex, file: epath.PathLike) -> None:
     path = epath.Path(file)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f"{path.name}.{uuid.uuid4().hex}.partial"
-    partial.write_bytes(content.getvalue())
-    partial.replace(path)
+    try:
+        partial.write_bytes(content.getvalue())
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def load(file: epath.PathLike, facts: Mapping[str, Any]) -> GeometryIndex | None:
@@ -179,10 +186,10 @@ def load(file: epath.PathLike, facts: Mapping[str, Any]) -> GeometryIndex | None
     if not path.exists():
         return None
     try:
-        with np.load(io.BytesIO(path.read_bytes())) as stored:
-            found, cells = json.loads(str(stored["facts"])), stored["cells"]
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        with named(path), np.load(io.BytesIO(path.read_bytes())) as stored:
+            found, cells = parse(str(stored["facts"]), path, GEOMETRY), stored["cells"]
+    except (OSError, DamagedFile):
         return None
-    if found != dict(facts) or cells.shape != (facts["count"], *facts["cells"]):
+    if found != dict(facts) or cells.dtype != np.float16 or cells.shape != (facts["count"], *facts["cells"]):
         return None
     return GeometryIndex(cells, tuple(facts["size"]), found)

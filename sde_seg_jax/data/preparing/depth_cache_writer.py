@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import pathlib
@@ -108,8 +109,13 @@ def _array_record(records: list[bytes]) -> bytes:
 def _replace(path: epath.Path, content: bytes) -> None:
     """Writes a file that appears under its name when it is complete."""
     partial = path.parent / f"{path.name}.{uuid.uuid4().hex}.partial"
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:  # of a full disk the system tells no name
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _delete(folder: epath.Path) -> None:

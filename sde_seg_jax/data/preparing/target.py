@@ -47,7 +47,7 @@ class Local:
     def read(self, file: str) -> str | None:
         """Contents of a finished file, None if there is none."""
         path = self.partial / file
-        return path.read_text() if path.is_file() else None
+        return path.read_text(encoding="utf-8", errors=remote.ODD_BYTES) if path.is_file() else None
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

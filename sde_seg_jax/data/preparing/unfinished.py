@@ -12,6 +12,9 @@ from sde_seg_jax.data.preparing.shards import Shard
 from sde_seg_jax.data.preparing.target import PARTS, Local, Remote
 from sde_seg_jax.data.preparing.work import Plan
 from sde_seg_jax.data.stored.codec import Coded
+from sde_seg_jax.state_files.reading import DamagedFile, parse
+from sde_seg_jax.state_files.schemas import PART
+from sde_seg_jax.state_files.schemas import PLAN as PLAN_SCHEMA
 
 PLAN = f"{PARTS}/plan.json"
 
@@ -85,7 +88,10 @@ class Unfinished:
         text = self._target.read(PLAN)
         if text is None:
             return ""
-        found, wanted = json.loads(text), self._plan.signature()
+        try:
+            found, wanted = parse(text, PLAN, PLAN_SCHEMA), self._plan.signature()
+        except DamagedFile:
+            return f"a damaged {PLAN}"
         changed = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         return f"other {changed[0]}" if changed else None
 
@@ -94,8 +100,12 @@ class Unfinished:
         size = self._target.size(shard.file)
         if text is None or size is None:
             return
-        values = json.loads(text)
-        if values.pop("bytes") == size:
+        try:
+            values = parse(text, _facts_file(shard), PART)
+        except DamagedFile:  # what it tells of is made again
+            return
+        counts = (len(values["names"]), len(values["pixels"]) - 1, len(values["images"]))
+        if (values.pop("bytes"), *counts) == (size, len(values["labeled"]), *[self._plan.space.num_classes] * 2):
             self.done[shard.file] = Facts.from_json(values), size
 
 

@@ -21,7 +21,12 @@ from sde_seg_jax.data.reading.augment import Window, cut_maps
 from sde_seg_jax.data.reading.stream import Source, Stream, choose_fields, collate
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.state_files.reading import named, parse
+from sde_seg_jax.state_files.schemas import SAMPLES
+from sde_seg_jax.state_files.writing import replacing
 from sde_seg_jax.types import Batch
+
+REMEDY = "write it again with save_npz"
 
 
 class MemorySource:
@@ -100,19 +105,24 @@ def memory_eval_batches(source: Source, batch_size: int, fields: Sequence[str] |
 
 
 def save_npz(source: Source, path: str | os.PathLike) -> None:
-    """Writes all decoded samples into one compressed file, to carry them to a host without prepared data."""
+    """Writes all decoded samples into one compressed file, to carry them to a host without prepared data.
+
+    Raises OSError that names the file, whose name ends with .npz.
+    """
     examples = [source.read(i) for i in range(len(source))]
     columns = {key: np.stack([example[key] for example in examples]) for key in examples[0]}
     space = source.space
     facts = {"source": source.name, "space": [space.name, space.classes, space.colors, space.ignore]}
-    np.savez_compressed(path, facts=np.array(json.dumps(facts)), **columns)
+    path = os.fspath(path)
+    with replacing(path if path.endswith(".npz") else f"{path}.npz") as file:
+        np.savez_compressed(file, facts=np.array(json.dumps(facts)), **columns)
 
 
 def load_npz(path: str | os.PathLike) -> MemorySource:
-    """Reads what `save_npz` wrote."""
-    with np.load(path) as file:
+    """Reads what `save_npz` wrote. Raises DamagedFile, OSError."""
+    with named(path, REMEDY), open(path, "rb") as stream, np.load(stream) as file:
         columns = {key: file[key] for key in file.files}
-    facts = json.loads(str(columns.pop("facts")))
+        facts = parse(str(columns.pop("facts")), path, SAMPLES, REMEDY)
     name, classes, colors, ignore = facts["space"]
     space = LabelSpace(name, tuple(classes), tuple(map(tuple, colors)), ignore)
     count = len(columns["name"])

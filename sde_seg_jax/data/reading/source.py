@@ -1,4 +1,4 @@
-"""Random access to prepared samples. Needs TFDS, which reads ArrayRecord without TensorFlow."""
+"""Random access to prepared samples, without TensorFlow and TFDS: ours wrote down which files hold how many."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from sde_seg_jax.data.fields import FIELDS
 from sde_seg_jax.data.spec import DatasetSpec, Size, find
 from sde_seg_jax.data.stored import codec, records
 from sde_seg_jax.data.stored.depth_cache import DepthCache
-from sde_seg_jax.data.stored.finished import find_prepared, label_space, metadata
+from sde_seg_jax.data.stored.finished import AGAIN, WHOLE, find_prepared, label_space, metadata, records_of
 from sde_seg_jax.data.window import Window, cut
 
 
@@ -34,8 +33,7 @@ class PreparedSource:
         self.fields = tuple(here["fields"])
         self.names: list[str] = here["names"]
         self.labeled = np.array(here["labeled"], bool)
-        builder = tfds.builder_from_directory(folder)
-        self.records = builder.as_data_source(split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES)
+        self.records = records_of(folder, spec.name, split, facts)
         self._depth_cache = DepthCache(folder, depth_cache, split) if depth_cache else None
         if depth_cache:
             self.fields += ("disparity",)
@@ -64,7 +62,13 @@ def open_source(
     folder = find_prepared(spec, prepared_dir)
     if folder is None:
         raise ValueError(f"{spec.name!r} is not prepared in '{prepared_dir}'; run `prepare` first")
-    return PreparedSource(spec, folder, split, depth_cache)
+    source = PreparedSource(spec, folder, split, depth_cache)
+    if len(source.records) != len(source):
+        raise ValueError(
+            f"cannot read '{folder}/{WHOLE}' (split {split!r} has {len(source)} names and {len(source.records)} "
+            f"records); {AGAIN}"
+        )
+    return source
 
 
 def stored(source: PreparedSource, index: int) -> dict[str, Any]:

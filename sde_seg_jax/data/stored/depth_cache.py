@@ -8,7 +8,6 @@ are `begun.json` until all shards are there. So what is interrupted continues, a
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +16,9 @@ import numpy as np
 from etils import epath
 
 from sde_seg_jax.data.stored.finished import metadata
+from sde_seg_jax.data.stored.shard_files import File
+from sde_seg_jax.state_files.reading import checked, parse
+from sde_seg_jax.state_files.schemas import CACHE, OPTIONS
 
 SCHEMA = 1  # raise it when the stored form changes
 FOLDER, FACTS, BEGUN, SHARD = "disparity", "cache.json", "begun.json", "shard-"
@@ -83,13 +85,10 @@ class Place:
         path = self.folder / file
         if not path.exists():
             return None
-        try:
-            found = dict(json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"'{path}' is damaged ({error}): {AGAIN}") from error
+        found = parse(path.read_bytes(), f"'{path}'", OPTIONS, AGAIN)
         if found.get("schema") != SCHEMA:
-            raise ValueError(f"'{path}' has schema {found.get('schema')}, wanted {SCHEMA}: {AGAIN}")
-        return found
+            raise ValueError(f"'{path}' has schema {str(found.get('schema'))[:20]}, wanted {SCHEMA}: {AGAIN}")
+        return checked(found, f"'{path}'", CACHE, AGAIN)
 
     def missing(self, facts: Mapping[str, Any]) -> list[int]:
         """Numbers of the shards that are not there."""
@@ -142,7 +141,9 @@ class DepthCache:
             raise ValueError(f"there is no {place} in '{place.folder}'{_known(place)}: run cli.cache_depth first")
         other = difference(self.facts, place.prepared_facts())
         if other:
-            raise ValueError(f"{place} was made {other}: {AGAIN}, or choose another with data.depth_cache")
+            raise ValueError(
+                f"{place} in '{place.folder}' was made {other}: {AGAIN}, or choose another with data.depth_cache"
+            )
         missing = place.missing(self.facts)
         if missing:
             file = place.folder / shard_name(missing[0])
@@ -156,16 +157,6 @@ class DepthCache:
         except (RuntimeError, ValueError, IndexError, cv2.error, AttributeError) as error:
             file = self.place.folder / shard_name(index // self.facts["shard_size"])
             raise ValueError(f"'{file}' is damaged: delete it and run the same cli.cache_depth again") from error
-
-
-@dataclasses.dataclass(frozen=True)
-class File:
-    """What ArrayRecord wants to know of a file, so that it need not open all of them at once."""
-
-    filename: str
-    take: int
-    examples_in_shard: int
-    skip: int = 0
 
 
 def _open(place: Place, facts: Mapping[str, Any]) -> Any:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
 
+from sde_seg_jax.data.fields import FIELDS
 from sde_seg_jax.data.spec import DatasetSpec
 from sde_seg_jax.data.stored import remote
+from sde_seg_jax.data.stored.shard_files import ShardFiles
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.state_files.reading import DamagedFile, checked, parse
+from sde_seg_jax.state_files.schemas import PREPARED, VERSIONED
 
 SCHEMA = 2  # raise it when the stored form changes for all data sets
 VERSION = re.compile(r"\d+\.\d+\.\d+")  # of a finished folder; unfinished ones have a longer name
 WHOLE = "metadata.json"  # the last file to come
+AGAIN = "delete that folder and prepare again"
 LEFT_OUT = "left_out.txt"  # file beside the data: a line for each sample that is not stored
 
 
@@ -46,12 +51,21 @@ def metadata(folder: str | os.PathLike) -> dict[str, Any]:
       shards          {split: {lengths: records of each file, bytes}}
 
     Raises:
-      ValueError: an incompatible version of this package wrote it.
+      ValueError: an incompatible version of this package wrote it, or it is damaged; names the place in it.
     """
-    facts = _read(folder)
-    found = facts["recipe"]["schema"]
-    if found != SCHEMA:
-        raise ValueError(f"'{folder}' has schema {found}, wanted {SCHEMA}; delete that folder and prepare again")
+    file = f"{folder}/{WHOLE}"
+    try:
+        facts = parse(_text(folder), file, VERSIONED, AGAIN)
+        found = facts["recipe"]["schema"]
+        if found != SCHEMA:
+            raise ValueError(f"'{folder}' has schema {found}, wanted {SCHEMA}; {AGAIN}")
+        checked(facts, file, PREPARED, AGAIN)
+        for complaint in _contradictions(facts):
+            raise DamagedFile(file, complaint, AGAIN)
+    except OSError as error:
+        raise ValueError(f"cannot read '{file}' ({error}); {AGAIN}") from error
+    except DamagedFile as error:
+        raise ValueError(f"cannot read '{file}' ({error.reason}); {AGAIN}") from error
     return facts
 
 
@@ -100,13 +114,35 @@ def still_wanted(folder: str | os.PathLike, wanted: dict[str, Any], *, any_forma
     return {**wanted, "splits": missing, "image_format": found["image_format"]}
 
 
-def _read(folder: str | os.PathLike) -> dict[str, Any]:
-    try:
-        text = (
-            remote.read_text(f"{folder}/{WHOLE}")
-            if remote.is_remote(folder)
-            else epath.Path(folder).joinpath(WHOLE).read_text()
-        )
-        return json.loads(text)
-    except (OSError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"cannot read '{folder}/{WHOLE}' ({error}); delete that folder and prepare again") from error
+def _text(folder: str | os.PathLike) -> str | bytes:
+    """Of the metadata; empty if there are none far away."""
+    if remote.is_remote(folder):
+        return remote.read_text(f"{folder}/{WHOLE}") or ""
+    return epath.Path(folder).joinpath(WHOLE).read_bytes()
+
+
+def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
+    """What does not go together in metadata of the right form."""
+    _, classes, colors, _ = facts["space"]
+    if len(classes) != len(colors):
+        yield f"space names {len(classes)} classes and {len(colors)} colors"
+    for split, here in facts["splits"].items():
+        if len(here["labeled"]) != len(here["names"]):
+            yield f"splits.{split} has {len(here['names'])} names and {len(here['labeled'])} flags of labels"
+        for field in here["fields"]:
+            if field not in FIELDS:
+                yield f"splits.{split}.fields has '{field}', which is none; known: {', '.join(FIELDS)}"
+        for key in ("class_pixels", "class_images", "ignored_pixels", "left_out", "shards"):
+            if split not in facts[key]:
+                yield f"{key} lacks '{split}'"
+        for key in ("class_pixels", "class_images"):
+            if len(facts[key][split]) != len(classes):
+                yield f"{key}.{split} counts {len(facts[key][split])} classes of {len(classes)}"
+
+
+def records_of(folder: str | os.PathLike, name: str, split: str, facts: dict[str, Any]) -> ShardFiles:
+    """The records of a split of the data set `name`. Raises ValueError if a file is missing."""
+    lengths = facts["shards"][split]["lengths"]
+    total = len(lengths)
+    files = [f"{os.fspath(folder)}/{name}-{split}.array_record-{i:05d}-of-{total:05d}" for i in range(total)]
+    return ShardFiles(list(zip(files, lengths, strict=True)), AGAIN)

@@ -15,6 +15,7 @@ import fsspec
 CACHE = "SDE_SEG_CACHE"  # environment variable: the folder for copies
 DEFAULT_CACHE = "~/.cache/sde_seg_jax/prepared"
 LOCAL = "file://"
+ODD_BYTES = "surrogateescape"
 
 
 def is_remote(path: str | os.PathLike) -> bool:
@@ -67,10 +68,10 @@ def subfolders(url: str) -> list[str]:
 
 
 def read_text(url: str) -> str | None:
-    """Contents of a file, None if there is none."""
+    """Contents of a file, None if there is none; bytes that are no UTF-8 become what no reader of JSON takes."""
     with reachable(url):
         system, path = open_system(url)
-        return system.cat_file(path).decode() if system.exists(path) else None
+        return system.cat_file(path).decode(errors=ODD_BYTES) if system.exists(path) else None
 
 
 def fetch(url: str, key: str) -> pathlib.Path:
@@ -79,7 +80,7 @@ def fetch(url: str, key: str) -> pathlib.Path:
     Raises:
       ValueError: it can't be copied, naming the address; or the disk is full.
     """
-    digest = hashlib.sha256(f"{url}\n{key}".encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{url}\n{key}".encode(errors=ODD_BYTES)).hexdigest()[:16]
     cache = pathlib.Path(os.environ.get(CACHE) or DEFAULT_CACHE).expanduser() / digest
     name = pathlib.PurePosixPath(url).name
     if (cache / name).is_dir():

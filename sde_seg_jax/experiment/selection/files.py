@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import dataclasses
 import hashlib
 import io
-import json
 import pathlib
 from collections.abc import Sequence
 
 from sde_seg_jax.experiment.begun import read_json
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.training.log import write_text
+from sde_seg_jax.state_files.reading import named
+from sde_seg_jax.state_files.schemas import FACTS as FACTS_SCHEMA
+from sde_seg_jax.state_files.schemas import LIMIT
+from sde_seg_jax.state_files.writing import write_json, write_text
 
 TABLE, LIST, FACTS = "selection.csv", "labels.txt", "facts.json"
+KEPT = "delete it; what was computed before is kept"
+MOST = 10**12  # labels in a list
 COLUMNS = ("rank", "name", "step", "criterion", "score", "feature_distance", "depth_error")
 
 
@@ -63,7 +68,7 @@ def read_chosen(folder: pathlib.Path) -> list[Chosen]:
     path = folder / TABLE
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
+    with named(path, KEPT), path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     try:
         if tuple(rows[0]) != COLUMNS:
@@ -71,9 +76,25 @@ def read_chosen(folder: pathlib.Path) -> list[Chosen]:
         found = [Chosen(int(r), name, int(step), by, *map(_number, rest)) for r, name, step, by, *rest in rows[1:]]
         if [row.rank for row in found] != list(range(1, len(found) + 1)):
             raise ValueError("its ranks are not 1, 2, 3, ...")
+        for row in found:
+            _check(row)
+        twice = [name for name, count in collections.Counter(row.name for row in found).items() if count > 1]
+        if twice:
+            raise ValueError(f"it lists '{twice[0]}' twice")
     except (ValueError, IndexError, TypeError) as error:
-        raise UsageError(f"{path} is damaged ({error}): delete it; what was computed before is kept") from error
+        raise UsageError(f"{path} is damaged ({error}): {KEPT}") from error
     return found
+
+
+def _check(row: Chosen) -> None:
+    """Raises ValueError for what no selection writes."""
+    if row.step < row.rank or row.step > MOST:
+        raise ValueError(f"its rank {row.rank} was chosen in a step of {row.step}")
+    if not row.name or "\0" in row.name or not row.criterion.isprintable():
+        raise ValueError(f"its rank {row.rank} has no name that a sample can have")
+    for value in (row.score, row.feature_distance, row.depth_error):
+        if value is not None and not abs(value) < LIMIT:
+            raise ValueError(f"its rank {row.rank} has the score {value}")
 
 
 def _number(text: str) -> float | None:
@@ -83,14 +104,14 @@ def _number(text: str) -> float | None:
 def keep_facts(folder: pathlib.Path, facts: dict) -> None:
     """Notes what a selection was begun with. Raises UsageError if that was something else."""
     path = folder / FACTS
-    before = read_json(path) if path.is_file() else {}
+    before = read_json(path, FACTS_SCHEMA) if path.is_file() else {}
     for key, value in facts.items():
         if key in before and before[key] != value:
             raise UsageError(
                 f"{folder} was begun with other {key} ({before[key]!r} then, {value!r} now): choose another --workdir, "
                 "or delete that folder"
             )
-    write_text(path, json.dumps(before | facts, indent=2) + "\n")
+    write_json(path, before | facts)
 
 
 def digest(names: Sequence[str]) -> str:

@@ -17,8 +17,10 @@ from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.selection.files import TABLE
 from sde_seg_jax.experiment.table.file import numbers
 from sde_seg_jax.selection.overlap import overlap
+from sde_seg_jax.state_files.reading import named
 
 STEPS = (25, 50, 100, 200, 372, 744)  # labels after each published step
+OTHER = "give another list"
 SHOWN = 5  # first ranks that are printed side by side
 
 
@@ -71,13 +73,15 @@ def _file(path: pathlib.Path) -> pathlib.Path:
 
 def _count(path: pathlib.Path) -> int | None:
     """The number of training files that a list of indices is of; None for a list of names."""
-    matches = (INDICES.fullmatch(line.strip()) for line in path.read_text(encoding="utf-8").splitlines())
+    with named(path, OTHER):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    matches = (INDICES.fullmatch(line.strip()) for line in lines)
     return next((int(match["count"]) for match in matches if match), None)
 
 
 def _names(path: pathlib.Path, source: Any) -> list[str]:
     if path.suffix == ".csv":
-        with path.open(encoding="utf-8", newline="") as file:
+        with named(path, OTHER), path.open(encoding="utf-8", newline="") as file:
             names = [row.get("name") for row in csv.DictReader(file)]
         if None in names:
             raise UsageError(f"{path} has no column 'name'; expected {TABLE} of cli.select")

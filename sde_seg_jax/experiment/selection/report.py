@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from sde_seg_jax.display.budget import Budget, write_budget
 from sde_seg_jax.display.selection_choice import STARTED, Choice, criterion_name
@@ -18,8 +17,10 @@ from sde_seg_jax.experiment.config import value_of
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.files import TABLE, Chosen
 from sde_seg_jax.experiment.selection.plan import ENTROPY, TASKS
-from sde_seg_jax.experiment.selection.work import SCORES, Work, step_name
+from sde_seg_jax.experiment.selection.work import SCORES, Work, scores_in, step_name
 from sde_seg_jax.selection.coverage import coverage
+from sde_seg_jax.state_files.pictures import is_whole
+from sde_seg_jax.state_files.writing import write_picture
 
 PAGE, BUDGET, PICTURES = "page.html", "budget.csv", "pictures"
 QUALITY = 90  # of JPEGs
@@ -27,7 +28,7 @@ BRIGHT = 99  # percentile of the errors that is drawn bright
 
 
 def write_report(work: Work, rows: Sequence[Chosen]) -> None:
-    """Writes what is missing of pictures, and page and budget unless they are newer than the list."""
+    """Writes what is missing of pictures, then the budget, and last the page, unless it is newer than the list."""
     page = work.folder / PAGE
     if page.is_file() and page.stat().st_mtime_ns >= (work.folder / TABLE).stat().st_mtime_ns:
         return
@@ -58,20 +59,20 @@ def make_budget(work: Work, rows: Sequence[Chosen]) -> Budget:
             found = coverage(work.features, order, **work.plan.distance, progress=lambda done: bar.update(done - bar.n))
         largest, mean = found.largest, found.mean
     files = {step: work.folder / SCORES / f"{step_name(step)}.npy" for step in sorted({row.step for row in rows})}
-    left = [(step, float(np.nanmean(np.load(path)))) for step, path in files.items() if path.is_file()]
+    scores = {step: scores_in(path, len(work.names)) for step, path in files.items() if path.is_file()}
+    left = [(step, float(np.nanmean(found))) for step, found in scores.items()]
     return Budget(np.arange(1, len(rows) + 1), largest, mean, left)
 
 
 def _write_pictures(work: Work, rows: Sequence[Chosen]) -> dict[int, str]:
-    """Rank -> path of its strip relative to the page; strips that are there are kept."""
-    (work.folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    """Rank -> path of its strip relative to the page; strips that are there, and not cut off, are kept."""
     names = {row.rank: f"{PICTURES}/{row.rank:05d}.jpg" for row in rows}
-    missing = [row for row in rows if not (work.folder / names[row.rank]).is_file()]
+    missing = [row for row in rows if not is_whole(work.folder / names[row.rank])]
     with work.reporter.bar(total=len(missing), desc="pictures", unit="img", delay=1) as bar:
         for step, group in itertools.groupby(missing, key=lambda row: row.step):
             before = [row for row in rows if row.step < step]
             for row, picture in _strips(work, list(group), before):
-                Image.fromarray(picture).save(work.folder / names[row.rank], quality=QUALITY)
+                write_picture(work.folder / names[row.rank], picture, quality=QUALITY)
                 bar.update()
     return names
 

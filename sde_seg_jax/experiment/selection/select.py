@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import pathlib
 from collections.abc import Iterator, Sequence
 
@@ -23,8 +22,8 @@ from sde_seg_jax.experiment.selection.work import Work, open_work
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
+from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.interrupted import Interrupted
-from sde_seg_jax.training.log import write_text
 from sde_seg_jax.training.workdir_lock import alone
 
 
@@ -44,7 +43,7 @@ def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path, reporter
         asked["data"]["classes"] = note_classes(config)
         try:
             work = open_work(config, plan, folder, reporter)
-            write_text(folder / CONFIG, json.dumps(asked, indent=2) + "\n")
+            write_json(folder / CONFIG, asked)
             chosen = _continue(work)
             report.write_report(work, chosen)
         except KeyboardInterrupt:
@@ -84,6 +83,8 @@ def _continue(work: Work) -> list[Chosen]:
         raise UsageError(f"{work.folder / TABLE} lists '{unknown}', which the data do not have: delete that file")
     if rows:
         work.reporter.tell(f"{len(rows)} samples are chosen in {work.folder / TABLE}")
+    if len(rows) < counts[-1]:  # a page of an earlier list does not say that this one is finished
+        (work.folder / report.PAGE).unlink(missing_ok=True)
     for previous, count in itertools.pairwise((0, *counts)):
         if len(rows) >= count:
             continue

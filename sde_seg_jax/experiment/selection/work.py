@@ -17,15 +17,16 @@ from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.begun import steps_done
 from sde_seg_jax.experiment.cached_depth import FIELD, depth_fingerprint, reads_cache
 from sde_seg_jax.experiment.config import UsageError, call, value_of
-from sde_seg_jax.experiment.scan import save_whole, scan
+from sde_seg_jax.experiment.scan import REMEDY, scan
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.files import digest, keep_facts
 from sde_seg_jax.experiment.selection.plan import ENTROPY, Plan
 from sde_seg_jax.experiment.train import train
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection.features import standardize
+from sde_seg_jax.state_files.reading import DamagedFile, read_array
+from sde_seg_jax.state_files.writing import write_array, write_text
 from sde_seg_jax.training.fingerprint import SHOWN
-from sde_seg_jax.training.log import write_text
 
 STUDENTS, FEATURES, SCORES = "students", "features", "scores"
 MEDIAN = 0.2  # of disparities for which the published constants fit: 0.07 is then three times as far as the middle
@@ -144,7 +145,7 @@ class Work:
         """Uncertainty of every sample that is not chosen, float32 [N]; NaN for the chosen ones."""
         path = self.folder / SCORES / f"{step_name(len(chosen))}.npy"
         if path.is_file():
-            return np.load(path)
+            return scores_in(path, len(self.names))
         student, left = self.student(chosen), np.setdiff1d(np.arange(len(self.names)), chosen)
         if self.plan.criterion == ENTROPY:
             function, variables = selection_scores.entropy_function(student.network), student.variables
@@ -160,8 +161,16 @@ class Work:
             raise UsageError(self._nothing_counts())
         scores = np.full(len(self.names), np.nan, np.float32)
         scores[left] = found
-        save_whole(path, scores)
+        write_array(path, scores)
         return scores
+
+
+def scores_in(path: pathlib.Path, count: int) -> np.ndarray:
+    """The uncertainties of `count` samples that `Work.scores` kept. Raises DamagedFile."""
+    found = read_array(path, REMEDY)
+    if found.shape != (count,) or found.dtype != np.float32:
+        raise DamagedFile(path, f"it holds {found.dtype}{list(found.shape)}, wanted float32[{count}]", REMEDY)
+    return found
 
 
 def open_work(config: config_dict.ConfigDict, plan: Plan, folder: pathlib.Path, reporter: Reporter = SILENT) -> Work:

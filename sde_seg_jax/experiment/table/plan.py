@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import pathlib
 from collections.abc import Iterator
 
@@ -22,16 +21,16 @@ from sde_seg_jax.experiment.table.file import numbers, pick, read_table, referen
 from sde_seg_jax.experiment.table.runs import (
     Item,
     commit,
+    complete,
     needs_stages,
     note_status,
     result_of,
-    scores_of,
     seconds_left,
     state,
     trained,
 )
 from sde_seg_jax.reporter import SILENT, Reporter
-from sde_seg_jax.training.log import write_text
+from sde_seg_jax.state_files.writing import write_json, write_text
 from sde_seg_jax.training.loop import Diverged
 
 SHOWN = 4  # runs named in a line of the plan
@@ -95,7 +94,7 @@ class Plan:
             found.setdefault(item.name, item)
 
         for item in self.runs.values():
-            if scores_of(item) is None:
+            if not complete(item):
                 visit(item)
         return list(found.values())
 
@@ -154,7 +153,7 @@ def collect(plan: Plan, failed: dict[str, str]) -> ResultTable:
 def write(table: ResultTable, workdir: pathlib.Path) -> pathlib.Path:
     """Writes table.md, table.json and table.html; returns the path of the last."""
     write_text(workdir / "table.md", as_markdown(table))
-    write_text(workdir / "table.json", json.dumps(table_json(table), indent=2) + "\n")
+    write_json(workdir / "table.json", table_json(table))
     return write_html(table, workdir / "table.html")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import pathlib
 import subprocess
@@ -15,13 +14,15 @@ import sde_seg_jax
 from sde_seg_jax.display.result_table import Result
 from sde_seg_jax.experiment.begun import CONFIG, read_json, steps_done
 from sde_seg_jax.experiment.config import UsageError, call
-from sde_seg_jax.experiment.evaluate import RESULT
+from sde_seg_jax.experiment.evaluated import RESULT, lacks_pictures, scores_in
 from sde_seg_jax.experiment.selection.files import LIST, read_chosen
 from sde_seg_jax.experiment.selection.plan import make_plan
 from sde_seg_jax.experiment.selection.select import finished
 from sde_seg_jax.experiment.selection.work import STUDENTS
+from sde_seg_jax.state_files import schemas
+from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.checkpoints import CheckpointError, locate
-from sde_seg_jax.training.log import read_metrics, write_text
+from sde_seg_jax.training.log import read_metrics
 
 STATUS = "status.json"  # in a run's folder: {"commits": [...], "failed": "why it stopped, or empty"}
 
@@ -59,9 +60,14 @@ class Item:
 
 def scores_of(item: Item) -> dict | None:
     """The scores of a finished run; None if it is not trained to its end and evaluated there."""
-    path = item.folder / RESULT
-    scores = read_json(path) if path.is_file() else {}
-    return scores if scores.get("step") == item.steps else None
+    return scores_in(item.folder, item.steps)
+
+
+def complete(item: Item) -> bool:
+    """Whether nothing is left to do for a run: scored, and its pictures are there, or cannot be drawn any more."""
+    return scores_of(item) is not None and (
+        not lacks_pictures(item.folder) or steps_done(item.folder) != item.steps  # the checkpoint may have been deleted
+    )
 
 
 def trained(item: Item) -> bool:
@@ -97,7 +103,7 @@ def state(item: Item) -> str:
     """For the plan: finished, to evaluate, to resume, failed or missing; brought along: weights or list, no run."""
     if item.selects:
         return _state_of_selection(item)
-    if scores_of(item) is not None:
+    if complete(item):
         return "finished"
     if brought(item):
         return "brought along"
@@ -149,14 +155,14 @@ def _number(value: float | None) -> float:
 
 def _status(folder: pathlib.Path) -> dict:
     path = folder / STATUS
-    return {"commits": [], "failed": "", **(read_json(path) if path.is_file() else {})}
+    return {"commits": [], "failed": "", **(read_json(path, schemas.STATUS) if path.is_file() else {})}
 
 
 def note_status(folder: pathlib.Path, failed: str = "") -> None:
     """Records beside a run which code trains it, and why it stopped, if it did."""
     commits = [*_status(folder)["commits"], *filter(None, [commit()])]
     status = {"commits": list(dict.fromkeys(commits)), "failed": failed}
-    write_text(folder / STATUS, json.dumps(status, indent=2) + "\n")
+    write_json(folder / STATUS, status)
 
 
 def commit() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from sde_seg_jax.experiment.build import abstract_variables, build_network
+from sde_seg_jax.experiment.build import abstract_variables, build_network, network_of
 from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import UsageError, as_json
 from sde_seg_jax.experiment.weights import sources, transfer
@@ -72,8 +72,8 @@ def convert_out(checkpoint: str, output: str, weights: str = "student") -> list[
     stored = found.parts[weights]
     if not stored:
         raise checkpoints.CheckpointError(f"checkpoint {checkpoint} has no {weights}; use --weights=student")
-    config = config_dict.ConfigDict(found.config)
-    parts = network_parts(abstract_variables(build_network(config), config.data.crop))
+    config, network = network_of(found)
+    parts = network_parts(abstract_variables(network, config.data.crop))
     params = {module: tree for module, tree in stored["params"].items() if module != "intrinsics"}
     state = to_torch(Variables(params, stored.get("batch_stats") or {}), parts)
     files = {path: state} if path.suffix else {path / f"{k}{SUFFIX}": v for k, v in _by_file(state, output).items()}
