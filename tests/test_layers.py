@@ -12,7 +12,7 @@ FLOOR = (
     *("geometry", "imaging", "losses", "models", "mixing", "tasks", "training"),
     *("data", "selection", "evaluation", "display", "label_spaces"),
 )
-EVERYWHERE = ("types", "reporter", "lookup", "options", "bounds")  # anyone may import them
+EVERYWHERE = ("types", "reporter", "lookup", "options", "bounds", "text_files", "image_files")  # anyone may import them
 # part -> the parts of the package it may import (itself and EVERYWHERE always)
 ALLOWED = {
     "types": set(),
@@ -21,6 +21,8 @@ ALLOWED = {
     "lookup": set(),
     "options": set(),
     "bounds": set(),
+    "text_files": set(),
+    "image_files": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from PIL import Image
 
 import sde_seg_jax
 from sde_seg_jax.display.summary import RunSummary
@@ -19,6 +18,7 @@ from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.evaluate import RESULT
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.experiment.train import PICTURES
+from sde_seg_jax.image_files import open_image
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.training.log import METRICS, read_metrics
 
@@ -56,7 +56,7 @@ def summarize(folder: pathlib.Path) -> RunSummary:
         config=config,
         final=json.loads(result.read_text(encoding="utf-8")) if result.is_file() else None,
         pictures=[
-            (CAPTIONS.get(path.stem, path.stem), np.asarray(Image.open(path).convert("RGB")))
+            (CAPTIONS.get(path.stem, path.stem), np.asarray(open_image(path).convert("RGB")))
             for path in sorted((folder / PICTURES).glob("*.png"))
         ],
         role=ROLES.get(config["task"]["name"], ""),

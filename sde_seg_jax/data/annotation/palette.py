@@ -14,10 +14,12 @@ from PIL import Image
 
 from sde_seg_jax.data.raw_files import colors, png, raw
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.text_files import nfc, read_json
 from sde_seg_jax.types import IGNORE
 
 FORM = 'expected [{"name": "road", "color": [128, 64, 128], "id": 7}, ...] or {"road": [128, 64, 128], ...}'
 KEYS = {"name", "color", "id", "ignore"}
+LIMIT = 1 << 20  # bytes of `classes.json`
 IDS = 256  # of an 8-bit label
 BITS, COLOR_MODES = 8, ("RGB", "RGBA")  # of label PNGs; palettes may have fewer bits
 SHOWN = 8  # classes that an example lists
@@ -33,7 +35,7 @@ class Classes:
       space: the classes to learn, in the file's order.
       table: training id (or IGNORE) of each raw id; -1: no such id.
       colors: training id (or IGNORE) by RGB color; only of the entries that give one.
-      names: training id (or IGNORE) by name.
+      names: training id (or IGNORE) by name, in NFC.
     """
 
     path: str
@@ -50,8 +52,8 @@ def read_classes(path: str) -> Classes:
       ValueError: it has another form, or a name, id or color occurs twice; naming the file and the entry.
     """
     try:
-        entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        entries = read_json(path, LIMIT)
+    except (OSError, ValueError) as error:
         raise ValueError(f"cannot read '{path}' ({error}); {FORM}") from error
     if isinstance(entries, dict):
         entries = [{"name": name, "color": color} for name, color in entries.items()]
@@ -125,7 +127,7 @@ def _entry(entry: Any, place: int, path: str) -> tuple[str, tuple[int, ...] | No
     """(name, color or None, raw id) of one entry, checked."""
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or set(entry) - KEYS:
         raise ValueError(f"'{path}' has the entry {json.dumps(entry)}; {FORM}")
-    name, color, number = entry["name"], entry.get("color"), entry.get("id", place)
+    name, color, number = nfc(entry["name"]), entry.get("color"), entry.get("id", place)
     if not _whole(number, IDS):
         raise ValueError(f"'{path}' gives {name!r} the id {number!r}; expected 0 to {IDS - 1}, as in the label PNGs")
     if color is not None and not (isinstance(color, list) and len(color) == 3 and all(_whole(c, 256) for c in color)):

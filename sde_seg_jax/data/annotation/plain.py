@@ -13,6 +13,7 @@ from PIL import Image
 from sde_seg_jax.data.annotation import palette, pointer
 from sde_seg_jax.data.annotation.frames import IGNORED, Frame, NamedLabel
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.text_files import read_text
 from sde_seg_jax.types import IGNORE
 
 FOLDER, IMAGES, LABELS, CLASSES, SUFFIX = "folder", "images", "labels", "classes.json", ".png"
@@ -51,7 +52,7 @@ def write(folder: pathlib.Path, frames: Iterable[Frame], space: LabelSpace, titl
     void = next(name for name in VOID if name not in space.classes)
     classes = json.dumps(_entries(space, void), indent=1)
     path = root / CLASSES
-    if path.is_file() and path.read_text(encoding="utf-8") != classes and (root / LABELS).is_dir():
+    if path.is_file() and read_text(path) != classes and (root / LABELS).is_dir():
         raise ValueError(f"'{root}' has labels of other classes; export into another folder, or take that one away")
     root.mkdir(parents=True, exist_ok=True)
     path.write_text(classes, encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 import pathlib
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import MAPILLARY, LabelSpace
+from sde_seg_jax.text_files import read_json
 from sde_seg_jax.types import IGNORE
 
 FOLDERS = {"train": "training", "val": "validation"}
@@ -94,8 +94,8 @@ def read_config(release: Release, raw_dir: pathlib.Path) -> tuple[int, ...]:
     if path is None:
         raise ValueError(f"Missing raw files of {release.name!r}: '{paths[0]}'; expected {release.layout}")
     try:
-        labels = [(bool(entry["evaluate"]), tuple(entry["color"])) for entry in json.loads(path.read_text())["labels"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        labels = [(bool(entry["evaluate"]), tuple(entry["color"])) for entry in read_json(path)["labels"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"cannot read '{path}' ({type(error).__name__}: {error}); expected JSON with labels: a list of evaluate, "
             f"color, ...; unpack the package again"

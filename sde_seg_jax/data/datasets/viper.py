@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from sde_seg_jax.data.raw_files import colors, png, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
+from sde_seg_jax.image_files import open_image
 from sde_seg_jax.label_spaces import CITYSCAPES
 from sde_seg_jax.types import IGNORE
 
@@ -109,7 +109,7 @@ def read_label(path: pathlib.Path) -> np.ndarray:
 
 
 def _palette(path: pathlib.Path) -> list[colors.Color]:
-    with Image.open(path) as image:
+    with open_image(path, png.FORMATS) as image:
         values = image.getpalette("RGB")
     return list(zip(values[::3], values[1::3], values[2::3], strict=True))
 

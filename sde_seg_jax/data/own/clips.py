@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from sde_seg_jax.data.raw_files import motion, raw, video
 from sde_seg_jax.data.spec import Size
+from sde_seg_jax.image_files import TURNED, open_image, orientation
 
 LABELS = "labels"  # the folder that mirrors the tree
 ROOT = "images"  # name of the clip of images that lie in the raw folder itself
@@ -162,8 +163,8 @@ def _readable(folder: pathlib.Path, files: Iterable[str], problems: raw.Problems
 def _image_size(path: pathlib.Path) -> Size:
     """(height, width), upright, from the header of an image file."""
     try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientations from 5 on lie on their side
+        with open_image(path) as image:
+            turned = orientation(image) in TURNED
             return image.size if turned else image.size[::-1]
     except (*raw.BROKEN, TypeError) as error:
         raise ValueError(f"cannot read '{path}' ({error}); replace the file, then prepare again") from error

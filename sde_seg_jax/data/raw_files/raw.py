@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from sde_seg_jax.image_files import open_image
 from sde_seg_jax.types import IGNORE
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # suffixes of a person's own
@@ -118,7 +119,7 @@ def read_label(path: pathlib.Path) -> np.ndarray:
 def read(path: str | os.PathLike, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
     """The decoded image after `convert`, as an array. A file that is broken or cut off is an error."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             image.load()
             return np.array(convert(image))
     except BROKEN as error:

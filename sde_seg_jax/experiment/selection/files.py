@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import pathlib
 from collections.abc import Sequence
 
 from sde_seg_jax.experiment.begun import read_json
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.selection.cells import read_rows, write_rows
 from sde_seg_jax.training.log import write_text
 
 TABLE, LIST, FACTS = "selection.csv", "labels.txt", "facts.json"
@@ -49,13 +48,8 @@ def note(row: Chosen) -> str:
 
 def write_chosen(folder: pathlib.Path, chosen: Sequence[Chosen]) -> None:
     """Writes selection.csv and labels.txt, each whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in chosen:
-        writer.writerow(["" if value is None else value for value in dataclasses.astuple(row)])
     write_text(folder / LIST, "".join(f"{row.name}\n" for row in chosen))
-    write_text(folder / TABLE, text.getvalue())
+    write_text(folder / TABLE, write_rows([COLUMNS, *map(dataclasses.astuple, chosen)]))
 
 
 def read_chosen(folder: pathlib.Path) -> list[Chosen]:
@@ -63,15 +57,14 @@ def read_chosen(folder: pathlib.Path) -> list[Chosen]:
     path = folder / TABLE
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
     try:
+        rows = read_rows(path)
         if tuple(rows[0]) != COLUMNS:
             raise ValueError(f"its columns are {', '.join(rows[0])}")
         found = [Chosen(int(r), name, int(step), by, *map(_number, rest)) for r, name, step, by, *rest in rows[1:]]
         if [row.rank for row in found] != list(range(1, len(found) + 1)):
             raise ValueError("its ranks are not 1, 2, 3, ...")
-    except (ValueError, IndexError, TypeError) as error:
+    except (OSError, ValueError, IndexError, TypeError) as error:
         raise UsageError(f"{path} is damaged ({error}): delete it; what was computed before is kept") from error
     return found
 
