@@ -14,6 +14,7 @@ import unicodedata
 from typing import Any
 
 LIMIT = 64 << 20  # bytes of a list, or of a file of classes or cameras; a million names take about 30 MiB
+CHUNK = 1 << 24  # bytes that are read at once
 MARKS = (  # those of UTF-32 first: the one of UTF-16 begins it
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -40,9 +41,12 @@ def read_bytes(path: str | os.PathLike, limit: int = LIMIT) -> bytes:
     """The content of a file; raises a ValueError if it has more than `limit` bytes, before it is read."""
     with open(path, "rb") as file:
         check_bytes(os.fstat(file.fileno()).st_size, limit)
-        data = file.read(limit + 1)
-    check_bytes(len(data), limit)
-    return data
+        pieces, size = [], 0
+        while piece := file.read(CHUNK):  # a pipe does not say how much is to come
+            pieces.append(piece)
+            size += len(piece)
+            check_bytes(size, limit)
+    return b"".join(pieces)
 
 
 def check_bytes(size: int, limit: int) -> None:
@@ -103,7 +107,7 @@ def encoding_of(head: bytes) -> str:
     """The encoding, as Python calls it, of a file by its first bytes: of UTF-8 "utf-8-sig", with or without mark."""
     for mark, name in MARKS:
         if head.startswith(mark):
-            return "utf-8-sig" if name == "utf-8" else name
+            return "utf-8-sig" if name == "utf-8" else name[:6]  # "utf-16" and "utf-32" take the mark away
     texts = {name: text for name in WIDE if b"\0" in head and (text := _plain(head, name, whole=False)) is not None}
     return max(texts, key=lambda name: _ascii(texts[name])) if texts else "utf-8-sig"
 

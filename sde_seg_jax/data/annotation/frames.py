@@ -6,8 +6,40 @@ import dataclasses
 
 import numpy as np
 
+from sde_seg_jax.data.spec import Size
+
 BACKGROUND = -1  # index of a pixel that nobody labelled
 IGNORED = -2  # index of a pixel that somebody said not to count
+PIXELS = 1 << 27  # of a label, at most
+
+
+class OtherSize(ValueError):
+    """A label has another size than its frame.
+
+    Attributes:
+      size: (height, width) of the label.
+    """
+
+    def __init__(self, size: Size, wanted: Size):
+        super().__init__(f"it has {size[1]} x {size[0]} pixels, its frame {wanted[1]} x {wanted[0]}")
+        self.size = size
+
+
+def check_size(size: Size, wanted: Size | None) -> None:
+    """Checks what a file says of the size of a label, before there is an array of it.
+
+    Args:
+      size: (height, width).
+      wanted: those of the frame; None: not known.
+
+    Raises:
+      OtherSize: they differ.
+      ValueError: there are no pixels, or too many.
+    """
+    if min(size) < 1 or size[0] * size[1] > PIXELS:
+        raise ValueError(f"it has {size[1]} x {size[0]} pixels; expected at least 1 and at most {PIXELS:,} in all")
+    if wanted is not None and tuple(size) != tuple(wanted):
+        raise OtherSize(size, wanted)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from sde_seg_jax.data.annotation.frames import OtherSize, check_size
 from sde_seg_jax.data.raw_files import colors, png, raw
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.text_files import nfc, read_json
 from sde_seg_jax.types import IGNORE
 
 FORM = 'expected [{"name": "road", "color": [128, 64, 128], "id": 7}, ...] or {"road": [128, 64, 128], ...}'
-KEYS = {"name", "color", "id", "ignore"}
+KEYS = {"name", "color", "id", "ignore", "blends"}
 LIMIT = 1 << 20  # bytes of `classes.json`
 IDS = 256  # of an 8-bit label
 BITS, COLOR_MODES = 8, ("RGB", "RGBA")  # of label PNGs; palettes may have fewer bits
@@ -36,6 +38,7 @@ class Classes:
       table: training id (or IGNORE) of each raw id; -1: no such id.
       colors: training id (or IGNORE) by RGB color; only of the entries that give one.
       names: training id (or IGNORE) by name, in NFC.
+      blends: whether pixels of mixed colors, at smoothed edges, are ignored: an entry to ignore says "blends": true.
     """
 
     path: str
@@ -43,6 +46,7 @@ class Classes:
     table: tuple[int, ...]
     colors: dict[colors.Color, int]
     names: dict[str, int]
+    blends: bool = False
 
 
 def read_classes(path: str) -> Classes:
@@ -59,12 +63,15 @@ def read_classes(path: str) -> Classes:
         entries = [{"name": name, "color": color} for name, color in entries.items()]
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"'{path}' lists no classes; {FORM}")
-    table, by_color, by_name, named = [-1] * IDS, {}, {}, []
+    table, by_color, by_name, named, blends = [-1] * IDS, {}, {}, [], False
     for place, entry in enumerate(entries):
         name, color, number = _entry(entry, place, path)
         if name in by_name or table[number] >= 0 or color in by_color:
             raise ValueError(f"'{path}' gives the name, id or color of {name!r} twice; make them unique")
         table[number] = by_name[name] = IGNORE if entry.get("ignore") else len(named)
+        if entry.get("blends") and not entry.get("ignore"):
+            raise ValueError(f"'{path}' gives {name!r} the blends, but does not ignore it; add \"ignore\": true")
+        blends |= bool(entry.get("blends"))
         if color:
             by_color[color] = table[number]
         if not entry.get("ignore"):
@@ -72,32 +79,57 @@ def read_classes(path: str) -> Classes:
     if not 0 < len(named) <= IGNORE:
         raise ValueError(f"'{path}' has {len(named)} classes that are not ignored; expected 1 to {IGNORE}")
     space = LabelSpace("folder", tuple(name for name, _ in named), tuple(color for _, color in named))
-    return Classes(path, space, tuple(table), by_color, by_name)
+    return Classes(path, space, tuple(table), by_color, by_name, blends)
 
 
-def read_label(path: str, classes: Classes) -> np.ndarray:
+def read_label(path: str, classes: Classes, size: Size | None = None) -> np.ndarray:
     """Training ids uint8 [h, w] of an 8-bit PNG: of class ids (gray, palette) or of class colors (RGB, RGBA).
 
     Unknown ids and colors become IGNORE with a warning that names them and the file.
 
     Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
       ValueError: the file is unreadable or has another mode, or looks like a photograph.
     """
-    found = read_raw(path)
+    found = read_raw(path, size)
     if found.ndim == 3:
         if not classes.colors:
             raise ValueError(f"label '{path}' has colors, but '{classes.path}' gives none; add \"color\" to each class")
-        return colors.train_ids(found, classes.colors, pathlib.Path(path))
+        return colors.train_ids(found, classes.colors, pathlib.Path(path), blends=classes.blends)
     ids = np.array(classes.table)[found]
     unknown = np.unique(found[ids < 0]).tolist()
     if unknown:
-        warnings.warn(f"label '{path}' has unknown ids {unknown}: ignored; add them to '{classes.path}'", stacklevel=2)
+        remedy = _from_one(found, unknown, classes) or f"add them to '{classes.path}'"
+        warnings.warn(f"label '{path}' has unknown ids {unknown}: ignored; {remedy}", stacklevel=2)
     return np.where(ids < 0, IGNORE, ids).astype(np.uint8)
 
 
-def read_raw(path: str) -> np.ndarray:
-    """The raw ids uint8 [h, w], or the colors uint8 [h, w, 3], of a label PNG; its mode decides."""
+def _from_one(found: np.ndarray, unknown: list[int], classes: Classes) -> str:
+    """What to do if ids seem to count from 1, while those of the classes count from 0; else ""."""
+    known = [number for number, train_id in enumerate(classes.table) if train_id >= 0]
+    count = len(known)
+    if known != list(range(count)) or [number for number in unknown if number < IGNORE] != [count]:
+        return ""
+    nobody = (found == 0).any()
+    zero = ', with 0 for nobody: add {"name": "unlabeled", "id": 0, "ignore": true}, and' if nobody else ":"
+    other = f"; or, if 0 is {next(iter(classes.names))!r}, add the class of id {count}" if nobody else ""
+    return f"labels seem to count from 1{zero} give the entries of '{classes.path}' their \"id\", 1 to {count}{other}"
+
+
+def read_raw(path: str, size: Size | None = None) -> np.ndarray:
+    """The raw ids uint8 [h, w], or the colors uint8 [h, w, 3], of a label PNG; its mode decides.
+
+    Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
+      ValueError: it is unreadable, has too many pixels, or another mode.
+    """
     header = png.read_header(pathlib.Path(path))
+    try:
+        check_size((header.height, header.width), size)
+    except OtherSize:
+        raise
+    except ValueError as error:
+        raise ValueError(f"cannot read '{path}' ({error}); replace the file, then prepare again") from error
 
     def convert(image: Image.Image) -> Image.Image:
         whole = header.bits == BITS or header.color_type == png.PALETTE  # Pillow rescales gray of fewer bits

@@ -55,6 +55,6 @@ def _open(root: pathlib.Path, step: int, least: float, skip: bool, *state: int):
     opened = tuple(clip for clip in found if clip is not None)
     labels = labels_of(root, opened, notes)
     if labels and not skip:
-        first = next(iter(labels.values()))
-        own_labels.check_kind(next(iter(first.values())))  # a wrong kind of label is told before hours of work
+        first = next(clip for clip in opened if clip.name in labels)
+        own_labels.check_kind(next(iter(labels[first.name].values())), first.size)  # is told before hours of work
     return opened, labels, tuple(notes.said)
