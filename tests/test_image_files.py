@@ -3,7 +3,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 import sde_seg_jax
 from sde_seg_jax.data.own import clips
@@ -45,3 +45,17 @@ def test_the_turn_is_that_of_the_exif_entry_if_there_is_such_a_turn(tmp_path, va
     Image.fromarray(np.zeros((4, 8, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
     with open_image(tmp_path / "a.jpg") as image:
         assert orientation(image) == (6 if value == 6 else 1)
+
+
+@pytest.mark.parametrize("damage", ["short header", "long comment"])
+def test_what_pillow_calls_a_wrong_value_is_one_line_that_names_the_file(tmp_path, damage):
+    path = tmp_path / "frame.png"
+    comment = PngImagePlugin.PngInfo()
+    comment.add_text("comment", "a" * (2 << 20), zip=True)
+    Image.new("L", (8, 8)).save(path, pnginfo=comment if damage == "long comment" else None)
+    if damage == "short header":
+        data = bytearray(path.read_bytes())
+        data[11] = 5  # of 13 bytes
+        path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"cannot read '.*frame.png' \(.*\); replace the file"):
+        raw.read_image(path)

@@ -125,7 +125,7 @@ def _codes(path: pathlib.Path, name: str, lines: Sequence[int], size: Size | Non
             pixels = np.array(image if mode == "L" or mode not in MODES else image.convert("RGB"), np.int32)
     except OtherSize:
         raise
-    except (ValueError, *raw.BROKEN) as error:
+    except raw.BROKEN as error:
         message = f"cannot read '{name}' of '{path}' ({' '.join(str(error).split())}); {cvat_files.AGAIN}"
         raise ValueError(message) from error
     if mode not in MODES:

@@ -135,7 +135,7 @@ def _named(where: str) -> Iterator[None]:
         yield
     except OtherSize:
         raise
-    except (ValueError, *BROKEN) as error:
+    except BROKEN as error:
         if isinstance(error, ValueError) and (split(where)[0] if is_reference(where) else where) in str(error):
             raise
         message = f"cannot read '{where}' ({' '.join(str(error).split())}); export it again, then prepare again"

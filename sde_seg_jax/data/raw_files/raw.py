@@ -16,8 +16,9 @@ from sde_seg_jax.types import IGNORE
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # suffixes of a person's own
 LABEL_MODES = ("L", "P")  # ids as gray values or as palette indices
-# What Pillow makes of broken files: of PNGs a SyntaxError, of a header that claims 180 million pixels a bomb.
-BROKEN = (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+# What Pillow makes of broken files: of PNGs a SyntaxError, of a header that claims 180 million pixels a bomb, of a
+# short header or a long comment a ValueError.
+BROKEN = (OSError, SyntaxError, EOFError, ValueError, struct.error, Image.DecompressionBombError)
 
 
 class Problems:
@@ -123,5 +124,7 @@ def read(path: str | os.PathLike, convert: Callable[[Image.Image], Image.Image])
             image.load()
             return np.array(convert(image))
     except BROKEN as error:
+        if isinstance(error, ValueError) and f"'{path}'" in str(error):  # what `convert` says
+            raise
         message = f"cannot read '{path}' ({' '.join(str(error).split())}); replace the file, then prepare again"
         raise ValueError(message) from error
