@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tool_exports import labels, mirrored, unlabeled
 
-from sde_seg_jax.data.annotation import cvat, palette, shapes, tools
+from sde_seg_jax.data.annotation import cvat, frames, palette, shapes, tools
 from sde_seg_jax.data.annotation.frames import OtherSize
 
 MB, SECONDS = 1 << 20, 10
@@ -103,6 +103,16 @@ def test_a_mask_of_cvat_may_not_be_far_larger_than_its_frame(root):
     mask = '<mask label="car" rle="0, 4" left="0" top="0" width="100000" height="100000"/>'
     xml(root, 'width="32" height="24"', mask)
     refused(root, "broken mask .it has 100000 x 100000 pixels, the frame 32 x 24")
+
+
+@pytest.mark.parametrize("tool", ["cvat", "label_studio"])
+def test_shapes_upon_shapes_have_an_end(root, monkeypatch, tool):
+    monkeypatch.setattr(frames, "PAINTED", 32 * 24 * 3)
+    if tool == "cvat":
+        xml(root, 'width="32" height="24"', '<polygon label="car" points="0,0;32,0;32,24"/>' * 4)
+    else:
+        studio(root, 32, 24, {"points": [[0, 0], [100, 0], [100, 100]]}, count=4)
+    refused(root, "its shapes have more than 2,304 pixels in all; join or delete some")
 
 
 @pytest.mark.parametrize(

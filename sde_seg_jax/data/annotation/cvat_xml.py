@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from sde_seg_jax.data.annotation import cvat_files, pointer, shapes, xml_files
-from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel, OtherSize, check_size
+from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel, OtherSize, check_size, paint
 from sde_seg_jax.data.spec import Size
 
 NAME = "annotations.xml"
@@ -118,14 +118,17 @@ def read(path: pathlib.Path, inner: str, size: Size | None = None) -> NamedLabel
         raise
     except ValueError as error:
         raise ValueError(f"cannot read {where} ({error}); {cvat_files.AGAIN}") from error
-    indices, names, beyond = np.full((height, width), BACKGROUND, np.int16), [], 0
+    indices, names, beyond, painted = np.full((height, width), BACKGROUND, np.int16), [], 0, 0
     for shape in drawn:
-        top, left, mask = _patch(shape, height, width, where)
-        beyond += shape.tag == "mask" and mask.size < int(shape.attrib["width"]) * int(shape.attrib["height"])
+        patch = _patch(shape, height, width, where)
+        beyond += shape.tag == "mask" and patch[-1].size < int(shape.attrib["width"]) * int(shape.attrib["height"])
         label = shape.attrib["label"]
         if label not in names:
             names.append(label)
-        indices[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = names.index(label)
+        try:
+            painted = paint(indices, patch, names.index(label), painted)
+        except ValueError as error:
+            raise ValueError(f"cannot read {where} ({error}); {cvat_files.AGAIN}") from error
     if beyond:
         beyond_what = f"beyond its {width} x {height} pixels"
         warnings.warn(f"{where} has {beyond} masks that reach {beyond_what}: cut off", stacklevel=2)

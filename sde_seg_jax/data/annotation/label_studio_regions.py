@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.annotation import brush_rle, shapes
+from sde_seg_jax.data.annotation import brush_rle, frames, shapes
 from sde_seg_jax.data.annotation.frames import BACKGROUND, PIXELS, NamedLabel, check_size
 from sde_seg_jax.data.spec import Size
 
@@ -76,10 +76,9 @@ def paint(regions: list[Region], size: Size | None = None) -> NamedLabel:
         raise ValueError(f"its regions are of images of {' and '.join(sizes)}; delete those of the wrong image")
     check_size((height, width), size)
     names = tuple(dict.fromkeys(region.name for region in regions))
-    indices = np.full((height, width), BACKGROUND, np.int16)
+    indices, painted = np.full((height, width), BACKGROUND, np.int16), 0
     for region in regions:
-        top, left, mask = _patch(region)
-        indices[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = names.index(region.name)
+        painted = frames.paint(indices, _patch(region), names.index(region.name), painted)
     return NamedLabel(indices, names)
 
 
