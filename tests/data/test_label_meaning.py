@@ -135,3 +135,28 @@ def test_another_size_without_a_turn_is_told_as_before(tmp_path):
     save(root / "labels" / "clip" / "1.png", np.zeros((32, 24), np.uint8))
     with pytest.raises(ValueError, match=r"1.png' is 32x24 but image '.*1.jpg' is 24x32 \(h x w\); make them equal"):
         labels(root)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".bmp", ".TIFF"])
+@pytest.mark.parametrize("colored", [False, True])
+def test_labels_in_other_formats_without_loss_are_read_alike(tmp_path, suffix, colored):
+    (tmp_path / "classes.json").write_text(json.dumps(COLORS))
+    ids = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
+    values = np.array([entry["color"] for entry in COLORS], np.uint8)[ids] if colored else ids
+    Image.fromarray(values).save(tmp_path / f"label{suffix}")
+    classes = palette.read_classes(str(tmp_path / "classes.json"))
+    np.testing.assert_array_equal(palette.read_label(str(tmp_path / f"label{suffix}"), classes), ids)
+
+
+def test_a_label_with_loss_is_read_with_a_warning(tmp_path):
+    (tmp_path / "classes.json").write_text(json.dumps(NAMES))
+    Image.fromarray(np.full((8, 8), 2, np.uint8)).save(tmp_path / "label.jpg", quality=100)
+    classes = palette.read_classes(str(tmp_path / "classes.json"))
+    with pytest.warns(UserWarning, match=r"label '.*label.jpg' is a JPEG file, which smears ids .*; save it as PNG"):
+        np.testing.assert_array_equal(palette.read_label(str(tmp_path / "label.jpg"), classes), 2)
+
+
+def test_a_label_of_16_bits_is_refused_in_any_format(tmp_path):
+    Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "label.tif")
+    with pytest.raises(ValueError, match=r"label.tif' has mode I;16; expected class ids"):
+        palette.read_raw(str(tmp_path / "label.tif"))

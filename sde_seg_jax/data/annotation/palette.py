@@ -10,10 +10,9 @@ import warnings
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from sde_seg_jax.data.annotation.frames import OtherSize, check_size
-from sde_seg_jax.data.raw_files import colors, png, raw
+from sde_seg_jax.data.annotation.pictures import read_raw
+from sde_seg_jax.data.raw_files import colors
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.text_files import nfc, read_json
@@ -23,7 +22,6 @@ FORM = 'expected [{"name": "road", "color": [128, 64, 128], "id": 7}, ...] or {"
 KEYS = {"name", "color", "id", "ignore", "blends"}
 LIMIT = 1 << 20  # bytes of `classes.json`
 IDS = 256  # of an 8-bit label
-BITS, COLOR_MODES = 8, ("RGB", "RGBA")  # of label PNGs; palettes may have fewer bits
 SHOWN = 8  # classes that an example lists
 GOLDEN = 0.618034  # hues that many steps apart stay apart
 
@@ -114,33 +112,6 @@ def _from_one(found: np.ndarray, unknown: list[int], classes: Classes) -> str:
     zero = ', with 0 for nobody: add {"name": "unlabeled", "id": 0, "ignore": true}, and' if nobody else ":"
     other = f"; or, if 0 is {next(iter(classes.names))!r}, add the class of id {count}" if nobody else ""
     return f"labels seem to count from 1{zero} give the entries of '{classes.path}' their \"id\", 1 to {count}{other}"
-
-
-def read_raw(path: str, size: Size | None = None) -> np.ndarray:
-    """The raw ids uint8 [h, w], or the colors uint8 [h, w, 3], of a label PNG; its mode decides.
-
-    Raises:
-      OtherSize: it is not of the `size` (height, width) of its frame.
-      ValueError: it is unreadable, has too many pixels, or another mode.
-    """
-    header = png.read_header(pathlib.Path(path))
-    try:
-        check_size((header.height, header.width), size)
-    except OtherSize:
-        raise
-    except ValueError as error:
-        raise ValueError(f"cannot read '{path}' ({error}); replace the file, then prepare again") from error
-
-    def convert(image: Image.Image) -> Image.Image:
-        whole = header.bits == BITS or header.color_type == png.PALETTE  # Pillow rescales gray of fewer bits
-        if not whole or image.mode not in (*raw.LABEL_MODES, *COLOR_MODES):
-            raise ValueError(
-                f"label '{path}' has mode {image.mode} and {header.bits} bits; expected class ids (gray or palette) or "
-                f"class colors (RGB); save it as an 8-bit PNG"
-            )
-        return image if image.mode in raw.LABEL_MODES else image.convert("RGB")
-
-    return raw.read(path, convert)
 
 
 def example(path: str) -> str:
