@@ -29,8 +29,9 @@ def utf8(file: IO[bytes]) -> Iterator[bytes]:
         try:
             yield decoder.decode(chunk, final=not chunk).encode()
         except UnicodeError as error:
-            said = "UTF-8" if name == "utf-8-sig" else name
-            raise ValueError(f"it is no text in {said}, near byte {at}; save it as UTF-8") from error
+            said, other = ("UTF-8", ", perhaps one of Windows-1252 or Latin-1") if name == "utf-8-sig" else (name, "")
+            place = at + getattr(error, "start", 0)
+            raise ValueError(f"it is no text in {said} from byte {place} on{other}; save it as UTF-8") from error
         if not chunk:
             return
         at += len(chunk)
