@@ -11,8 +11,9 @@ from tree_folder import CLASSES, SHAPE, picture, save
 
 from sde_seg_jax.data.annotation import cvat, label_studio
 from sde_seg_jax.data.annotation.label_studio_keys import key_of
-from sde_seg_jax.data.datasets import folder
+from sde_seg_jax.data.datasets import camvid, folder
 from sde_seg_jax.data.own import renamed
+from sde_seg_jax.data.raw_files import kitti_files
 from sde_seg_jax.data.raw_files.raw import Problems
 from sde_seg_jax.data.reading.subset import indices_of, read_list
 
@@ -130,6 +131,27 @@ class Unmarked(zipfile.ZipInfo):
 
     def _encodeFilenameFlags(self):
         return self.filename.encode(), self.flag_bits
+
+
+def test_two_frames_of_one_name_in_two_forms_are_told(root):
+    for form in ("NFC", "NFD"):
+        save(root / "rear" / f"{unicodedata.normalize(form, 'ü')}.png", picture(0))
+    two_good(root)
+    with pytest.raises(ValueError, match="two frames are called 'rear/ü', in two forms of Unicode; rename one"):
+        labels(root)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_lists_of_kitti_and_camvid_are_read_alike(tmp_path, codec):
+    path = tmp_path / "train.txt"
+    path.write_bytes("2011_09_26\\2011_09_26_drive_0001_sync 5 l\r\n\r\n".encode(codec))
+    (place,) = kitti_files.read_list(str(path), tmp_path, Problems())
+    assert place.name == "2011_09_26_drive_0001_sync_02_0000000005"
+    path.write_bytes("/SegNet\\train\\0001_000001.png /SegNet/trainannot/0001_000001.png\r\n".encode(codec))
+    for folder_name in ("train", "trainannot"):
+        save(tmp_path / folder_name / "0001_000001.png", np.zeros((2, 2), np.uint8))
+    ((image, label),) = camvid._listed(tmp_path, "train", Problems())
+    assert (image.parent.name, label.parent.name) == ("train", "trainannot")
 
 
 def test_a_zip_of_windows_and_one_that_a_mac_packed_again_are_read(root):

@@ -38,7 +38,11 @@ def labels_of(root: pathlib.Path, clips: Sequence[Clip], problems: raw.Problems)
     for key, label in seen.labels.items():
         if left.setdefault(_plain(key), label) != label:
             problems.report(double(_plain(key), left[_plain(key)], label))
-    places = {_plain(key): (clip.name, index) for clip in clips for index, key in enumerate(keys(root, clip))}
+    places: dict[str, tuple[str, int]] = {}
+    for clip in clips:
+        for index, key in enumerate(keys(root, clip)):
+            if places.setdefault(_plain(key), (clip.name, index)) != (clip.name, index):
+                problems.report(f"two frames are called '{_plain(key)}', in two forms of Unicode; rename one")
     frames = places.keys()
     hidden = {_plain(key): value for key, value in seen.hidden.items()}
     for key in sorted(hidden.keys() & frames):
