@@ -95,7 +95,7 @@ def read_label(path: str, classes: Classes) -> np.ndarray:
 
 def read_raw(path: str) -> np.ndarray:
     """The raw ids uint8 [h, w], or the colors uint8 [h, w, 3], of a label PNG; its mode decides."""
-    header = png.read_header(pathlib.Path(path))
+    header = png.label_header(pathlib.Path(path))
 
     def convert(image: Image.Image) -> Image.Image:
         whole = header.bits == BITS or header.color_type == png.PALETTE  # Pillow rescales gray of fewer bits

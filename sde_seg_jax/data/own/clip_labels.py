@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pathlib
+import unicodedata
 from collections.abc import Container, Sequence
 
 from sde_seg_jax.data.annotation import tools
-from sde_seg_jax.data.own.clips import LABELS, ROOT, Clip
+from sde_seg_jax.data.own.clips import Clip
+from sde_seg_jax.data.own.found import LABELS, ROOT
 from sde_seg_jax.data.own.label_files import BESIDE, KINDS, PARTS, double, look
 from sde_seg_jax.data.raw_files import raw
 
@@ -14,9 +16,12 @@ IMAGE = "_leftImg8bit"  # ends the name of an image of Cityscapes, but not of it
 
 
 def keys(root: pathlib.Path, clip: Clip) -> list[str]:
-    """The keys of a clip's frames: their paths below the raw folder without suffix, of a video "<video>/000012"."""
+    """The keys of a clip's frames: their paths below the raw folder without suffix, of a video "<video>/000012".
+
+    In NFC, as are those of labels: a Mac writes an umlaut as two letters.
+    """
     below = "" if clip.name == ROOT and clip.path == root else f"{clip.name}/"  # images of the raw folder itself
-    return [below + name for name in clip.names]
+    return [unicodedata.normalize("NFC", below + name) for name in clip.names]
 
 
 def labels_of(root: pathlib.Path, clips: Sequence[Clip], problems: raw.Problems) -> dict[str, dict[int, str]]:
@@ -28,8 +33,7 @@ def labels_of(root: pathlib.Path, clips: Sequence[Clip], problems: raw.Problems)
       ValueError: `labels/` has images, but no labels.
     """
     seen = look(root)
-    for note in seen.problems:
-        problems.report(note)
+    seen.tell(problems)
     left = dict(seen.labels)
     frames = {key for clip in clips for key in keys(root, clip)}
     for key in sorted(seen.hidden.keys() & frames):

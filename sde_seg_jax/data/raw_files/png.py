@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.raw_files import listing, raw
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 START = struct.Struct(">8s4x4sIIBB")  # signature, length, chunk type, width, height, bit depth, color type
 RGB, PALETTE = 2, 3  # color types
+OTHER_LABELS = tuple(kind for kind in listing.LABELS if kind != ".png")
+BITS_PER_SAMPLE = 258  # of a TIFF file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,22 @@ def read_header(path: pathlib.Path) -> Header:
             return Header(height, width, bits, color_type)
     what = "it is empty" if not start else "it does not start as a PNG file"
     raise ValueError(f"cannot read '{path}' ({what}); replace the file, then prepare again")
+
+
+def label_header(path: pathlib.Path) -> Header:
+    """As `read_header`, also of a label that is another kind of picture (BMP, TIFF, JPEG), by its name.
+
+    Raises:
+      ValueError: the file is not readable.
+    """
+    if path.suffix.lower() not in OTHER_LABELS:
+        return read_header(path)
+    try:
+        with Image.open(path, formats=raw.FORMATS) as image:
+            bits = max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) if image.format == "TIFF" else 8
+            return Header(image.height, image.width, bits, PALETTE if image.mode == "P" else RGB)
+    except (*raw.BROKEN, TypeError) as error:
+        raise ValueError(f"cannot read '{path}' ({error}); replace the file, then prepare again") from error
 
 
 def read_16_bit_rgb(path: pathlib.Path) -> np.ndarray:

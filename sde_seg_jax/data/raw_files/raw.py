@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from sde_seg_jax.data.raw_files import listing
 from sde_seg_jax.types import IGNORE
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # suffixes of a person's own
+IMAGES = listing.IMAGES  # suffixes of a person's own
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")  # Pillow's names; no other is opened, whatever a file is called
 LABEL_MODES = ("L", "P")  # ids as gray values or as palette indices
 # What Pillow makes of broken files: of PNGs a SyntaxError, of a header that claims 180 million pixels a bomb.
 BROKEN = (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
@@ -25,10 +27,14 @@ class Problems:
     Attributes:
       skip: leave samples with a problem out instead of raising.
       left_out: a message for each sample (or file) that was left out.
+      doubts: what may be meant otherwise; preparation goes on and says it, the doctor asks about it.
+      notes: what to know, though nothing is wrong.
     """
 
     def __init__(self, *, skip: bool = False):
         self.skip, self.left_out = skip, []
+        self.doubts: list[str] = []
+        self.notes: list[str] = []
 
     def report(self, message: str) -> None:
         """Raises a ValueError with the message, or notes it if such samples are skipped."""
@@ -39,6 +45,14 @@ class Problems:
     def leave_out(self, message: str) -> None:
         """Notes a sample that is known to be unusable and left out in any case."""
         self.left_out.append(message)
+
+    def doubt(self, message: str) -> None:
+        """Notes what may be meant otherwise."""
+        self.doubts.append(message)
+
+    def note(self, message: str) -> None:
+        """Notes what to know, though nothing is wrong."""
+        self.notes.append(message)
 
 
 def folder(path: str | os.PathLike | None, name: str, layout: str) -> pathlib.Path:
@@ -118,7 +132,7 @@ def read_label(path: pathlib.Path) -> np.ndarray:
 def read(path: str | os.PathLike, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
     """The decoded image after `convert`, as an array. A file that is broken or cut off is an error."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image.load()
             return np.array(convert(image))
     except BROKEN as error:
