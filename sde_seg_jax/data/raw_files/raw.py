@@ -59,7 +59,7 @@ def folder(path: str | os.PathLike | None, name: str, layout: str) -> pathlib.Pa
     """Returns the raw folder of data set `name`; an error says what is expected there."""
     if path is None:
         raise ValueError(f"{name!r} needs raw files; set raw_dir to a folder with {layout}")
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if not path.is_dir():
         raise ValueError(f"raw folder '{path}' of {name!r} does not exist; expected a folder with {layout}")
     if not os.access(path, os.R_OK | os.X_OK):
