@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import tree_folder
+import trees
 from PIL import Image
 from tree_folder import SHAPE, picture, save, write_video
 
@@ -16,6 +17,7 @@ from sde_seg_jax.data.own.found import look
 from sde_seg_jax.data.preparing.prepare import prepare
 from sde_seg_jax.data.raw_files import likeness, listing
 from sde_seg_jax.data.raw_files.raw import Problems
+from sde_seg_jax.data.spec import find
 
 IDS = np.zeros(SHAPE, np.uint8)
 IDS[8:] = 1
@@ -261,3 +263,19 @@ def test_a_file_of_another_format_than_pictures_have_is_not_opened(raw):
 def test_the_tree_of_the_tests_is_healthy(tmp_path):
     tree_folder.write(tmp_path)
     assert look(pathlib.Path(tmp_path))[1:] == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    "name", ["camvid", "cityscapes", "gta5", "kitti", "mapillary", "mapillary_v2", "synthia", "synthia_video", "viper"]
+)
+def test_data_sets_pass_over_what_systems_leave_behind(tmp_path, name):
+    """A Mac writes ._x beside every file x of a disk of another system."""
+    root = trees.write(name, tmp_path)
+    spec = find(name)
+    split = spec.splits[0]
+    before = list(spec.items(split, root, problems=Problems(), **spec.options))
+    for path in [path for path in root.rglob("*") if path.is_file()]:
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07" + bytes(100))
+    after = list(spec.items(split, root, problems=Problems(), **spec.options))
+    assert len(after) == len(before) > 0
+    assert repr(after) == repr(before)

@@ -82,6 +82,11 @@ def tree(root: pathlib.Path, enter: Callable[[pathlib.Path], bool] = lambda fold
     return Tree(found, again, refused, broken)
 
 
+def glob(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
+    """As `folder.glob`, without what is hidden."""
+    return [path for path in folder.glob(pattern) if not any(map(is_hidden, path.relative_to(folder).parts))]
+
+
 def identity(path: pathlib.Path) -> object:
     """Equal for one file or folder under two names."""
     stat = os.stat(path)
