@@ -1,5 +1,6 @@
 """Which files of a person's folder are read, and that all others are named."""
 
+import json
 import os
 import pathlib
 import re
@@ -180,6 +181,18 @@ def test_every_other_file_is_counted_by_kind(raw):
     with pytest.warns(UserWarning, match="not read") as told:
         prepare("folder", raw_dir=raw, prepared_dir=raw.parent / "prepared", size=SHAPE, workers=1, min_motion=0)
     assert [str(line.message) for line in told] == [message, note]
+
+
+def test_exports_outside_labels_are_asked_about(raw):
+    (raw / "frames.zip").write_bytes(b"x")
+    task = {"data": {"image": "clip/f0.png"}, "annotations": [{"result": []}]}
+    (raw / "clip" / "studio.json").write_text(json.dumps([task]))
+    (raw / "clip" / "gps.json").write_text("[1, 2]")
+    problems, notes = doctor(raw)
+    assert re.match(
+        r"2 archives or exports of labelling tools are not read where they lie \(1 .zip, 1 .json\)", problems[0]
+    )
+    assert notes[0].startswith("not read: 1 .json, the first is")
 
 
 def test_what_systems_leave_behind_is_passed_over(raw):

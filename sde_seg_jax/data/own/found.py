@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from sde_seg_jax.data.annotation import tools
 from sde_seg_jax.data.raw_files import likeness, listing, raw
 
 LABELS = "labels"  # the folder that mirrors the tree
 ROOT = "images"  # name of the clip of images that lie in the raw folder itself
 CLASSES, CAMERA = "classes.json", "camera.json"  # and *.camera.json
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 MIRROR = f"{LABELS}/ in the raw folder, which mirrors the tree of the frames"
 
 
@@ -122,16 +125,32 @@ def _is_known(name: str) -> bool:
 
 def _unread(files: Sequence[pathlib.Path]) -> tuple[list[str], list[str]]:
     """(doubts, notes) about the files that nothing reads."""
-    media, rest = [], []
+    media, exports, rest = [], [], []
     for path in files:
-        (media if listing.suffix(path.name) in listing.OTHER_MEDIA else rest).append(path)
+        is_media = listing.suffix(path.name) in listing.OTHER_MEDIA
+        (media if is_media else exports if _is_export(path) else rest).append(path)
     doubts = []
     if media:
         doubts.append(
             f"{len(media)} pictures or videos are of a kind that is not read ({listing.kinds(media)}), the first is "
             f"'{media[0]}'; convert them to .png, .jpg or .mp4, or take them away"
         )
+    if exports:
+        doubts.append(
+            f"{len(exports)} archives or exports of labelling tools are not read where they lie "
+            f"({listing.kinds(exports)}), the first is '{exports[0]}'; put labels into {LABELS}/, unpack frames, or "
+            f"take them away"
+        )
     return doubts, [f"not read: {listing.kinds(rest)}, the first is '{rest[0]}'"] if rest else []
+
+
+def _is_export(path: pathlib.Path) -> bool:
+    """Is this an archive, or a file that a labelling tool wrote?"""
+    if listing.suffix(path.name) in ARCHIVES:
+        return True
+    with contextlib.suppress(ValueError):
+        return listing.suffix(path.name) in tools.SUFFIXES and tools.find(path) is not None
+    return False
 
 
 def _nothing(root: pathlib.Path, problems: Sequence[str], other: Sequence[pathlib.Path]) -> str:
