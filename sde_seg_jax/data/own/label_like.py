@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import random
 import re
 from collections.abc import Container, Sequence
 
 from sde_seg_jax.data.own.found import MIRROR
 from sde_seg_jax.data.raw_files import likeness, listing, raw
 
+SOME = 200  # pictures of a folder, after which it is enough
 IMAGE = re.compile("[ _.-](leftImg8bit|image|img|rgb|frame|color)$", re.IGNORECASE)  # what else ends a frame's name
 
 
@@ -28,8 +30,7 @@ def without_labels(folder: pathlib.Path, files: Sequence[str], problems: raw.Pro
         )
     left = {*named}
     here = [name for name in files if name not in left]
-    alike = [name for name in here if listing.suffix(name) not in listing.SMEARED]
-    alike = [name for name in alike if likeness.looks_labeled(folder / name)]
+    alike = _alike(folder, [name for name in here if listing.suffix(name) not in listing.SMEARED])
     if alike:
         problems.doubt(
             f"'{folder}' has {len(alike)} of {len(here)} pictures that look like labels (few values, flat areas), the "
@@ -41,3 +42,10 @@ def without_labels(folder: pathlib.Path, files: Sequence[str], problems: raw.Pro
 def _is_called(folder: pathlib.Path, name: str, frames: Container[str]) -> bool:
     frame = listing.frame_of_label(pathlib.Path(name).stem)
     return frame is not None and (frame in frames or likeness.looks_labeled(folder / name))
+
+
+def _alike(folder: pathlib.Path, files: Sequence[str]) -> list[str]:
+    """The files that look like labels; of very many, if some do."""
+    some = random.Random(0).sample(files, SOME) if len(files) > SOME else files
+    found = [name for name in some if likeness.looks_labeled(folder / name)]
+    return [name for name in files if likeness.looks_labeled(folder / name)] if found and some is not files else found
