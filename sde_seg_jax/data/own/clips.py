@@ -6,19 +6,18 @@ import contextlib
 import dataclasses
 import pathlib
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
 from sde_seg_jax.data.own.found import Listed, look
 from sde_seg_jax.data.own.label_like import without_labels
+from sde_seg_jax.data.own.listed_video import list_video, progress
 from sde_seg_jax.data.raw_files import motion, raw, video
 from sde_seg_jax.data.spec import Size
 
-PATIENCE = 1.0  # seconds after which a bar shows how far looking at a clip has come
 UNSAFE = "\\#?"  # begins a comment in lists of names, or stands for a letter that is none
 FRAME_DIGITS = 6  # of a video frame's name
 
@@ -142,7 +141,7 @@ def _size_and_pages(path: pathlib.Path) -> tuple[Size, int]:
 def _moved(
     name: str, frames: list[str], candidates: range, chooser: motion.Chooser, flags: int, problems: raw.Problems
 ) -> Iterator[int]:
-    for index in _progress(candidates, name, len(candidates)):
+    for index in progress(candidates, name, len(candidates)):
         gray = None
         with contextlib.suppress(cv2.error):
             gray = cv2.imdecode(np.fromfile(frames[index], np.uint8), flags)
@@ -163,9 +162,7 @@ def _gray(path: str, problems: raw.Problems) -> np.ndarray | None:
 
 def _open_video(name: str, path: pathlib.Path, step: int, least: float, problems: raw.Problems) -> Clip | None:
     try:
-        listed = _list_video(name, path, step, least, threads=True)
-        if listed.damage:  # what threads make of it depends on their number; `video.read` uses none
-            listed = _list_video(name, path, step, least, threads=False)
+        listed = list_video(name, path, step, least)
         if not listed.times:
             raise ValueError(f"cannot read video '{path}' (no frame of it decodes); {video.REMEDY}")
     except ValueError as error:
@@ -178,41 +175,3 @@ def _open_video(name: str, path: pathlib.Path, step: int, least: float, problems
     names = tuple(f"{index:0{FRAME_DIGITS}d}" for index in range(len(frames)))
     kept = tuple(index for index in listed.kept if index < len(frames))
     return Clip(name, path, listed.size, frames, names, kept)
-
-
-class _Video:
-    """The frames of a video as they are listed."""
-
-    def __init__(self, path: pathlib.Path):
-        self.path = str(path)
-        self.times: list[int | None] = []
-        self.is_key: list[bool] = []
-        self.kept: list[int] = []
-        self.size: Size | None = None
-        self.tally = video.Tally()
-
-    @property
-    def damage(self) -> bool:
-        """Does anything tell of a damaged file?"""
-        return not self.tally.complete or bool(video.shortfall(self.path, self.times))
-
-
-def _list_video(name: str, path: pathlib.Path, step: int, least: float, threads: bool) -> _Video:
-    found, chooser = _Video(path), motion.Chooser(least) if least else None
-    for index, shown in enumerate(_progress(video.shown(str(path), found.tally, threads), name, None)):
-        found.size = found.size or shown.size
-        if shown.size != found.size:
-            raise ValueError(f"video '{path}' changes its size at frame {index}; {video.REMEDY}")
-        found.times.append(shown.time)
-        found.is_key.append(shown.is_key)
-        if index % step == 0 and (chooser is None or chooser.keeps(shown.thumbnail())):
-            found.kept.append(index)
-    return found
-
-
-def _progress(frames: Iterable, name: str, total: int | None) -> Iterator:
-    """The frames, with a bar on stderr while there are many."""
-    with tqdm(desc=f"looking at {name}", total=total, unit="img", leave=False, delay=PATIENCE) as bar:
-        for frame in frames:
-            bar.update()
-            yield frame
