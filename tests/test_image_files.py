@@ -22,7 +22,7 @@ def test_only_one_place_of_the_package_opens_images():
 def test_a_file_of_another_format_is_refused_whatever_its_name(tmp_path, kind):
     path = tmp_path / "frame.png"
     Image.new("L", (8, 8)).save(path, kind)
-    for read in (raw.read_image, clips.read_image, clips._image_size):
+    for read in (raw.read_image, clips.read_image, clips._size_and_pages):
         with pytest.raises(ValueError, match=r"cannot read '.*frame.png' \(it is broken, or no JPEG, PNG.* file\)"):
             read(path)
 

@@ -120,6 +120,7 @@ def test_names_of_files_labels_and_classes_are_compared_in_one_form(root, form):
             archive.writestr(name, content)
     options = {"val_clips": (other(clip),)}
     assert {key.rpartition("/")[2] for key in labels(root, **options)} == {"a", "b", "c"}
+    clip = unicodedata.normalize("NFC", clip)
     np.testing.assert_array_equal(labels(root, **options)[f"{clip}/c"], EXPECTED)
     assert (labels(root, **options)[f"{clip}/b"] == 2).all()
 

@@ -1,6 +1,7 @@
 """Labels that mean something else than they say: ids from 1, smoothed colors, pictures that EXIF turns."""
 
 import json
+import struct
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from tool_exports import labels
 from tree_folder import picture, save
 
-from sde_seg_jax.data.annotation import palette
+from sde_seg_jax.data.annotation import palette, pictures
 from sde_seg_jax.types import IGNORE
 
 NAMES = [{"name": name} for name in ("up", "down", "bar")]
@@ -148,15 +149,26 @@ def test_labels_in_other_formats_without_loss_are_read_alike(tmp_path, suffix, c
     np.testing.assert_array_equal(palette.read_label(str(tmp_path / f"label{suffix}"), classes), ids)
 
 
-def test_a_label_with_loss_is_read_with_a_warning(tmp_path):
+@pytest.mark.parametrize("kind", ["bmp", "tif"])
+def test_a_label_with_loss_whose_name_hides_it_is_read_with_a_warning(tmp_path, kind):
     (tmp_path / "classes.json").write_text(json.dumps(NAMES))
-    Image.fromarray(np.full((8, 8), 2, np.uint8)).save(tmp_path / "label.jpg", quality=100)
+    Image.fromarray(np.full((8, 8), 2, np.uint8)).save(tmp_path / f"label.{kind}", "JPEG", quality=100)
     classes = palette.read_classes(str(tmp_path / "classes.json"))
-    with pytest.warns(UserWarning, match=r"label '.*label.jpg' is a JPEG file, which smears ids .*; save it as PNG"):
-        np.testing.assert_array_equal(palette.read_label(str(tmp_path / "label.jpg"), classes), 2)
+    with pytest.warns(UserWarning, match=rf"label '.*label.{kind}' is a JPEG file, which smears ids .* as PNG"):
+        np.testing.assert_array_equal(palette.read_label(str(tmp_path / f"label.{kind}"), classes), 2)
 
 
 def test_a_label_of_16_bits_is_refused_in_any_format(tmp_path):
     Image.fromarray(np.zeros((2, 2), np.uint16)).save(tmp_path / "label.tif")
-    with pytest.raises(ValueError, match=r"label.tif' has mode I;16; expected class ids"):
+    with pytest.raises(ValueError, match=r"label.tif' has mode I;16 and 16 bits; expected class ids"):
+        palette.read_raw(str(tmp_path / "label.tif"))
+
+
+def test_a_label_of_less_than_8_bits_is_refused_in_any_format(tmp_path):
+    """Pillow would rescale its values."""
+    Image.fromarray(np.ones((2, 2), np.uint8)).save(tmp_path / "label.tif")
+    entry = struct.pack("<HHI", pictures.BITS_PER_SAMPLE, 3, 1)
+    content = (tmp_path / "label.tif").read_bytes()
+    (tmp_path / "label.tif").write_bytes(content.replace(entry + b"\x08", entry + b"\x04"))
+    with pytest.raises(ValueError, match=r"label.tif' has mode L and 4 bits; expected class ids"):
         palette.read_raw(str(tmp_path / "label.tif"))

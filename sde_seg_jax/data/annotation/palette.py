@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.annotation.pictures import read_raw
+from sde_seg_jax.data.annotation.pictures import is_smeared, read_raw
 from sde_seg_jax.data.raw_files import colors
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.label_spaces import LabelSpace
@@ -81,9 +81,10 @@ def read_classes(path: str) -> Classes:
 
 
 def read_label(path: str, classes: Classes, size: Size | None = None) -> np.ndarray:
-    """Training ids uint8 [h, w] of an 8-bit PNG: of class ids (gray, palette) or of class colors (RGB, RGBA).
+    """Training ids uint8 [h, w] of an 8-bit picture: of class ids (gray, palette) or of class colors (RGB, RGBA).
 
-    Unknown ids and colors become IGNORE with a warning that names them and the file.
+    Unknown ids and colors become IGNORE with a warning that names them and the file. Of the colors of a JPEG file the
+    nearest ones count, without a word about others.
 
     Raises:
       OtherSize: it is not of the `size` (height, width) of its frame.
@@ -93,6 +94,8 @@ def read_label(path: str, classes: Classes, size: Size | None = None) -> np.ndar
     if found.ndim == 3:
         if not classes.colors:
             raise ValueError(f"label '{path}' has colors, but '{classes.path}' gives none; add \"color\" to each class")
+        if is_smeared(path):
+            return colors.nearest_ids(found, classes.colors)
         return colors.train_ids(found, classes.colors, pathlib.Path(path), blends=classes.blends)
     ids = np.array(classes.table)[found]
     unknown = np.unique(found[ids < 0]).tolist()

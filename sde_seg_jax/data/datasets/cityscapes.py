@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.raw_files import listing, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CITYSCAPES
@@ -154,7 +154,7 @@ class _Cameras:
 def _files(raw_dir: pathlib.Path, package: str, split: str, remedy: str = "") -> dict[str, pathlib.Path]:
     """Sample name -> file of one package and split."""
     folder = raw.subfolder(raw_dir, f"{package}/{split}", "cityscapes", LAYOUT, remedy)
-    found = {path.name.removesuffix(ENDING[package]): path for path in folder.glob(f"*/*{ENDING[package]}")}
+    found = {path.name.removesuffix(ENDING[package]): path for path in listing.glob(folder, f"*/*{ENDING[package]}")}
     if not found:
         raise ValueError(f"'{folder}' has no files '<city>/*{ENDING[package]}'; expected {LAYOUT}")
     return found

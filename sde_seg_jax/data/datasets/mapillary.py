@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.raw_files import listing, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import MAPILLARY, LabelSpace
 from sde_seg_jax.text_files import read_json
@@ -59,10 +59,10 @@ def release_items(release: Release, split: str, raw_dir: pathlib.Path, *, proble
     labels = next((path for path in label_folders if path.is_dir()), None)
     if labels is None:
         raise ValueError(f"Missing raw files of {release.name!r}: '{label_folders[0]}'; expected {release.layout}")
-    pictures = {path.stem: path for path in sorted(images.glob("*.jpg"))}
+    pictures = {path.stem: path for path in sorted(listing.glob(images, "*.jpg"))}
     if not pictures:
         raise ValueError(f"'{images}' has no files *.jpg; expected {release.layout}")
-    masks = {path.stem: path for path in labels.glob("*.png")}
+    masks = {path.stem: path for path in listing.glob(labels, "*.png")}
     names = raw.check_pairs(pictures, masks, "unpack the package again", problems)
     return [(str(pictures[name]), str(masks[name]), table) for name in names]
 

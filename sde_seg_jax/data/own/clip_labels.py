@@ -9,8 +9,9 @@ from collections.abc import Container, Sequence
 
 from sde_seg_jax.data.annotation import tools
 from sde_seg_jax.data.own import renamed
-from sde_seg_jax.data.own.clips import LABELS, ROOT, Clip
-from sde_seg_jax.data.own.label_files import BESIDE, KINDS, PARTS, double, look
+from sde_seg_jax.data.own.clips import Clip
+from sde_seg_jax.data.own.found import LABELS, ROOT
+from sde_seg_jax.data.own.label_files import BESIDE, KINDS, PARTS, double, look, plain
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.text_files import nfc
 
@@ -18,9 +19,12 @@ IMAGE = "_leftImg8bit"  # ends the name of an image of Cityscapes, but not of it
 
 
 def keys(root: pathlib.Path, clip: Clip) -> list[str]:
-    """The keys of a clip's frames: their paths below the raw folder without suffix, of a video "<video>/000012"."""
+    """The keys of a clip's frames: their paths below the raw folder without suffix, of a video "<video>/000012".
+
+    In NFC, as are those of labels: a Mac writes an umlaut as two letters.
+    """
     below = "" if clip.name == ROOT and clip.path == root else f"{clip.name}/"  # images of the raw folder itself
-    return [below + name for name in clip.names]
+    return [nfc(below + name) for name in clip.names]
 
 
 def labels_of(root: pathlib.Path, clips: Sequence[Clip], problems: raw.Problems) -> dict[str, dict[int, str]]:
@@ -32,25 +36,20 @@ def labels_of(root: pathlib.Path, clips: Sequence[Clip], problems: raw.Problems)
       ValueError: `labels/` has images, but no labels.
     """
     seen = look(root)
-    for note in seen.problems:
-        problems.report(note)
-    left: dict[str, str] = {}
-    for key, label in seen.labels.items():
-        if left.setdefault(_plain(key), label) != label:
-            problems.report(double(_plain(key), left[_plain(key)], label))
+    seen.tell(problems)
+    left = dict(seen.labels)
     places: dict[str, tuple[str, int]] = {}
     for clip in clips:
         for index, key in enumerate(keys(root, clip)):
-            if places.setdefault(_plain(key), (clip.name, index)) != (clip.name, index):
-                problems.report(f"two frames are called '{_plain(key)}', in two forms of Unicode; rename one")
+            if places.setdefault(plain(key), (clip.name, index)) != (clip.name, index):
+                problems.report(f"two frames are called '{plain(key)}', in two forms of Unicode; rename one")
     frames = places.keys()
-    hidden = {_plain(key): value for key, value in seen.hidden.items()}
-    for key in sorted(hidden.keys() & frames):
-        path, export = hidden[key]
+    for key in sorted(seen.hidden.keys() & frames):
+        path, export = seen.hidden[key]
         problems.report(f"'{path}' lies within the export '{export}'; give that a folder of its own in {LABELS}/")
     found: dict[str, dict[int, str]] = {}
     for clip in clips:
-        taken = enumerate(_take(left, _plain(key), frames, problems) for key in keys(root, clip))
+        taken = enumerate(_take(left, plain(key), frames, problems) for key in keys(root, clip))
         here = {index: label for index, label in taken if label is not None}
         if here:
             found[clip.name] = here
@@ -97,11 +96,6 @@ def _take_renamed(
             f"taken for frame '{frame}'; look whether that is right",
             stacklevel=2,
         )
-
-
-def _plain(key: str) -> str:
-    """A key as it is compared: systems differ in how they store an "ü", and in their slashes."""
-    return nfc(key).replace("\\", "/")
 
 
 def _without_image(left: dict[str, str], example: str) -> str:

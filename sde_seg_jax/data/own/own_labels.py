@@ -18,7 +18,7 @@ NOBODY = "background"  # how tools call pixels that nobody labeled
 
 
 def read_label(label: str, classes: palette.Classes, size: Size | None = None) -> np.ndarray:
-    """Training ids uint8 [h, w] of the PNG at a path (`palette.read_label`), or of a reference of `annotation.tools`.
+    """Training ids uint8 [h, w] of the picture at a path (`palette.read_label`), or of a reference of `tools`.
 
     The classes of a tool go by their names. What nobody labeled there is IGNORE, unless a class is called "background".
 

@@ -20,6 +20,7 @@ SOME_EXACT, MIXED, NEAR = 0.2, 0.8, 3
 MOST = 2000  # of the unknown colors, the most frequent, that are looked at for it
 SOME = 8  # distinct unknown colors from which edges may be smoothed
 SHARPEN = 'draw and resize labels without smoothing, or add "blends": true to a class of "ignore": true'
+FAR = 24  # of 255, in every channel: what JPEG makes of a color away from edges
 MANY = 256  # distinct unknown colors from which a picture is a photograph, not a label
 
 
@@ -69,6 +70,15 @@ def train_ids(rgb: np.ndarray, table: Mapping[Color, int], path: pathlib.Path, *
         hint = f"; smoothed edges? {SHARPEN}" if len(found) > SOME and smoothed else ""
         warnings.warn(f"label '{path}' has {len(found)} unknown colors {first}: ignored{hint}", stacklevel=2)
     return np.where(unknown, np.uint8(IGNORE), ids)
+
+
+def nearest_ids(rgb: np.ndarray, table: Mapping[Color, int]) -> np.ndarray:
+    """As `train_ids` of colors that JPEG smeared: those of the nearest color, IGNORE where none is near."""
+    ids, best = np.full(rgb.shape[:2], IGNORE, np.uint8), np.full(rgb.shape[:2], FAR + 1)
+    for color, train_id in table.items():
+        far = np.abs(rgb.astype(np.int16) - np.array(color, np.int16)).max(axis=-1)
+        ids[far < best], best = train_id, np.minimum(best, far)
+    return ids
 
 
 @functools.lru_cache(maxsize=2)  # 16 MiB each
