@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from sde_seg_jax.data.own.found import Listed, look
+from sde_seg_jax.data.own.found import MIRROR, Listed, look
 from sde_seg_jax.data.own.label_like import without_labels
 from sde_seg_jax.data.own.listed_video import list_video, progress
 from sde_seg_jax.data.raw_files import motion, raw, video
@@ -108,7 +108,10 @@ def _readable(folder: pathlib.Path, files: Sequence[str], problems: raw.Problems
     for file in without_labels(folder, files, problems):
         path, name = folder / file, pathlib.Path(file).stem
         if name in found:
-            problems.report(f"'{path}' and '{found[name]}' differ in nothing but their suffix; rename one")
+            problems.report(
+                f"'{path}' and '{found[name]}' differ in nothing but their suffix; rename one, or if "
+                f"it is a label, put it into {MIRROR}"
+            )
             continue
         try:
             size, pages = _size_and_pages(path)
