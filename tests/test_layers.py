@@ -12,7 +12,10 @@ FLOOR = (
     *("geometry", "imaging", "losses", "models", "mixing", "tasks", "training"),
     *("data", "selection", "evaluation", "display", "label_spaces"),
 )
-EVERYWHERE = ("types", "reporter", "lookup", "options", "bounds", "disk", "state_files")  # anyone may import them
+EVERYWHERE = (  # anyone may import them
+    *("types", "reporter", "lookup", "options", "bounds"),
+    *("disk", "state_files", "text_files", "image_files"),
+)
 # part -> the parts of the package it may import (itself and EVERYWHERE always)
 ALLOWED = {
     "types": set(),
@@ -24,6 +27,8 @@ ALLOWED = {
     "compiled": set(),
     "disk": set(),
     "state_files": set(),
+    "text_files": set(),
+    "image_files": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),

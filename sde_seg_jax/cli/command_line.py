@@ -19,6 +19,7 @@ from sde_seg_jax import compiled
 from sde_seg_jax.cli import notices, spelling
 from sde_seg_jax.experiment.config import ConfigFile, UsageError
 from sde_seg_jax.experiment.configuration.files import split
+from sde_seg_jax.experiment.home import expanded
 from sde_seg_jax.training.interrupted import Interrupted
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
@@ -93,13 +94,15 @@ def parse(argv: list[str], about: str, extra: Callable | None = None) -> Argumen
         if not argument.startswith("--config."):
             rest.append(argument)
         elif separator:
-            overrides[name.removeprefix("config.")] = value
+            overrides[name.removeprefix("config.")] = expanded(value)
         else:
             raise UsageError(spelling.of_override(argument, argv[place + 1 :]))
     try:
         leftover = values([argv[0], *rest])[1:]
     except flags.UnrecognizedFlagError as error:
         raise UsageError(spelling.of_flag(error.flagname, str(error), argv[1:])) from error
+    for name in values:  # the shell replaces "~" at the start of a word only
+        values[name].value = expanded(values[name].value)
     if leftover:
         raise UsageError(f"unexpected argument '{leftover[0]}'; flags are written --name=value")
     arguments = Arguments(values, overrides)

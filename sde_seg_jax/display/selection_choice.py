@@ -9,7 +9,7 @@ import pathlib
 import urllib.parse
 from collections.abc import Sequence
 
-from PIL import Image
+from sde_seg_jax.image_files import open_image
 
 NONE = "–"
 STARTED = "start"
@@ -113,7 +113,7 @@ class Strips:
             raise ValueError(f"picture '{choice.picture}' of '{choice.name}' must be a path relative to the page")
         file, size = self.folder / choice.picture, ""
         if file.is_file():
-            with Image.open(file) as image:
+            with open_image(file) as image:
                 size = f' width="{image.width}" height="{image.height}" style="--width:{image.width}px"'
         source = html.escape(urllib.parse.quote(choice.picture))
         alt = html.escape(f"image, disparities and error of {choice.name}")

@@ -20,6 +20,7 @@ from sde_seg_jax.bounds import complaints
 from sde_seg_jax.experiment.configuration.files import load_module
 from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.finite_numbers import check_numbers
+from sde_seg_jax.experiment.home import expand
 
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
 # What a key means where a configuration lacks it: one stored before the key existed, or one of a task or of data that
@@ -46,14 +47,17 @@ def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
 
 
 def override(config: config_dict.ConfigDict, overrides: Mapping[str, str]) -> config_dict.ConfigDict:
-    """Replaces values by section.key -> text, in place. Raises UsageError for unknown keys and bad values."""
+    """Replaces values by section.key -> text, and "~" by the home folder in all values, in place.
+
+    Raises UsageError for unknown keys and bad values.
+    """
     for key, text in overrides.items():
         _check_key(config, key)
         value = parse_value(text, _get(config, key), key)
         check_numbers(value, key)
         with config.ignore_type():
             config.update_from_flattened_dict({key: value})
-    return config
+    return expand(config)
 
 
 @dataclasses.dataclass(frozen=True)

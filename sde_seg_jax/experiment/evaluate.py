@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ def evaluate(
     data = call("data", open_data, config.data, reporter.tell)
     trained = build.trained(stored)
     found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
+    if line := unscored(found, config):
+        reporter.tell(f"warning: {line}")
     found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
     if stored.parts["teacher"]:
         teacher = build.trained(stored, "teacher")
@@ -52,6 +55,17 @@ def evaluate(
     learnt_camera.write(out, found)
     write_json(out / RESULT, found)  # last: it says that all is there
     return found
+
+
+def unscored(found: Mapping[str, Any], config: config_dict.ConfigDict) -> str:
+    """What the data have nothing to be scored by, in one line; "" if they have."""
+    where = f"nothing to score: split {config.data.val_split!r} of '{config.data.prepared_dir}'"
+    remedy = f"cli.doctor --prepared_dir={config.data.prepared_dir} tells what is in it"
+    if "miou" in found and not math.isfinite(found["miou"]):
+        return f"{where} has no labelled pixel of a class, so mIoU and accuracies are unknown; {remedy}"
+    if not {"miou", "abs_rel"} & found.keys():
+        return f"{where} has neither labels nor true depth, so there are pictures but no scores; {remedy}"
+    return ""
 
 
 def validation_only(config: config_dict.ConfigDict) -> config_dict.ConfigDict:

@@ -26,9 +26,10 @@ def is_whole(path: str | os.PathLike) -> bool:
 def read_picture(path: str | os.PathLike, remedy: str) -> Any:
     """A PNG as RGB uint8 [H, W, 3]. Raises DamagedFile, OSError."""
     import numpy as np
-    from PIL import Image
 
-    with named(path, remedy), Image.open(path, formats=("PNG",)) as image:
+    from sde_seg_jax.image_files import open_image
+
+    with named(path, remedy), open_image(path, ("PNG",)) as image:
         if not is_whole(path):  # what Pillow reads all the same
             raise ValueError("it is cut off")
         return np.asarray(image.convert("RGB"))

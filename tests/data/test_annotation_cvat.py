@@ -365,7 +365,10 @@ MASK = '<mask label="car" rle="{}" left="{}" top="0" width="2" height="2"/>'
         ('<box label="car" xtl="1"/>', "of the kind 'box'"),
         (MASK.format("1, 9", 0), "broken mask .* 2 x 2"),
         (MASK.format("1, x", 0), "broken mask .*' x'"),
-        (MASK.format("0, 4", 3), "broken mask .* beyond the 4 x 3 pixels"),
+        (MASK.replace('"2" height', '"40" height').format("0, 4", 3), "broken mask .* 40 x 2 pixels, the frame 4 x 3"),
+        (MASK.format(f"0, {1 << 62}, {1 << 62}", 0), "broken mask .*runs of 9223372036854775808 pixels"),
+        (MASK.format("0, 99999999999999999999", 0), "broken mask"),
+        ('<polygon label="car" points="1,1;2,-1e308;3,1e308"/>', "broken polygon .* 1e.308 away; expected"),
         (MASK.format("0, 4", 0).replace("label", "name"), "broken mask .*label"),
         ('<polygon label="car" points="1,1;2"/>', "broken polygon"),
         ('<polygon label="car" points="1,1;2,nan;3,3"/>', "broken polygon"),
@@ -381,6 +384,23 @@ def test_shapes_that_cannot_be_read_are_named_with_file_and_frame(tmp_path, shap
     assert f"frame 'a/b.png' in 'task.xml' of '{path}'" in str(error.value)
     assert "export" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "rows"),
+    [
+        (3, 0, [[None, None, None, "car"], [None, None, None, "car"], [None] * 4]),
+        (-1, -1, [["car", None, None, None], [None] * 4, [None] * 4]),
+        (2, 2, [[None] * 4, [None] * 4, [None, None, "car", "car"]]),
+        (9, 0, [[None] * 4] * 3),
+        (-9, -9, [[None] * 4] * 3),
+    ],
+)
+def test_what_a_mask_has_beyond_the_frame_is_cut_off_with_a_note(tmp_path, left, top, rows):
+    mask = MASK.format("0, 4", left).replace('top="0"', f'top="{top}"')
+    path = xml(tmp_path / "task.xml", mask)
+    with pytest.warns(UserWarning, match=r"'a/b.png' in 'task.xml' .* has 1 masks .* beyond its 4 x 3 pixels: cut off"):
+        assert read_all(path) == {"a/b": rows}
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_a_list_names_a_test_frame_without_scan(tree):
         items(tree, "test", test_list=listed(tree, f"{DAY}/{TEST} 0 l"))
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"", "names no frames"), (b"\xff\xfe", "cannot read list")])
+@pytest.mark.parametrize(("content", "message"), [(b"", "names no frames"), (b"Stra\xdfe", "cannot read list")])
 def test_an_unusable_list_is_named(tree, content, message):
     (tree / "list.txt").write_bytes(content)
     with pytest.raises(ValueError, match=rf"{message}|list '.*list.txt' {message}") as error:

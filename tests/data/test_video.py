@@ -38,6 +38,8 @@ KINDS = {
     "plain.avi": {"codec": "mpeg4", "b_frames": 0},
     "images.mov": {"codec": "mjpeg", "b_frames": 0, "pixels": "yuvj420p"},
     "small.webm": {"codec": "libvpx", "b_frames": 0},
+    "camera.mts": {"codec": "libx264"},
+    "old.mpg": {"codec": "mpeg2video"},
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sde_seg_jax.data.annotation import cvat_files, cvat_masks, cvat_xml, pointer
 from sde_seg_jax.data.annotation.cvat_task import write
 from sde_seg_jax.data.annotation.frames import NamedLabel
+from sde_seg_jax.data.spec import Size
 
 __all__ = ["find", "read", "references", "write"]
 
@@ -53,14 +54,15 @@ def references(path: pathlib.Path) -> dict[str, str]:
     return found
 
 
-def read(reference: str) -> NamedLabel:
+def read(reference: str, size: Size | None = None) -> NamedLabel:
     """The label of a reference.
 
     Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
       ValueError: it is broken, has colors that are no class, or shapes that are no regions.
     """
     path, inner = pointer.split(reference)
-    return (cvat_xml if cvat_xml.INNER.fullmatch(inner) else cvat_masks).read(path, inner)
+    return (cvat_xml if cvat_xml.INNER.fullmatch(inner) else cvat_masks).read(path, inner, size)
 
 
 def _documents(path: pathlib.Path, names: Sequence[str]) -> Sequence[str]:

@@ -10,15 +10,18 @@ import pathlib
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from sde_seg_jax.data.annotation import cvat_files, pointer
-from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel
-from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel, OtherSize, check_size
+from sde_seg_jax.data.raw_files import png, raw
+from sde_seg_jax.data.spec import Size
+from sde_seg_jax.image_files import open_image
+from sde_seg_jax.text_files import decode_text
 
 LABEL_MAP, PICTURES, SUFFIX = "labelmap.txt", "SegmentationClass", ".png"
 BLACK, UNLABELED = 0, "background"  # how CVAT paints, and calls, pixels without a label
 MODES = ("L", "P", "RGB", "RGBA")
+LISTED, PICTURE = 1 << 20, 256 << 20  # bytes that labelmap.txt and a label picture may have
 SHOWN = 3  # unknown colors in a message
 
 
@@ -48,17 +51,18 @@ def references(path: pathlib.Path, names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def read(path: pathlib.Path, name: str) -> NamedLabel:
+def read(path: pathlib.Path, name: str, size: Size | None = None) -> NamedLabel:
     """One label; `names` are the classes in it.
 
     Black is BACKGROUND, unless labelmap.txt calls it something else than background: then CVAT paints that class and
     what has no label alike.
 
     Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
       ValueError: a file is broken, or the picture has colors that labelmap.txt does not list.
     """
     listed = _label_map(path, _parts(name)[0] + LABEL_MAP)
-    codes = _codes(path, name, list(listed))
+    codes = _codes(path, name, list(listed), size)
     unique, where = np.unique(codes, return_inverse=True)
     classes = {int(code): listed.get(int(code), UNLABELED if code == BLACK else None) for code in unique}
     unknown = [(code >> 16, code >> 8 & 255, code & 255) for code, found in classes.items() if found is None]
@@ -84,8 +88,12 @@ def _parts(name: str) -> tuple[str, str]:
 
 def _label_map(path: pathlib.Path, name: str) -> dict[int, str]:
     """Color as a number 0xrrggbb -> class, in the order of the lines "name:red,green,blue:parts:actions"."""
-    with cvat_files.opened(path, name) as file:
-        text = file.read().decode("utf-8-sig", "replace")
+    with cvat_files.opened(path, name, LISTED) as file:
+        data = file.read()
+    try:
+        text = decode_text(data)
+    except ValueError as error:
+        raise ValueError(f"cannot read '{name}' of '{path}' ({error}); {cvat_files.AGAIN}") from error
     found: dict[int, str] = {}
     for line in filter(None, (line.strip() for line in text.splitlines())):
         if line.startswith("#"):
@@ -104,21 +112,25 @@ def _label_map(path: pathlib.Path, name: str) -> dict[int, str]:
     return found
 
 
-def _codes(path: pathlib.Path, name: str, lines: Sequence[int]) -> np.ndarray:
+def _codes(path: pathlib.Path, name: str, lines: Sequence[int], size: Size | None) -> np.ndarray:
     """The colors of a label picture as numbers 0xrrggbb, int32 [H, W]; of a gray one, which has the numbers of lines of
     labelmap.txt, the colors in these."""
-    with cvat_files.opened(path, name) as file:
+    with cvat_files.opened(path, name, PICTURE) as file:
         data = io.BytesIO(file.read())
     try:
-        with Image.open(data) as image:
+        with open_image(data, png.FORMATS) as image:
+            check_size(image.size[::-1], size)
             image.load()
-            if image.mode not in MODES:
-                raise ValueError(f"'{name}' of '{path}' has mode {image.mode}; expected class colors in an 8-bit PNG")
-            gray, pixels = image.mode == "L", np.array(image if image.mode == "L" else image.convert("RGB"), np.int32)
+            mode = image.mode
+            pixels = np.array(image if mode == "L" or mode not in MODES else image.convert("RGB"), np.int32)
+    except OtherSize:
+        raise
     except raw.BROKEN as error:
         message = f"cannot read '{name}' of '{path}' ({' '.join(str(error).split())}); {cvat_files.AGAIN}"
         raise ValueError(message) from error
-    if not gray:
+    if mode not in MODES:
+        raise ValueError(f"'{name}' of '{path}' has mode {mode}; expected class colors in an 8-bit PNG")
+    if mode != "L":
         return (pixels[..., 0] << 16) + (pixels[..., 1] << 8) + pixels[..., 2]
     if pixels.max() >= len(lines):
         raise ValueError(f"'{name}' of '{path}' is gray with the id {pixels.max()}; {LABEL_MAP} has {len(lines)} lines")

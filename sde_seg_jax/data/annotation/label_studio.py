@@ -6,20 +6,26 @@ not the order of the regions: it is passed over where a JSON export beside it ha
 
 from __future__ import annotations
 
+import codecs
+import functools
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from sde_seg_jax.data.annotation import label_studio_masks, label_studio_regions
-from sde_seg_jax.data.annotation.frames import NamedLabel
+from sde_seg_jax.data.annotation.frames import NamedLabel, OtherSize
 from sde_seg_jax.data.annotation.label_studio_keys import key_of
 from sde_seg_jax.data.annotation.label_studio_tasks import write
+from sde_seg_jax.data.spec import Size
+from sde_seg_jax.text_files import decode_text, encoding_of, load_json, read_bytes, too_deep
 
 __all__ = ["find", "read", "references", "write"]
 
 HEAD = 1 << 16  # bytes that show what a JSON file is
+LIMIT = 1 << 30  # bytes of an export
 START = re.compile(rb"\s*\[\s*(\{|\])")  # a list of objects
 MARKS = re.compile(rb'"(annotations|predictions|annotator|annotation_id|original_width|rle|points)"')
 INNER = re.compile(r"task (-?\d+) at (\d+)\+(\d+)")  # number, first byte and length of an entry
@@ -40,6 +46,7 @@ def find(path: pathlib.Path) -> bool:
         return False
     with open(path, "rb") as file:
         head = file.read(HEAD)
+    head = head.decode(encoding_of(head), "ignore").encode()
     return bool(START.match(head) and MARKS.search(head))
 
 
@@ -80,10 +87,11 @@ def references(path: pathlib.Path) -> dict[str, str]:
     return found
 
 
-def read(reference: str) -> NamedLabel:
+def read(reference: str, size: Size | None = None) -> NamedLabel:
     """The label of a reference; only its entry of the file is read.
 
     Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
       ValueError: the file has changed, a region is broken, or its regions are of images of several sizes.
     """
     name, _, inner = reference.rpartition("!")
@@ -93,18 +101,17 @@ def read(reference: str) -> NamedLabel:
             f"'{reference}' is no label of Label Studio; expected '<file>!task <number> at <byte>+<bytes>'"
         )
     number, start, length = map(int, place.groups())
-    with open(path, "rb") as file:
-        file.seek(start)
-        text = file.read(length)
     try:
-        entry = json.loads(text)
+        entry = load_json(_piece(path, start, length).decode())
         changed = not isinstance(entry, dict) or entry.get("id") != number
-    except (ValueError, RecursionError):
+    except ValueError:
         changed = True
     if changed:
         raise ValueError(f"'{path}' has changed since it was listed; prepare again")
     try:
-        return label_studio_regions.paint(_regions(entry))
+        return label_studio_regions.paint(_regions(entry), size)
+    except OtherSize:
+        raise
     except (ValueError, *MALFORMED) as error:
         raise _error(path, number, error) from error
 
@@ -135,13 +142,13 @@ def _number(path: pathlib.Path, entry: Any) -> int:
 
 
 def _entries(path: pathlib.Path) -> Iterator[tuple[Any, int, int]]:
-    """(entry, its first byte, length in bytes) of a file, one after the other.
+    """(entry, its first byte, length in bytes) of a file, one after the other; bytes count in UTF-8 without mark.
 
     Raises:
       ValueError: it is no list in JSON.
     """
     try:
-        text, decoder = path.read_bytes().decode("utf-8"), json.JSONDecoder()
+        text, decoder = decode_text(read_bytes(path, LIMIT)), json.JSONDecoder()
         at = byte = OPEN.match(text).end()
         while True:
             begin = BETWEEN.match(text, at).end()
@@ -152,5 +159,24 @@ def _entries(path: pathlib.Path) -> Iterator[tuple[Any, int, int]]:
             length = len(text[begin:at].encode())
             yield entry, byte, length
             byte += length
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"cannot read '{path}' ({error}); {AGAIN}") from error
+    except (ValueError, RecursionError) as error:
+        said = too_deep() if isinstance(error, RecursionError) else error
+        raise ValueError(f"cannot read '{path}' ({said}); {AGAIN}") from error
+
+
+def _piece(path: pathlib.Path, start: int, length: int) -> bytes:
+    """Bytes of the file in UTF-8 without mark, which most files are in already."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+        name = encoding_of(head)
+        if name == "utf-8-sig":
+            file.seek(start + len(codecs.BOM_UTF8) * head.startswith(codecs.BOM_UTF8))
+            return file.read(length)
+    return _recoded(path, os.stat(path).st_mtime_ns)[start : start + length]
+
+
+@functools.lru_cache(maxsize=1)
+def _recoded(path: pathlib.Path, changed: int) -> bytes:
+    """The file in UTF-8; `changed`: when it was, as it is read again then."""
+    del changed
+    return decode_text(read_bytes(path, LIMIT)).encode()

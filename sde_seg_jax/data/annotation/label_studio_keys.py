@@ -10,6 +10,7 @@ from typing import Any
 from sde_seg_jax.data.raw_files.raw import IMAGES
 
 KEY, IMAGE, FOLDER = "key", "image", "images/"  # in the data of a task, and where `write` puts the images
+BACKSLASH = re.compile(r"\\|%5C", re.IGNORECASE)
 LOCAL = "/data/local-files/?d="  # files that Label Studio serves from a folder
 UPLOAD = re.compile(
     r"(?:.*/)?data/upload/(?:\d+/)?(?:[0-9a-f]{8}-)?"
@@ -28,7 +29,7 @@ def key_of(data: dict[str, Any]) -> str:
       ValueError: the task shows no image.
     """
     if isinstance(data.get(KEY), str) and data[KEY]:
-        return data[KEY]
+        return data[KEY].replace("\\", "/")
     texts = [data.get(IMAGE), *data.values()]
     found = next((path for path in map(_path, texts) if path.suffix.lower() in IMAGES), None)
     if found is None:
@@ -37,9 +38,10 @@ def key_of(data: dict[str, Any]) -> str:
 
 
 def _path(text: Any) -> pathlib.PurePosixPath:
-    """The path of an image within what Label Studio calls it, an address or a path."""
+    """The path of an image within what Label Studio calls it, an address or a path, of Windows, too."""
     if not isinstance(text, str):
         return pathlib.PurePosixPath()
+    text = BACKSLASH.sub("/", text)
     if LOCAL in text:
         local = text.partition(LOCAL)[2].partition("&")[0]
     else:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import zipfile
 from collections.abc import Callable
+
+from sde_seg_jax.data.annotation import archives
 
 NAME = re.compile(r"task-(\d+)-annotation-\d+-by-.*-\d+\.(?:png|npy)")
 REMEDY = "export as JSON from Label Studio instead, and put that file into labels/"
@@ -22,12 +23,8 @@ def tasks(path: pathlib.Path) -> set[int]:
       ValueError: a zip that can not be read.
     """
     try:
-        if path.is_dir():
-            names = os.listdir(path)
-        else:
-            with zipfile.ZipFile(path) as archive:
-                names = [name.rpartition("/")[2] for name in archive.namelist()]
-    except zipfile.BadZipFile as error:
+        names = os.listdir(path) if path.is_dir() else [name.rpartition("/")[2] for name in archives.names(path)]
+    except (ValueError, *archives.BROKEN) as error:
         raise ValueError(f"cannot read '{path}' ({error}); export it again") from error
     return {int(found.group(1)) for found in map(NAME.fullmatch, names) if found}
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.annotation import brush_rle, shapes
-from sde_seg_jax.data.annotation.frames import BACKGROUND, NamedLabel
+from sde_seg_jax.data.annotation import brush_rle, frames, shapes
+from sde_seg_jax.data.annotation.frames import BACKGROUND, PIXELS, NamedLabel, check_size
+from sde_seg_jax.data.spec import Size
 
 LABELS = ("brushlabels", "polygonlabels", "labels")  # types of a region with a class
 SHAPES = ("brush", "polygon")  # of <Brush> and <Polygon>: the class is in a result of the same id
 UNNAMED = "region"  # our name of one that has no type
 # Answers about an image or a region, which paint nothing.
 REMARKS = ("choices", "textarea", "text", "number", "rating", "taxonomy", "datetime", "relation", "pairwise", "ranker")
-PIXELS = 1 << 30  # of an image, as four values each are counted in 32 bits
 PERCENT = 100
 
 
@@ -63,20 +63,22 @@ def changed(annotation: dict[str, Any]) -> str:
     return str(annotation.get("updated_at") or annotation.get("created_at") or "")
 
 
-def paint(regions: list[Region]) -> NamedLabel:
+def paint(regions: list[Region], size: Size | None = None) -> NamedLabel:
     """The label of regions, of which there is at least one; later ones paint over earlier ones.
 
     Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
       ValueError: a region is broken, or of an image of another size; the message says what to do, not where.
     """
     height, width = regions[0].size
     if any(region.size != (height, width) for region in regions):
         sizes = sorted({f"{w} x {h}" for h, w in (region.size for region in regions)})
         raise ValueError(f"its regions are of images of {' and '.join(sizes)}; delete those of the wrong image")
+    check_size((height, width), size)
     names = tuple(dict.fromkeys(region.name for region in regions))
-    indices = np.full((height, width), BACKGROUND, np.int16)
+    indices, painted = np.full((height, width), BACKGROUND, np.int16), 0
     for region in regions:
-        indices[_mask(region)] = names.index(region.name)
+        painted = frames.paint(indices, _patch(region), names.index(region.name), painted)
     return NamedLabel(indices, names)
 
 
@@ -113,17 +115,18 @@ def _region(result: dict[str, Any]) -> Region:
         raise ValueError(f"its image is turned by {result['image_rotation']} degrees; turn it back")
     size = result.get("original_height"), result.get("original_width")
     if not all(isinstance(side, int) and side > 0 for side in size) or size[0] * size[1] > PIXELS:
-        raise ValueError(f"a region of {names[0]!r} has an image of {size[1]} x {size[0]} pixels; draw it again")
+        many = f", more than {PIXELS:,} in all" if all(isinstance(side, int) and side > 0 for side in size) else ""
+        raise ValueError(f"a region of {names[0]!r} has an image of {size[1]} x {size[0]} pixels{many}; draw it again")
     return Region(names[0], value, size)
 
 
-def _mask(region: Region) -> np.ndarray:
-    """The pixels bool [H,W] of a region."""
+def _patch(region: Region) -> shapes.Patch:
+    """The pixels of a region."""
     height, width = region.size
     try:
         if "rle" in region.value:
-            return brush_rle.decode(region.value["rle"], height, width)
+            return 0, 0, brush_rle.decode(region.value["rle"], height, width)
         scale = np.array([width, height]) / PERCENT
-        return shapes.from_polygon(np.array(region.value["points"], np.float64) * scale, height, width)
-    except (TypeError, ValueError) as error:
+        return shapes.patch_of_polygon(np.array(region.value["points"], np.float64) * scale, height, width)
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"a region of {region.name!r} is broken: {error}; delete it, and draw it again") from error

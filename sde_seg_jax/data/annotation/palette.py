@@ -10,16 +10,18 @@ import warnings
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from sde_seg_jax.data.raw_files import colors, png, raw
+from sde_seg_jax.data.annotation.pictures import is_smeared, read_raw
+from sde_seg_jax.data.raw_files import colors
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.text_files import nfc, read_json
 from sde_seg_jax.types import IGNORE
 
 FORM = 'expected [{"name": "road", "color": [128, 64, 128], "id": 7}, ...] or {"road": [128, 64, 128], ...}'
-KEYS = {"name", "color", "id", "ignore"}
+KEYS = {"name", "color", "id", "ignore", "blends"}
+LIMIT = 1 << 20  # bytes of `classes.json`
 IDS = 256  # of an 8-bit label
-BITS, COLOR_MODES = 8, ("RGB", "RGBA")  # of label PNGs; palettes may have fewer bits
 SHOWN = 8  # classes that an example lists
 GOLDEN = 0.618034  # hues that many steps apart stay apart
 
@@ -33,7 +35,8 @@ class Classes:
       space: the classes to learn, in the file's order.
       table: training id (or IGNORE) of each raw id; -1: no such id.
       colors: training id (or IGNORE) by RGB color; only of the entries that give one.
-      names: training id (or IGNORE) by name.
+      names: training id (or IGNORE) by name, in NFC.
+      blends: whether pixels of mixed colors, at smoothed edges, are ignored: an entry to ignore says "blends": true.
     """
 
     path: str
@@ -41,6 +44,7 @@ class Classes:
     table: tuple[int, ...]
     colors: dict[colors.Color, int]
     names: dict[str, int]
+    blends: bool = False
 
 
 def read_classes(path: str) -> Classes:
@@ -50,19 +54,22 @@ def read_classes(path: str) -> Classes:
       ValueError: it has another form, or a name, id or color occurs twice; naming the file and the entry.
     """
     try:
-        entries = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        entries = read_json(path, LIMIT)
+    except (OSError, ValueError) as error:
         raise ValueError(f"cannot read '{path}' ({error}); {FORM}") from error
     if isinstance(entries, dict):
         entries = [{"name": name, "color": color} for name, color in entries.items()]
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"'{path}' lists no classes; {FORM}")
-    table, by_color, by_name, named = [-1] * IDS, {}, {}, []
+    table, by_color, by_name, named, blends = [-1] * IDS, {}, {}, [], False
     for place, entry in enumerate(entries):
         name, color, number = _entry(entry, place, path)
         if name in by_name or table[number] >= 0 or color in by_color:
             raise ValueError(f"'{path}' gives the name, id or color of {name!r} twice; make them unique")
         table[number] = by_name[name] = IGNORE if entry.get("ignore") else len(named)
+        if entry.get("blends") and not entry.get("ignore"):
+            raise ValueError(f"'{path}' gives {name!r} the blends, but does not ignore it; add \"ignore\": true")
+        blends |= bool(entry.get("blends"))
         if color:
             by_color[color] = table[number]
         if not entry.get("ignore"):
@@ -70,43 +77,44 @@ def read_classes(path: str) -> Classes:
     if not 0 < len(named) <= IGNORE:
         raise ValueError(f"'{path}' has {len(named)} classes that are not ignored; expected 1 to {IGNORE}")
     space = LabelSpace("folder", tuple(name for name, _ in named), tuple(color for _, color in named))
-    return Classes(path, space, tuple(table), by_color, by_name)
+    return Classes(path, space, tuple(table), by_color, by_name, blends)
 
 
-def read_label(path: str, classes: Classes) -> np.ndarray:
-    """Training ids uint8 [h, w] of an 8-bit PNG: of class ids (gray, palette) or of class colors (RGB, RGBA).
+def read_label(path: str, classes: Classes, size: Size | None = None) -> np.ndarray:
+    """Training ids uint8 [h, w] of an 8-bit picture: of class ids (gray, palette) or of class colors (RGB, RGBA).
 
-    Unknown ids and colors become IGNORE with a warning that names them and the file.
+    Unknown ids and colors become IGNORE with a warning that names them and the file. Of the colors of a JPEG file the
+    nearest ones count, without a word about others.
 
     Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
       ValueError: the file is unreadable or has another mode, or looks like a photograph.
     """
-    found = read_raw(path)
+    found = read_raw(path, size)
     if found.ndim == 3:
         if not classes.colors:
             raise ValueError(f"label '{path}' has colors, but '{classes.path}' gives none; add \"color\" to each class")
-        return colors.train_ids(found, classes.colors, pathlib.Path(path))
+        if is_smeared(path):
+            return colors.nearest_ids(found, classes.colors)
+        return colors.train_ids(found, classes.colors, pathlib.Path(path), blends=classes.blends)
     ids = np.array(classes.table)[found]
     unknown = np.unique(found[ids < 0]).tolist()
     if unknown:
-        warnings.warn(f"label '{path}' has unknown ids {unknown}: ignored; add them to '{classes.path}'", stacklevel=2)
+        remedy = _from_one(found, unknown, classes) or f"add them to '{classes.path}'"
+        warnings.warn(f"label '{path}' has unknown ids {unknown}: ignored; {remedy}", stacklevel=2)
     return np.where(ids < 0, IGNORE, ids).astype(np.uint8)
 
 
-def read_raw(path: str) -> np.ndarray:
-    """The raw ids uint8 [h, w], or the colors uint8 [h, w, 3], of a label PNG; its mode decides."""
-    header = png.read_header(pathlib.Path(path))
-
-    def convert(image: Image.Image) -> Image.Image:
-        whole = header.bits == BITS or header.color_type == png.PALETTE  # Pillow rescales gray of fewer bits
-        if not whole or image.mode not in (*raw.LABEL_MODES, *COLOR_MODES):
-            raise ValueError(
-                f"label '{path}' has mode {image.mode} and {header.bits} bits; expected class ids (gray or palette) or "
-                f"class colors (RGB); save it as an 8-bit PNG"
-            )
-        return image if image.mode in raw.LABEL_MODES else image.convert("RGB")
-
-    return raw.read(path, convert)
+def _from_one(found: np.ndarray, unknown: list[int], classes: Classes) -> str:
+    """What to do if ids seem to count from 1, while those of the classes count from 0; else ""."""
+    known = [number for number, train_id in enumerate(classes.table) if train_id >= 0]
+    count = len(known)
+    if known != list(range(count)) or [number for number in unknown if number < IGNORE] != [count]:
+        return ""
+    nobody = (found == 0).any()
+    zero = ', with 0 for nobody: add {"name": "unlabeled", "id": 0, "ignore": true}, and' if nobody else ":"
+    other = f"; or, if 0 is {next(iter(classes.names))!r}, add the class of id {count}" if nobody else ""
+    return f"labels seem to count from 1{zero} give the entries of '{classes.path}' their \"id\", 1 to {count}{other}"
 
 
 def example(path: str) -> str:
@@ -125,7 +133,7 @@ def _entry(entry: Any, place: int, path: str) -> tuple[str, tuple[int, ...] | No
     """(name, color or None, raw id) of one entry, checked."""
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or set(entry) - KEYS:
         raise ValueError(f"'{path}' has the entry {json.dumps(entry)}; {FORM}")
-    name, color, number = entry["name"], entry.get("color"), entry.get("id", place)
+    name, color, number = nfc(entry["name"]), entry.get("color"), entry.get("id", place)
     if not _whole(number, IDS):
         raise ValueError(f"'{path}' gives {name!r} the id {number!r}; expected 0 to {IDS - 1}, as in the label PNGs")
     if color is not None and not (isinstance(color, list) and len(color) == 3 and all(_whole(c, 256) for c in color)):

@@ -12,7 +12,9 @@ from PIL import Image
 
 from sde_seg_jax.data.annotation import palette, pointer
 from sde_seg_jax.data.annotation.frames import IGNORED, Frame, NamedLabel
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.text_files import read_text
 from sde_seg_jax.types import IGNORE
 
 FOLDER, IMAGES, LABELS, CLASSES, SUFFIX = "folder", "images", "labels", "classes.json", ".png"
@@ -51,7 +53,7 @@ def write(folder: pathlib.Path, frames: Iterable[Frame], space: LabelSpace, titl
     void = next(name for name in VOID if name not in space.classes)
     classes = json.dumps(_entries(space, void), indent=1)
     path = root / CLASSES
-    if path.is_file() and path.read_text(encoding="utf-8") != classes and (root / LABELS).is_dir():
+    if path.is_file() and read_text(path) != classes and (root / LABELS).is_dir():
         raise ValueError(f"'{root}' has labels of other classes; export into another folder, or take that one away")
     root.mkdir(parents=True, exist_ok=True)
     path.write_text(classes, encoding="utf-8")
@@ -79,15 +81,16 @@ def references(path: pathlib.Path) -> dict[str, str]:
     return {file.with_suffix("").as_posix(): pointer.make(path, f"{LABELS}/{file.as_posix()}") for file in files}
 
 
-def read(reference: str) -> NamedLabel:
+def read(reference: str, size: Size | None = None) -> NamedLabel:
     """The label of a reference; `names` are all classes. Ids that classes.json lacks become IGNORED with a warning.
 
     Raises:
+      OtherSize: it is not of the `size` (height, width) of its frame.
       ValueError: the label or classes.json is broken.
     """
     path, inner = pointer.split(reference)
     classes = palette.read_classes(str(path / CLASSES))
-    ids = palette.read_label(str(path / inner), classes).astype(np.int16)
+    ids = palette.read_label(str(path / inner), classes, size).astype(np.int16)
     return NamedLabel(np.where(ids == IGNORE, np.int16(IGNORED), ids), classes.space.classes)
 
 

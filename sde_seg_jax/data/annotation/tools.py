@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 import pathlib
 import types
-import zipfile
-import zlib
 from collections.abc import Iterator
-from xml.etree import ElementTree
 
-from sde_seg_jax.data.annotation import cvat, label_studio, plain
-from sde_seg_jax.data.annotation.frames import NamedLabel
+from sde_seg_jax.data.annotation import archives, cvat, label_studio, plain, xml_files
+from sde_seg_jax.data.annotation.frames import NamedLabel, OtherSize, check_size
 from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.spec import Size
 from sde_seg_jax.lookup import load, offered
+from sde_seg_jax.text_files import read_json
 
 # name in commands -> module with find, references, read, write; a file is shown to one after the other
 TOOLS = {"cvat": cvat, "label_studio": label_studio, "folder": plain}
@@ -28,7 +26,8 @@ UNDERSTOOD = (
     "and of --export=folder"
 )
 SEPARATOR = "!"
-BROKEN = (*raw.BROKEN, zipfile.BadZipFile, zlib.error, RuntimeError)  # of zips: an encrypted one is a RuntimeError
+BROKEN = (*raw.BROKEN, *archives.BROKEN)
+JSON = 256 << 20  # bytes of a file that is looked at whole, to say what it is not
 
 
 def names() -> tuple[str, ...]:
@@ -74,10 +73,15 @@ def references(path: pathlib.Path) -> dict[str, str]:
         return dict(owner.references(path))
 
 
-def read(reference: str) -> NamedLabel:
+def read(reference: str, size: Size | None = None) -> NamedLabel:
     """The label of a reference of `references`.
 
+    Args:
+      reference: of it.
+      size: (height, width) of its frame: our own tools look at that before there is an array.
+
     Raises:
+      OtherSize: it has another size.
       ValueError: what it stands for is broken or gone, naming it.
     """
     path = split(reference)[0]
@@ -86,7 +90,9 @@ def read(reference: str) -> NamedLabel:
         owner = _owner(path, stat.st_mtime_ns, stat.st_size)
         if owner is None:
             raise ValueError(f"'{path}' is no longer an export of a labelling tool; prepare again")
-        return owner.read(reference)
+        found = owner.read(reference, size) if owner in TOOLS.values() else owner.read(reference)
+        check_size(found.indices.shape, size)
+        return found
 
 
 def is_reference(label: str) -> bool:
@@ -114,11 +120,12 @@ def _open(path: pathlib.Path) -> None:
     """Raises an error if this file, which no tool knows, is not even what its suffix says."""
     kind = path.suffix.lower()
     if kind == ".zip":
-        zipfile.ZipFile(path).close()
+        archives.names(path)
     elif kind == ".json":
-        json.loads(path.read_bytes())
+        read_json(path, JSON)
     elif kind == ".xml":
-        ElementTree.parse(path)
+        with open(path, "rb") as file:
+            xml_files.Parser().parse(file)
 
 
 @contextlib.contextmanager
@@ -126,7 +133,9 @@ def _named(where: str) -> Iterator[None]:
     """Makes every error of a broken file a ValueError on one line that names it."""
     try:
         yield
-    except (ValueError, *BROKEN) as error:
+    except OtherSize:
+        raise
+    except BROKEN as error:
         if isinstance(error, ValueError) and (split(where)[0] if is_reference(where) else where) in str(error):
             raise
         message = f"cannot read '{where}' ({' '.join(str(error).split())}); export it again, then prepare again"

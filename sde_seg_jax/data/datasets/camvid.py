@@ -18,6 +18,7 @@ from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CAMVID
+from sde_seg_jax.text_files import read_lines
 from sde_seg_jax.types import IGNORE, Intrinsics
 
 LAYOUT = "{train,val,test}.txt, {train,val,test}/*.jpg or *.png, {train,val,test}annot/*.png (see docs/data.md)"
@@ -77,14 +78,14 @@ def _listed(raw_dir: pathlib.Path, split: str, problems: raw.Problems) -> list[t
     """(image, label) paths of a list file, whose leading folders (/SegNet/CamVid/) are another machine's."""
     path = raw.existing(raw_dir / f"{split}.txt", "camvid", LAYOUT)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"'{path}' is no text ({error.reason} at byte {error.start}); download it again") from error
+        lines = read_lines(path)
+    except ValueError as error:
+        raise ValueError(f"'{path}' is no text ({error}); download it again") from error
     pairs = []
     for line in lines:
-        if not line.strip():
+        if not line:
             continue
-        names = line.split()
+        names = line.replace("\\", "/").split()
         if len(names) != 2:
             problems.report(f"'{path}' has the line {line!r}; expected '<image> <label>'")
             continue

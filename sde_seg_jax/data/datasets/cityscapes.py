@@ -6,7 +6,6 @@ Cordts et al.: The Cityscapes dataset for semantic urban scene understanding, CV
 
 from __future__ import annotations
 
-import json
 import math
 import pathlib
 import re
@@ -15,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.raw_files import listing, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CITYSCAPES
+from sde_seg_jax.text_files import read_json
 from sde_seg_jax.types import IGNORE, Intrinsics
 
 LAYOUT = (
@@ -101,9 +101,9 @@ def read_camera(path: pathlib.Path) -> Intrinsics:
       ValueError: the file is no such JSON, or its focal lengths are not positive.
     """
     try:
-        entry = json.loads(path.read_text())["intrinsic"]
+        entry = read_json(path)["intrinsic"]
         found = Intrinsics(*(float(entry[key]) for key in ("fx", "fy", "u0", "v0")))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"cannot read camera '{path}' ({type(error).__name__}: {error}); expected JSON with intrinsic: fx, fy, u0, "
             f"v0; replace the file, or take the folder '{CAMERAS}' away to use the published camera"
@@ -154,7 +154,7 @@ class _Cameras:
 def _files(raw_dir: pathlib.Path, package: str, split: str, remedy: str = "") -> dict[str, pathlib.Path]:
     """Sample name -> file of one package and split."""
     folder = raw.subfolder(raw_dir, f"{package}/{split}", "cityscapes", LAYOUT, remedy)
-    found = {path.name.removesuffix(ENDING[package]): path for path in folder.glob(f"*/*{ENDING[package]}")}
+    found = {path.name.removesuffix(ENDING[package]): path for path in listing.glob(folder, f"*/*{ENDING[package]}")}
     if not found:
         raise ValueError(f"'{folder}' has no files '<city>/*{ENDING[package]}'; expected {LAYOUT}")
     return found

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sde_seg_jax.data.annotation import palette
-from sde_seg_jax.data.own import clips, label_files, own_labels
+from sde_seg_jax.data.own import clips, label_files, label_sizes, own_labels
 from sde_seg_jax.data.own.camera_files import Cameras
 from sde_seg_jax.data.own.clip_labels import keys
 from sde_seg_jax.data.own.held_out import hold_out, in_split, in_video
@@ -111,7 +111,12 @@ def load(item: Item, size: Size) -> dict[str, Any]:
         example["label"] = (
             None
             if item.label is None
-            else own_labels.read_label(item.label, _classes(item.classes, os.stat(item.classes).st_mtime_ns))
+            else label_sizes.read_label(
+                item.label,
+                _classes(item.classes, os.stat(item.classes).st_mtime_ns),
+                _path(item.image),
+                image.shape[:2],
+            )
         )
     return example
 

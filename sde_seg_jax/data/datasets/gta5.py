@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sde_seg_jax.data.datasets import cityscapes
-from sde_seg_jax.data.raw_files import png, raw
+from sde_seg_jax.data.raw_files import listing, png, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import CITYSCAPES
 from sde_seg_jax.types import IGNORE
@@ -69,7 +69,7 @@ def load(item: Item, size: Size) -> dict[str, Any]:
 
 def _files(raw_dir: pathlib.Path, part: str) -> dict[str, pathlib.Path]:
     folder = raw.subfolder(raw_dir, part, "gta5", LAYOUT)
-    found = {path.stem: path for path in folder.glob("*.png")}
+    found = {path.stem: path for path in listing.glob(folder, "*.png")}
     if not found:
         raise ValueError(f"'{folder}' has no files *.png; expected {LAYOUT}")
     return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import math
 import pathlib
 from collections.abc import Sequence
@@ -16,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.raw_files import listing, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import MAPILLARY, LabelSpace
+from sde_seg_jax.text_files import read_json
 from sde_seg_jax.types import IGNORE
 
 FOLDERS = {"train": "training", "val": "validation"}
@@ -59,10 +59,10 @@ def release_items(release: Release, split: str, raw_dir: pathlib.Path, *, proble
     labels = next((path for path in label_folders if path.is_dir()), None)
     if labels is None:
         raise ValueError(f"Missing raw files of {release.name!r}: '{label_folders[0]}'; expected {release.layout}")
-    pictures = {path.stem: path for path in sorted(images.glob("*.jpg"))}
+    pictures = {path.stem: path for path in sorted(listing.glob(images, "*.jpg"))}
     if not pictures:
         raise ValueError(f"'{images}' has no files *.jpg; expected {release.layout}")
-    masks = {path.stem: path for path in labels.glob("*.png")}
+    masks = {path.stem: path for path in listing.glob(labels, "*.png")}
     names = raw.check_pairs(pictures, masks, "unpack the package again", problems)
     return [(str(pictures[name]), str(masks[name]), table) for name in names]
 
@@ -94,8 +94,8 @@ def read_config(release: Release, raw_dir: pathlib.Path) -> tuple[int, ...]:
     if path is None:
         raise ValueError(f"Missing raw files of {release.name!r}: '{paths[0]}'; expected {release.layout}")
     try:
-        labels = [(bool(entry["evaluate"]), tuple(entry["color"])) for entry in json.loads(path.read_text())["labels"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        labels = [(bool(entry["evaluate"]), tuple(entry["color"])) for entry in read_json(path)["labels"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"cannot read '{path}' ({type(error).__name__}: {error}); expected JSON with labels: a list of evaluate, "
             f"color, ...; unpack the package again"

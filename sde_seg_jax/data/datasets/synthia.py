@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sde_seg_jax.data.datasets import gta5
-from sde_seg_jax.data.raw_files import png, raw
+from sde_seg_jax.data.raw_files import listing, png, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import CITYSCAPES, subset_ids
 from sde_seg_jax.types import IGNORE
@@ -103,7 +103,7 @@ def read_label(path: pathlib.Path, labels: str) -> np.ndarray:
 def _files(raw_dir: pathlib.Path, part: str, ending: str) -> dict[str, pathlib.Path]:
     """Number -> file `<number><ending>.png`."""
     folder = raw.subfolder(raw_dir, part, "synthia", LAYOUT)
-    found = {path.stem.removesuffix(ending): path for path in folder.glob(f"*{ending}.png")}
+    found = {path.stem.removesuffix(ending): path for path in listing.glob(folder, f"*{ending}.png")}
     return {number: path for number, path in found.items() if number.isdecimal()}
 
 

@@ -14,6 +14,7 @@ from sde_seg_jax.data.raw_files import colors, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.label_spaces import CITYSCAPES
+from sde_seg_jax.text_files import read_text
 from sde_seg_jax.types import IGNORE, Intrinsics
 
 LAYOUT = "SYNTHIA-SEQS-*/RGB/Stereo_Left/Omni_F/*.png, one folder a sequence (see docs/data.md)"
@@ -97,7 +98,7 @@ def read_focal(path: pathlib.Path) -> tuple[float, float]:
     if not path.is_file():
         return FOCAL[0] * SIZE[1], FOCAL[1] * SIZE[0]
     try:
-        focal = float(path.read_text().split()[0])
+        focal = float(read_text(path).split()[0])
     except (OSError, ValueError, IndexError) as error:
         raise ValueError(
             f"cannot read camera '{path}' ({type(error).__name__}: {error}); it should start with the focal length; "

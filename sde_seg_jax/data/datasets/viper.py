@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from sde_seg_jax.data.raw_files import colors, png, raw
+from sde_seg_jax.data.raw_files import colors, listing, png, raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
+from sde_seg_jax.image_files import open_image
 from sde_seg_jax.label_spaces import CITYSCAPES
 from sde_seg_jax.types import IGNORE
 
@@ -109,7 +109,7 @@ def read_label(path: pathlib.Path) -> np.ndarray:
 
 
 def _palette(path: pathlib.Path) -> list[colors.Color]:
-    with Image.open(path) as image:
+    with open_image(path, png.FORMATS) as image:
         values = image.getpalette("RGB")
     return list(zip(values[::3], values[1::3], values[2::3], strict=True))
 
@@ -117,7 +117,7 @@ def _palette(path: pathlib.Path) -> list[colors.Color]:
 def _images(raw_dir: pathlib.Path, split: str, problems: raw.Problems) -> dict[str, pathlib.Path]:
     """Frame name -> file; where a frame is there as JPEG and as PNG, the PNG."""
     folder = raw.subfolder(raw_dir, f"{split}/img", "viper", LAYOUT)
-    found = {path.stem: path for ending in ("jpg", "png") for path in folder.glob(f"*/*.{ending}")}
+    found = {path.stem: path for ending in ("jpg", "png") for path in listing.glob(folder, f"*/*.{ending}")}
     if not found:
         raise ValueError(f"'{folder}' has no files '<sequence>/*.jpg' or '.png'; expected {LAYOUT}")
     for name in [name for name in found if not FRAME.fullmatch(name)]:
@@ -129,7 +129,7 @@ def _labels(raw_dir: pathlib.Path, split: str, *, needed: bool) -> dict[str, pat
     if not needed and not (raw_dir / split / "cls").is_dir():
         return {}
     folder = raw.subfolder(raw_dir, f"{split}/cls", "viper", LAYOUT, f"download the packages of {split}/cls")
-    found = {path.stem: path for path in folder.glob("*/*.png")}
+    found = {path.stem: path for path in listing.glob(folder, "*/*.png")}
     if needed and not found:
         raise ValueError(f"'{folder}' has no files '<sequence>/*.png'; expected {LAYOUT}")
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import pathlib
 import warnings
@@ -11,9 +10,11 @@ from collections.abc import Sequence
 
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.geometry import camera
+from sde_seg_jax.text_files import read_json
 from sde_seg_jax.types import Intrinsics
 
 FILE = "camera.json"
+LIMIT = 1 << 20  # bytes of it
 FORM = (
     'expected {"fx", "fy", "cx", "cy", "width", "height"} or {"K": [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], "width", '
     '"height"} in pixels, or {"field_of_view": degrees across the width}'
@@ -67,11 +68,11 @@ def read(path: pathlib.Path) -> Camera:
       ValueError: it has another form or implausible values, naming the file.
     """
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path, LIMIT)
         degrees = facts.get("field_of_view", facts.get("horizontal_fov"))
         if degrees is None:
             values = (*_focal_and_centre(facts), facts["width"], facts["height"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"cannot read camera '{path}' ({type(error).__name__}: {error}); {FORM}") from error
     return from_values(values, f"'{path}'") if degrees is None else from_view(degrees, f"'{path}'")
 

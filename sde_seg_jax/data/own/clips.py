@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import pathlib
-import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
+from sde_seg_jax.data.own.found import MIRROR, Listed, look
+from sde_seg_jax.data.own.label_like import without_labels
+from sde_seg_jax.data.own.listed_video import list_video, progress
 from sde_seg_jax.data.raw_files import motion, raw, video
 from sde_seg_jax.data.spec import Size
+from sde_seg_jax.image_files import TURNED, open_image, orientation
+from sde_seg_jax.text_files import nfc
 
-LABELS = "labels"  # the folder that mirrors the tree
-ROOT = "images"  # name of the clip of images that lie in the raw folder itself
-PATIENCE = 1.0  # seconds after which a bar shows how far looking at a clip has come
 UNSAFE = "\\#?"  # begins a comment in lists of names, or stands for a letter that is none
 FRAME_DIGITS = 6  # of a video frame's name
 
@@ -48,39 +47,9 @@ class Clip:
     kept: tuple[int, ...]
 
 
-def find(root: pathlib.Path) -> list[tuple[str, pathlib.Path, tuple[str, ...]]]:
-    """(name, path, image files) of all clips below `root`, by name; a video has no image files.
-
-    Raises:
-      ValueError: there are none, or two have one name.
-    """
-    found, seen = {}, set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        here = pathlib.Path(folder)
-        known = here.resolve() in seen  # a link back up
-        seen.add(here.resolve())
-        folders[:] = [] if known else [f for f in folders if f[0] != "." and not (here == root and f == LABELS)]
-        relative = here.relative_to(root)
-        files = [file for file in files if file[0] != "."]
-        images = sorted((f for f in files if pathlib.Path(f).suffix.lower() in raw.IMAGES), key=natural)
-        clips = [(relative, here, tuple(images))] if images else []
-        videos = [f for f in files if pathlib.Path(f).suffix.lower() in video.SUFFIXES]
-        clips += [(relative / pathlib.Path(f).stem, here / f, ()) for f in videos]
-        for name, path, listed in clips:
-            key = name.as_posix() if name.parts else ROOT
-            if key in found:
-                raise ValueError(f"'{found[key][1]}' and '{path}' are clips of one name, {key!r}; rename one")
-            found[key] = key, path, listed
-    if not found:
-        kinds = ", ".join((*raw.IMAGES, *video.SUFFIXES))
-        raise ValueError(f"'{root}' has no images and no videos ({kinds}); set data.raw_dir to the folder with them")
-    return [found[key] for key in sorted(found, key=natural)]
-
-
-def natural(name: str) -> tuple:
-    """A sort key by which frame2 comes before frame10."""
-    parts = [part for part in re.split(r"(\d+)", name) if part]
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name
+def find(root: pathlib.Path) -> list[Listed]:
+    """The clips below `root`, by name. Raises ValueError as `found.look`."""
+    return look(root).clips
 
 
 def open_clip(
@@ -89,7 +58,7 @@ def open_clip(
     """Looks at every frame of a clip; None if (with --skip-bad) none is left.
 
     Args:
-      name, path, images: from `find`.
+      name, path, images: of `found.Listed`.
       step: only every step-th frame is a candidate.
       least: motion between kept frames, in percent of the width; 0 keeps all candidates.
       problems: gets unreadable files.
@@ -97,9 +66,8 @@ def open_clip(
     Raises:
       ValueError: frames differ in size.
     """
-    chooser = motion.Chooser(least)
     if not images:
-        return _open_video(name, path, step, chooser if least else None, problems)
+        return _open_video(name, path, step, least, problems)
     listed, size = _readable(path, images, problems)
     if not listed:
         return None
@@ -107,7 +75,7 @@ def open_clip(
     if least:
         large = min(size) > 2 * motion.WIDTH  # half the size is enough, and JPEG files give it in half the time
         flags = cv2.IMREAD_REDUCED_GRAYSCALE_2 if large else cv2.IMREAD_GRAYSCALE
-        kept = _moved(name, list(listed.values()), kept, chooser, flags, problems)
+        kept = _moved(name, list(listed.values()), kept, motion.Chooser(least), flags, problems)
     return Clip(name, path, size, tuple(listed.values()), tuple(listed), tuple(kept))
 
 
@@ -129,24 +97,29 @@ def read_image(path: str) -> np.ndarray:
 
 def safe_name(text: str) -> str:
     """A sample name on one line, without spaces at its ends; letters of all languages stay."""
-    text = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode())
+    text = nfc(text.encode("utf-8", "replace").decode())
     return "".join("_" if c.isspace() or unicodedata.category(c)[0] == "C" or c in UNSAFE else c for c in text)
 
 
-def _readable(folder: pathlib.Path, files: Iterable[str], problems: raw.Problems) -> tuple[dict[str, str], Size | None]:
+def _readable(folder: pathlib.Path, files: Sequence[str], problems: raw.Problems) -> tuple[dict[str, str], Size | None]:
     """Name -> path of the images of a folder, and the (height, width) that all of them have."""
     found: dict[str, str] = {}
     first = None
-    for file in files:
+    for file in without_labels(folder, files, problems):
         path, name = folder / file, pathlib.Path(file).stem
         if name in found:
-            problems.report(f"'{path}' and '{found[name]}' differ in nothing but their suffix; rename one")
+            problems.report(
+                f"'{path}' and '{found[name]}' differ in nothing but their suffix; rename one, or if "
+                f"it is a label, put it into {MIRROR}"
+            )
             continue
         try:
-            size = _image_size(path)
+            size, pages = _size_and_pages(path)
         except ValueError as error:
             problems.report(str(error))
             continue
+        if pages > 1:
+            problems.doubt(f"image '{path}' holds {pages} pictures, of which the first is read; save each as a file")
         first = first or (path, size)
         if size == first[1]:
             found[name] = str(path)
@@ -159,12 +132,13 @@ def _readable(folder: pathlib.Path, files: Iterable[str], problems: raw.Problems
     return found, first and first[1]
 
 
-def _image_size(path: pathlib.Path) -> Size:
-    """(height, width), upright, from the header of an image file."""
+def _size_and_pages(path: pathlib.Path) -> tuple[Size, int]:
+    """(height, width), upright, from the header of an image file, and how many pictures it holds."""
     try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientations from 5 on lie on their side
-            return image.size if turned else image.size[::-1]
+        with open_image(path) as image:
+            turned = orientation(image) in TURNED
+            pages = image.n_frames if image.format in ("TIFF", "WEBP", "PNG") else 1  # a phone's JPEG has previews
+            return image.size if turned else image.size[::-1], pages
     except (*raw.BROKEN, TypeError) as error:
         raise ValueError(f"cannot read '{path}' ({error}); replace the file, then prepare again") from error
 
@@ -172,44 +146,37 @@ def _image_size(path: pathlib.Path) -> Size:
 def _moved(
     name: str, frames: list[str], candidates: range, chooser: motion.Chooser, flags: int, problems: raw.Problems
 ) -> Iterator[int]:
-    for index in _progress(candidates, name, len(candidates)):
+    for index in progress(candidates, name, len(candidates)):
         gray = None
         with contextlib.suppress(cv2.error):
             gray = cv2.imdecode(np.fromfile(frames[index], np.uint8), flags)
         if gray is None:
-            problems.report(f"cannot read '{frames[index]}'; replace the file, then prepare again")
-        elif chooser.keeps(motion.thumbnail(gray)):
+            gray = _gray(frames[index], problems)
+        if gray is not None and chooser.keeps(motion.thumbnail(gray)):
             yield index
 
 
-def _open_video(
-    name: str, path: pathlib.Path, step: int, chooser: motion.Chooser | None, problems: raw.Problems
-) -> Clip | None:
-    times, is_key, size, kept = [], [], None, []
+def _gray(path: str, problems: raw.Problems) -> np.ndarray | None:
+    """Of an image file that OpenCV does not read, as some kinds of TIFF; None if Pillow does not either."""
     try:
-        for index, shown in enumerate(_progress(video.shown(str(path)), name, None)):
-            size = size or shown.size
-            if shown.size != size:
-                raise ValueError(f"video '{path}' changes its size at frame {index}; {video.REMEDY}")
-            times.append(shown.time)
-            is_key.append(shown.is_key)
-            if index % step == 0 and (chooser is None or chooser.keeps(shown.thumbnail())):
-                kept.append(index)
-        if not times:
-            raise ValueError(f"cannot read video '{path}' (no frame of it decodes); {video.REMEDY}")
-        missing = video.shortfall(str(path), times)
+        return cv2.cvtColor(read_image(path), cv2.COLOR_RGB2GRAY)
     except ValueError as error:
         problems.report(str(error))
         return None
+
+
+def _open_video(name: str, path: pathlib.Path, step: int, least: float, problems: raw.Problems) -> Clip | None:
+    try:
+        listed = list_video(name, path, step, least)
+        if not listed.times:
+            raise ValueError(f"cannot read video '{path}' (no frame of it decodes); {video.REMEDY}")
+    except ValueError as error:
+        problems.report(str(error))
+        return None
+    frames = tuple(video.frames(str(path), listed.times, listed.is_key))
+    missing = video.shortfall(str(path), listed.times[: len(frames)], listed.tally.failed)
     if missing:
         problems.leave_out(f"video '{path}' gives only {missing}: the others are left out; {video.REMEDY} to have all")
-    names = tuple(f"{index:0{FRAME_DIGITS}d}" for index in range(len(times)))
-    return Clip(name, path, size, tuple(video.frames(str(path), times, is_key)), names, tuple(kept))
-
-
-def _progress(frames: Iterable, name: str, total: int | None) -> Iterator:
-    """The frames, with a bar on stderr while there are many."""
-    with tqdm(desc=f"looking at {name}", total=total, unit="img", leave=False, delay=PATIENCE) as bar:
-        for frame in frames:
-            bar.update()
-            yield frame
+    names = tuple(f"{index:0{FRAME_DIGITS}d}" for index in range(len(frames)))
+    kept = tuple(index for index in listed.kept if index < len(frames))
+    return Clip(name, path, listed.size, frames, names, kept)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from sde_seg_jax.data.own.clips import Clip
+from sde_seg_jax.text_files import nfc
 
 Chosen = tuple[int, tuple[int, ...]]  # index of a frame, indices of its neighbors
 
@@ -48,6 +49,8 @@ def hold_out(
     total = sum(map(len, candidates.values()))
     kind = "labeled frames" if labels else "frames"
     if val_clips:
+        named = {nfc(name): name for name in candidates}
+        val_clips = [named.get(nfc(name), name) for name in val_clips]
         unknown = [name for name in val_clips if name not in candidates]
         if unknown:
             raise ValueError(f"dataset.val_clips names {unknown[0]!r}; the clips are {', '.join(candidates)}")

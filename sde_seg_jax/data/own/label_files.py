@@ -1,4 +1,4 @@
-"""What lies in `labels/` of a person's own files: PNGs that mirror the tree, and exports of labelling tools."""
+"""What lies in `labels/` of a person's own files: pictures that mirror the tree, and exports of labelling tools."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import os
 import pathlib
 
 from sde_seg_jax.data.annotation import tools
-from sde_seg_jax.data.own.clips import LABELS, natural
-from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.data.own.found import LABELS
+from sde_seg_jax.data.raw_files import likeness, listing, raw
+from sde_seg_jax.text_files import nfc
 
-SUFFIX = ".png"
+EXACT = tuple(kind for kind in listing.LABELS if kind not in listing.SMEARED)
+LOOKED_AT = 3  # JPEG files, to tell labels from photographs
 # Cityscapes' tools write several files a frame, <frame><part><kind>.
 PARTS = ("_gtFine", "_gtCoarse", "")
 KINDS = ("_labelIds", "_labelTrainIds", "_color")  # the first that is there counts
@@ -24,15 +26,29 @@ class Found:
     """What `labels/` holds.
 
     Attributes:
-      labels: path of a PNG below `labels/` without suffix -> that PNG, and key of a frame in a tool -> reference of
-        `annotation.tools`; in natural order, after what tells most about the classes.
-      hidden: PNGs in unpacked exports, which are no labels: path below `labels/` without suffix -> (path, export).
+      labels: path of a picture below `labels/` without suffix -> that picture, and key of a frame in a tool ->
+        reference of `annotation.tools`; in natural order, after what tells most about the classes.
+      hidden: pictures in unpacked exports, which are no labels: path below `labels/` without suffix -> (path, export).
       problems: files that nothing understands, and two labels of one name (of which `labels` has the first).
+      doubts: labels whose values are not exact.
+      notes: files that are no labels.
     """
 
     labels: dict[str, str]
     hidden: dict[str, tuple[str, str]]
     problems: tuple[str, ...]
+    doubts: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def tell(self, problems: raw.Problems) -> None:
+        """Hands the messages on."""
+        for say, messages in (
+            (problems.report, self.problems),
+            (problems.doubt, self.doubts),
+            (problems.note, self.notes),
+        ):
+            for message in messages:
+                say(message)
 
 
 def look(root: pathlib.Path) -> Found:
@@ -46,9 +62,17 @@ def look(root: pathlib.Path) -> Found:
 
 def state(root: pathlib.Path) -> int:
     """A number that changes with any file in `labels/`, by size and time."""
-    files = (os.path.join(folder, file) for folder, _, files in os.walk(root / LABELS) for file in files)
-    stats = ((file, os.stat(file)) for file in files if os.path.isfile(file))
+    files = (str(path) for path in _files(root / LABELS))
+    stats = ((file, os.stat(file)) for file in files)
     return hash(frozenset((file, stat.st_size, stat.st_mtime_ns) for file, stat in stats))
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return [here / name for here, files in _tree(folder).folders for name in files]
+
+
+def _tree(folder: pathlib.Path) -> listing.Tree:
+    return listing.tree(folder) if folder.is_dir() else listing.Tree([], [], [], [])
 
 
 @functools.lru_cache(maxsize=1)
@@ -56,15 +80,21 @@ def _look(folder: pathlib.Path, state: int) -> Found:
     del state  # of the files: when it changes, they are looked at again
     there = _SortedOut(folder)
     there.walk()
-    if there.pictures and not there.labels:
-        first = there.pictures[0]
-        raise ValueError(f"'{first}' is no PNG; labels are PNGs of ids or colors: are images and labels swapped?")
+    doubts = there.take_smeared()
     labels: dict[str, str] = {}
-    for key, label in sorted(there.labels, key=lambda pair: tools.is_reference(pair[1])):  # PNGs first
+    for name, label in sorted(there.labels, key=lambda pair: tools.is_reference(pair[1])):  # pictures first
+        key = plain(name)
         if labels.setdefault(key, label) != label:
-            there.notes.append(double(key, labels[key], label))
+            there.problems.append(double(key, labels[key], label))
     labels = {key: labels[key] for key in sorted(labels, key=_order)}
-    return Found(labels, there.hidden, tuple(there.notes))
+    notes = there.unread()
+    hidden = {plain(name): value for name, value in there.hidden.items()}
+    return Found(labels, hidden, tuple(there.problems), tuple(doubts), tuple(notes))
+
+
+def plain(key: str) -> str:
+    """A key as it is compared: systems differ in how they store an "ü", and in their slashes."""
+    return nfc(key).replace("\\", "/")
 
 
 def double(key: str, one: str, other: str) -> str:
@@ -73,31 +103,65 @@ def double(key: str, one: str, other: str) -> str:
 
 
 class _SortedOut:
-    """The files below a folder: (key, label) of PNGs and in exports, what is hidden, other pictures, problems."""
+    """The files below a folder: (key, label) of pictures and in exports, what is hidden, other files, problems."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
         self.labels: list[tuple[str, str]] = []
         self.hidden: dict[str, tuple[str, str]] = {}
-        self.pictures: list[pathlib.Path] = []
-        self.notes: list[str] = []
+        self.jpegs: list[tuple[str, str]] = []
+        self.other: list[pathlib.Path] = []
+        self.problems: list[str] = []
 
     def walk(self) -> None:
         """Looks at all files, once."""
         owners: dict[pathlib.Path, pathlib.Path | None] = {}  # the unpacked export in which a folder is
-        for name, folders, files in os.walk(self.folder):
-            here = pathlib.Path(name)
-            folders[:] = sorted((name for name in folders if name[0] != "."), key=natural)
-            paths = [here / name for name in sorted(files, key=natural) if name[0] != "." and (here / name).is_file()]
+        for here, files in _tree(self.folder).folders:
+            paths = [here / name for name in files]
             owner = owners[here] = self._exports(here, paths, owners.get(here.parent))
             for path in paths:
-                suffix, key = path.suffix.lower(), path.relative_to(self.folder).with_suffix("").as_posix()
-                if suffix == SUFFIX and owner:
+                suffix, key = listing.suffix(path.name), path.relative_to(self.folder).with_suffix("").as_posix()
+                if suffix in EXACT and owner:
                     self.hidden[key] = str(path), str(owner)
-                elif suffix == SUFFIX:
+                elif suffix in EXACT:
                     self.labels.append((key, str(path)))
-                elif suffix in raw.IMAGES and not owner:
-                    self.pictures.append(path)
+                elif suffix in listing.SMEARED and not owner:
+                    self.jpegs.append((key, str(path)))
+                elif not owner and suffix not in tools.SUFFIXES:
+                    self.other.append(path)
+
+    def take_smeared(self) -> list[str]:
+        """Takes the JPEG files as labels, with a doubt about them, unless they are photographs: those are a problem.
+
+        Raises:
+          ValueError: there is nothing else.
+        """
+        if not self.jpegs:
+            return []
+        first = self.jpegs[0][1]
+        if any(likeness.looks_labeled(path) for _, path in self.jpegs[:LOOKED_AT]):
+            self.labels += self.jpegs
+            return [
+                f"{len(self.jpegs)} labels are JPEG files, the first is '{first}': JPEG smears ids and colors at every "
+                f"edge, so that pixels there have wrong classes or none; save them as PNG"
+            ]
+        if not self.labels:
+            raise ValueError(f"'{first}' is no PNG; labels are PNGs of ids or colors: are images and labels swapped?")
+        self.problems.append(
+            f"{LABELS}/ has {len(self.jpegs)} photographs among the labels, the first is '{first}'; take them away"
+        )
+        return []
+
+    def unread(self) -> list[str]:
+        """Notes about files that nothing reads; pictures among them are problems."""
+        pictures = [path for path in self.other if listing.suffix(path.name) in (".webp", *listing.OTHER_MEDIA)]
+        if pictures:
+            self.problems.append(
+                f"{len(pictures)} labels are of a kind that is not read ({listing.kinds(pictures)}), the first is "
+                f"'{pictures[0]}'; save them as PNG"
+            )
+        rest = [path for path in self.other if path not in pictures]
+        return [f"not read in {LABELS}/: {listing.kinds(rest)}, the first is '{rest[0]}'"] if rest else []
 
     def _exports(
         self, here: pathlib.Path, paths: list[pathlib.Path], owner: pathlib.Path | None
@@ -127,10 +191,10 @@ class _SortedOut:
         try:
             known = tools.find(path) is not None
         except ValueError as error:
-            self.notes.append(str(error))
+            self.problems.append(str(error))
             return False
         if not known and path.is_file() and path.suffix.lower() in tools.SUFFIXES:
-            self.notes.append(
+            self.problems.append(
                 f"nothing is known of '{path}'; {LABELS}/ may hold PNGs of the images' paths and {tools.UNDERSTOOD}: "
                 f"export it as one of these, or take it away"
             )
@@ -140,7 +204,7 @@ class _SortedOut:
         try:
             return list(tools.references(path).items())
         except ValueError as error:
-            self.notes.append(str(error))
+            self.problems.append(str(error))
             return []
 
 
@@ -152,4 +216,4 @@ def _is_document(path: pathlib.Path) -> bool:
 
 
 def _order(key: str) -> tuple:
-    return key.endswith(BESIDE), key.endswith(KINDS[-1]), natural(key)
+    return key.endswith(BESIDE), key.endswith(KINDS[-1]), listing.natural(key)

@@ -9,6 +9,7 @@ import pathlib
 from sde_seg_jax.data.own import clips, label_files, own_labels
 from sde_seg_jax.data.own.clip_labels import labels_of
 from sde_seg_jax.data.own.clips import Clip
+from sde_seg_jax.data.own.found import look
 from sde_seg_jax.data.raw_files import raw
 
 Labels = dict[str, dict[int, str]]  # clip name -> {index of a frame: its label, a path or a reference}
@@ -20,10 +21,11 @@ def open_folder(root: pathlib.Path, step: int, least: float, problems: raw.Probl
     Raises:
       ValueError: nothing can be read, or a file is bad and `problems` does not skip such files.
     """
-    found = clips.find(root)
-    files = [str(path / image) for _, path, images in found for image in images or ("",)]
+    found = look(root)
+    files = [str(path / image) for _, path, images in found.clips for image in images or ("",)]
     stats = (os.stat(file) for file in files)
     state = hash(tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in zip(files, stats, strict=True)))
+    found.tell(problems)
     opened, labels, notes = _open(root, step, least, problems.skip, state, label_files.state(root))
     for kind, message in notes:
         getattr(problems, kind)(message)
@@ -46,6 +48,12 @@ class _Notes(raw.Problems):
     def leave_out(self, message: str) -> None:
         self.said.append(("leave_out", message))
 
+    def doubt(self, message: str) -> None:
+        self.said.append(("doubt", message))
+
+    def note(self, message: str) -> None:
+        self.said.append(("note", message))
+
 
 @functools.lru_cache(maxsize=1)
 def _open(root: pathlib.Path, step: int, least: float, skip: bool, *state: int):
@@ -55,6 +63,6 @@ def _open(root: pathlib.Path, step: int, least: float, skip: bool, *state: int):
     opened = tuple(clip for clip in found if clip is not None)
     labels = labels_of(root, opened, notes)
     if labels and not skip:
-        first = next(iter(labels.values()))
-        own_labels.check_kind(next(iter(first.values())))  # a wrong kind of label is told before hours of work
+        first = next(clip for clip in opened if clip.name in labels)
+        own_labels.check_kind(next(iter(labels[first.name].values())), first.size)  # is told before hours of work
     return opened, labels, tuple(notes.said)

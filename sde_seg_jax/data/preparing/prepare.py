@@ -148,7 +148,9 @@ def _plan(spec: DatasetSpec, recipe: dict[str, Any], raw_dir, skip_bad: bool, fi
     earlier = None if finished is None else metadata(finished)
     if earlier is not None and label_space(earlier) != space:
         raise ValueError(f"'{finished}' was prepared with other classes; choose another prepared_dir")
-    return Plan(spec, recipe, space, items, problems, [str(warning.message) for warning in caught], earlier)
+    said = [message for found in problems.values() for message in (*found.doubts, *found.notes)]
+    told = list(dict.fromkeys([*said, *(str(warning.message) for warning in caught)]))  # of all splits, once
+    return Plan(spec, recipe, space, items, problems, told, earlier)
 
 
 def _recipe(spec: DatasetSpec, size: Size, splits, image_format: str | None, options) -> dict[str, Any]:

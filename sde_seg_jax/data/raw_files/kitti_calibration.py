@@ -73,7 +73,7 @@ def camera_from_scanner(camera: RectifiedCamera, day: pathlib.Path) -> np.ndarra
 def _lines(path: pathlib.Path) -> dict[str, str]:
     """key -> the rest of its line."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise ValueError(f"cannot read calibration '{path}' ({error.strerror}); {REMEDY}") from error
     entries = (line.partition(":") for line in text.splitlines())

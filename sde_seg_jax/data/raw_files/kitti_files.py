@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.text_files import read_lines
 
 DRIVE = re.compile(r"(?P<day>\d{4}_\d\d_\d\d)_drive_(?P<number>\d{4})_sync")
 FRAME = re.compile(r"\d{1,10}")
@@ -104,12 +105,12 @@ def read_list(path: str, raw_dir: pathlib.Path, problems: raw.Problems) -> Seque
       ValueError: the file can't be read or lists nothing.
     """
     try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_lines(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"cannot read list '{path}' of frames ({error}); give a text file of lines {LINE}") from error
     found: dict[Place, None] = {}  # an ordered set
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line:
             continue
         place = _parse(line, raw_dir)
         if place is None:
@@ -128,7 +129,7 @@ def _parse(line: str, raw_dir: pathlib.Path) -> Place | None:
     if len(words) not in (2, 3) or not words[1].isdecimal():
         return None
     side = words[2] if len(words) == 3 else ""
-    day, _, drive = words[0].partition("/")
+    day, _, drive = words[0].replace("\\", "/").partition("/")
     match = DRIVE.fullmatch(drive)
     if match is None or match["day"] != day or side not in SIDES:
         return None

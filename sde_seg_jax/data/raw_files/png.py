@@ -8,10 +8,11 @@ import struct
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from sde_seg_jax.data.raw_files import raw
+from sde_seg_jax.image_files import open_image
 
+FORMATS = ("PNG",)  # as Pillow calls it
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 START = struct.Struct(">8s4x4sIIBB")  # signature, length, chunk type, width, height, bit depth, color type
 RGB, PALETTE = 2, 3  # color types
@@ -53,7 +54,7 @@ def read_16_bit_rgb(path: pathlib.Path) -> np.ndarray:
       ValueError: the file is broken or cut off.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path, FORMATS) as image:
             image.verify()  # the check sums: OpenCV fills what is missing with zeros
     except raw.BROKEN as error:
         raise ValueError(f"cannot read '{path}' ({error}); replace the file, then prepare again") from error

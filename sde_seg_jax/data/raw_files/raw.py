@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from PIL import Image
 
+from sde_seg_jax.data.raw_files import listing
+from sde_seg_jax.image_files import open_image
 from sde_seg_jax.types import IGNORE
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")  # suffixes of a person's own
+IMAGES = listing.IMAGES  # suffixes of a person's own
 LABEL_MODES = ("L", "P")  # ids as gray values or as palette indices
-# What Pillow makes of broken files: of PNGs a SyntaxError, of a header that claims 180 million pixels a bomb.
-BROKEN = (OSError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
+# What Pillow makes of broken files: of PNGs a SyntaxError, of a header that claims 180 million pixels a bomb, of a
+# short header or a long comment a ValueError.
+BROKEN = (OSError, SyntaxError, EOFError, ValueError, struct.error, Image.DecompressionBombError)
 
 
 class Problems:
@@ -25,10 +28,14 @@ class Problems:
     Attributes:
       skip: leave samples with a problem out instead of raising.
       left_out: a message for each sample (or file) that was left out.
+      doubts: what may be meant otherwise; preparation goes on and says it, the doctor asks about it.
+      notes: what to know, though nothing is wrong.
     """
 
     def __init__(self, *, skip: bool = False):
         self.skip, self.left_out = skip, []
+        self.doubts: list[str] = []
+        self.notes: list[str] = []
 
     def report(self, message: str) -> None:
         """Raises a ValueError with the message, or notes it if such samples are skipped."""
@@ -40,12 +47,20 @@ class Problems:
         """Notes a sample that is known to be unusable and left out in any case."""
         self.left_out.append(message)
 
+    def doubt(self, message: str) -> None:
+        """Notes what may be meant otherwise."""
+        self.doubts.append(message)
+
+    def note(self, message: str) -> None:
+        """Notes what to know, though nothing is wrong."""
+        self.notes.append(message)
+
 
 def folder(path: str | os.PathLike | None, name: str, layout: str) -> pathlib.Path:
     """Returns the raw folder of data set `name`; an error says what is expected there."""
     if path is None:
         raise ValueError(f"{name!r} needs raw files; set raw_dir to a folder with {layout}")
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if not path.is_dir():
         raise ValueError(f"raw folder '{path}' of {name!r} does not exist; expected a folder with {layout}")
     if not os.access(path, os.R_OK | os.X_OK):
@@ -118,9 +133,11 @@ def read_label(path: pathlib.Path) -> np.ndarray:
 def read(path: str | os.PathLike, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
     """The decoded image after `convert`, as an array. A file that is broken or cut off is an error."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             image.load()
             return np.array(convert(image))
     except BROKEN as error:
+        if isinstance(error, ValueError) and f"'{path}'" in str(error):  # what `convert` says
+            raise
         message = f"cannot read '{path}' ({' '.join(str(error).split())}); replace the file, then prepare again"
         raise ValueError(message) from error

@@ -7,7 +7,6 @@ is then known by its time stamp and that of the keyframe before it, so that any 
 from __future__ import annotations
 
 import collections
-import contextlib
 import functools
 import itertools
 import os
@@ -18,17 +17,15 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from sde_seg_jax.data.raw_files import motion
+from sde_seg_jax.data.raw_files import motion, video_times
+from sde_seg_jax.data.raw_files.video_file import REMEDY, Tally, VideoFile, upright
 from sde_seg_jax.data.spec import Size
 
-SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm")
-REMEDY = "copy it again, or convert it to mp4 (H.264)"
-QUARTER = 90  # degrees; cameras are turned by quarters
 NEAR = 12  # frames ahead that are reached by decoding on, whatever keyframes are between
 RECENT = 4  # decoded frames that are kept: neighbors of one sample are the images of the next
 OPEN = 2  # video files that a process keeps open
 # A whole file may show a little less than its header says: cut on a phone, or with sound that goes on
-SLACK, SLACK_FRAMES, SLACK_SECONDS = 0.02, 2, 1.0
+SLACK, SLACK_FRAMES, SLACK_SECONDS, SLACK_ALONE = 0.02, 2, 1.0, 0.2
 
 
 class Frame(NamedTuple):
@@ -45,44 +42,78 @@ class Shown(NamedTuple):
 
     time: int | None
     is_key: bool
-    size: Size  # (height, width), upright
+    size: Size  # (height, width), as it is shown: upright, with square pixels
     decoded: av.VideoFrame
+    file: VideoFile
 
     def thumbnail(self) -> np.ndarray:
-        """Gray uint8, upright, small; see `motion`."""
-        height, width = motion.thumbnail_size(self.decoded.height, self.decoded.width)
+        """Gray uint8, as it is shown, small; see `motion`."""
+        sides = self.size if self.size[0] == self.decoded.height else self.size[::-1]  # before it is turned
+        height, width = motion.thumbnail_size(*sides)
         small = self.decoded.reformat(width=width, height=height, format="gray").to_ndarray()
-        return motion.thumbnail(np.ascontiguousarray(np.rot90(small, _quarters(self.decoded))))
+        return motion.thumbnail(upright(small, self.decoded))
+
+    def picture(self) -> np.ndarray:
+        """RGB uint8 [h, w, 3], as it is shown."""
+        return self.file.picture(self.decoded)
 
 
-def shown(path: str) -> Iterator[Shown]:
-    """Decodes all frames in the order in which they are shown.
+def shown(path: str, tally: Tally | None = None, threads: bool = True) -> Iterator[Shown]:
+    """Decodes all frames in the order in which they are shown, and counts them in `tally`.
+
+    With `threads` (fast) other frames may come out of a damaged file than `read` finds; then the tally, which is
+    complete after the last frame, or `shortfall` says that something is wrong: decode again without them.
 
     Raises:
       ValueError: the file cannot be opened or has no video, naming it and the remedy.
     """
-    with _open(path) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        for frame in _decode(container):
-            sides = frame.height, frame.width
-            yield Shown(frame.pts, frame.key_frame, sides[:: -1 if _quarters(frame) % 2 else 1], frame)
+    with VideoFile(path, threads) as file:
+        for frame in file.decode(tally):
+            yield Shown(frame.pts, frame.key_frame, file.size(frame), frame, file)
 
 
-def shortfall(path: str, times: list[int | None]) -> str:
-    """What is missing of what the file says it holds, as "60 of 100 frames"; "" if (nearly) nothing is."""
-    with _open(path) as container:
-        stream = container.streams.video[0]
+def rate(path: str) -> float | None:
+    """Frames a second; None where the file does not say. Raises ValueError as `shown`."""
+    with VideoFile(path) as file:
+        found = file.stream.average_rate or file.stream.guessed_rate
+        return float(found) if found else None
+
+
+def shortfall(path: str, times: list[int | None], failed: int = 0) -> str:
+    """What is missing of what the file says it holds, as "60 of 100 frames"; "" if (nearly) nothing is.
+
+    Args:
+      path: of the video.
+      times: time stamps of its frames.
+      failed: how many packets and frames are known to be damaged; with any, no frame that lacks is overlooked.
+    """
+    with VideoFile(path) as file:
+        stream, count, between = file.stream, len(times), video_times.missing(times)
+        slack = 0 if failed else max(SLACK_FRAMES, SLACK * count)
         if stream.frames:
-            complete = len(times) >= stream.frames - max(SLACK_FRAMES, SLACK * stream.frames)
-            return "" if complete else f"{len(times)} of {stream.frames} frames"
-        if not (container.duration and times) or times[-1] is None:
-            return ""
-        length, found = container.duration / av.time_base, float(times[-1] * stream.time_base)
-        return "" if found >= (1 - SLACK) * length - SLACK_SECONDS else f"{found:.1f} of {length:.1f} seconds"
+            whole = max(stream.frames, count + failed) if failed else stream.frames
+            lacking = whole - count
+            return f"{count} of {whole} frames" if lacking > slack or (failed and lacking) else ""
+        length = file.container.duration
+        if length and times and times[-1] is not None:
+            length, found = length / av.time_base, float((times[-1] - (stream.start_time or 0)) * stream.time_base)
+            alone = len(file.container.streams) == 1  # no sound goes on
+            if found < (1 - SLACK) * length - (SLACK_ALONE if alone else SLACK_SECONDS):
+                usual = video_times.step(times)
+                about = f"{count} of about {round(length / float(usual * stream.time_base))} frames, " if usual else ""
+                return f"{about}{found:.1f} of {length:.1f} seconds"
+        lacking = max(failed, between)
+        return f"{count} of {count + lacking} frames" if lacking > slack else ""
 
 
 def frames(path: str, times: list[int | None], is_key: list[bool]) -> list[Frame]:
-    """Names the frames by what `shown` said of them. Time stamps that do not rise are of no use."""
+    """Names the frames by what `shown` said of them. Time stamps that do not rise are of no use.
+
+    Of a file cut short the last ones are left out if they are out of order: those before them come later in the file.
+    """
+    ordered = video_times.in_order(times)
+    if ordered < len(times) and shortfall(path, times):
+        times, is_key = times[:ordered], is_key[:ordered]
     if None in times or not all(a < b for a, b in itertools.pairwise(times)):
         return [Frame(path, index, None, None) for index in range(len(times))]
     found, key = [], times[0]
@@ -93,7 +124,7 @@ def frames(path: str, times: list[int | None], is_key: list[bool]) -> list[Frame
 
 
 def read(frame: Frame) -> np.ndarray:
-    """RGB uint8 [h, w, 3], upright; fast where frames are read one after the other."""
+    """RGB uint8 [h, w, 3], as it is shown; fast where frames are read one after the other."""
     return _reader(frame.path, os.stat(frame.path).st_mtime_ns).read(frame)
 
 
@@ -103,7 +134,7 @@ class Reader:
     def __init__(self, path: str):
         self._path, self._lock = path, threading.Lock()
         self._recent: collections.OrderedDict[int, np.ndarray] = collections.OrderedDict()
-        self._container = None
+        self._file: VideoFile | None = None
         self._restart()
 
     def read(self, frame: Frame) -> np.ndarray:
@@ -119,13 +150,13 @@ class Reader:
         found = self._count_to(frame.index) if frame.time is None else self._find(frame)
         if found is None:
             raise ValueError(f"cannot read frame {frame.index} of video '{self._path}'; {REMEDY}, then prepare again")
-        return np.ascontiguousarray(np.rot90(found.to_ndarray(format="rgb24"), _quarters(found)))
+        return self._file.picture(found)
 
     def _restart(self) -> None:
-        if self._container is not None:
-            self._container.close()
-        self._container = _open(self._path)
-        self._decoded = _decode(self._container)
+        if self._file is not None:
+            self._file.container.close()
+        self._file = VideoFile(self._path)
+        self._decoded = self._file.decode()
         self._index, self._time = -1, None  # of the last frame that was asked for
 
     def _count_to(self, index: int) -> av.VideoFrame | None:
@@ -147,8 +178,8 @@ class Reader:
         return found
 
     def _seek(self, key: int) -> None:
-        self._container.seek(key, stream=self._container.streams.video[0])
-        decoded = _decode(self._container)
+        self._file.container.seek(key, stream=self._file.stream)
+        decoded = self._file.decode()
         first = next(decoded, None)
         if first is None or first.pts is None or first.pts > key:  # a container that seeks inexactly
             self._restart()
@@ -164,30 +195,3 @@ class Reader:
 def _reader(path: str, changed: int) -> Reader:
     del changed  # when the file does, it is opened again
     return Reader(path)
-
-
-def _open(path: str) -> av.container.InputContainer:
-    try:
-        container = av.open(path)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        raise ValueError(f"cannot read video '{path}' ({reason}); {REMEDY}") from error
-    if not container.streams.video:
-        container.close()
-        raise ValueError(f"cannot read video '{path}' (it has no pictures); {REMEDY}")
-    return container
-
-
-def _decode(container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
-    """The frames that can be decoded; damaged packets and the rest of a file cut short are passed over."""
-    with contextlib.suppress(av.FFmpegError):  # of the container: it ends here
-        for packet in container.demux(container.streams.video[0]):
-            found = []
-            with contextlib.suppress(av.FFmpegError):  # of the packet
-                found = packet.decode()
-            yield from (frame for frame in found if not frame.is_corrupt)
-
-
-def _quarters(frame: av.VideoFrame) -> int:
-    """Quarter turns counterclockwise that bring the picture upright."""
-    return round(frame.rotation / QUARTER) % 4

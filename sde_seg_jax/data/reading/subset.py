@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sde_seg_jax.data.reading.order import CHOOSE
+from sde_seg_jax.text_files import nfc, read_lines
 
 INDICES = re.compile(r"#\s*indices into the sorted list of (?P<count>\d+) training files\s*")  # header of a file
 DRAWS = ("ours", "published")
@@ -65,17 +66,22 @@ def published_permutation(count: int, seed: int) -> np.ndarray:
 def read_list(source, path: pathlib.Path, first: int = 0) -> list[str]:
     """Returns the names that a file lists, in its order: all, or the `first` from the top.
 
-    A line holds one sample name. Lines that start with # are comments, but one: after `# indices into the sorted
-    list of N training files` a line holds an index from 0 on, and `source` must have N samples.
+    A line holds one sample name, in any form of Unicode. Lines that start with # are comments, but one: after
+    `# indices into the sorted list of N training files` a line holds an index from 0 on, and `source` must have N
+    samples.
 
     Raises:
-      ValueError: there is no such file, it lists something twice or less than `first`, or an index is none.
+      ValueError: there is no such file, or it is no text; it lists something twice or less than `first`, or an index
+        is none.
     """
     if not path.is_file():
         raise ValueError(f"list of labeled names '{path}' does not exist; cli.select writes one, or correct the path")
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        lines = [line for line in read_lines(path) if line]
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read list '{path}' ({error}); expected one sample name a line") from error
     headers = [match for match in map(INDICES.fullmatch, lines) if match]
-    listed = [line for line in lines if not line.startswith("#")]
+    listed = [line.replace("\\", "/") for line in lines if not line.startswith("#")]  # no name has a backslash
     if headers:
         listed = _names_at(source, listed, int(headers[0]["count"]), path)
     twice = len(listed) - len(set(listed))
@@ -83,7 +89,8 @@ def read_list(source, path: pathlib.Path, first: int = 0) -> list[str]:
         raise ValueError(f"'{path}' lists {twice} samples more than once")
     if first > len(listed):
         raise ValueError(f"'{path}' lists {len(listed)} samples, {first} are wanted; 0 takes all of them")
-    return listed[: first or None]
+    stored = {nfc(name): name for name in source.names} if source is not None else {}
+    return [stored.get(name, name) for name in listed[: first or None]]
 
 
 def _names_at(source, listed: Sequence[str], count: int, path: pathlib.Path) -> list[str]:
@@ -98,7 +105,8 @@ def _names_at(source, listed: Sequence[str], count: int, path: pathlib.Path) -> 
 
 def indices_of(source, names: Sequence[str]) -> np.ndarray:
     """Returns the ascending sample indices of `names`; an unknown name is an error."""
-    place = {name: index for index, name in enumerate(source.names)}
+    place = {nfc(name): index for index, name in enumerate(source.names)}
+    names = [nfc(name) for name in names]
     unknown = [name for name in names if name not in place]
     if unknown:
         raise ValueError(

@@ -25,8 +25,8 @@ def is_remote(path: str | os.PathLike) -> bool:
 
 
 def local_path(path: str | os.PathLike) -> pathlib.Path:
-    """A path of this machine, also if given as file:///folder."""
-    return pathlib.Path(os.fspath(path).removeprefix(LOCAL))
+    """A path of this machine, also if given as file:///folder or ~/folder."""
+    return pathlib.Path(os.fspath(path).removeprefix(LOCAL)).expanduser()
 
 
 def open_system(url: str | os.PathLike) -> tuple[fsspec.AbstractFileSystem, str]:

@@ -15,6 +15,7 @@ from sde_seg_jax.experiment.build import Trained
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.text_files import read_text
 
 EXAMPLE = '[{"name": "road", "color": [128, 64, 128]}, {"name": "car", "color": [0, 0, 142]}]'
 NOBODY = ("void", "ignore", "unlabeled", "nothing")  # names of the pixels without a class, by preference
@@ -62,7 +63,7 @@ def class_list(config: config_dict.ConfigDict, model: Trained | None = None, pat
 
 
 def _read(path: str | pathlib.Path) -> ClassList:
-    return ClassList(palette.read_classes(str(path)).space, pathlib.Path(path).read_text(encoding="utf-8"))
+    return ClassList(palette.read_classes(str(path)).space, read_text(path))
 
 
 def _text(space: LabelSpace) -> str:

@@ -7,12 +7,15 @@ import pathlib
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.home import expand
 
 KEYS = ("model.init", "task.depth_checkpoint", "task.source_depth_checkpoint", "data.label_file", "select.start")
 
 
 def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path | None) -> config_dict.ConfigDict:
     """Replaces "@stage" by the folder of that name in `siblings`, in place; "@stage/file" likewise.
+
+    And "~" by the home folder in all values.
 
     Raises UsageError for a reference where no folder of runs is given.
     """
@@ -26,4 +29,4 @@ def resolve(config: config_dict.ConfigDict, siblings: pathlib.Path | None) -> co
                     f"(sds.start(config, runs=DIR)), or set {key} to a path"
                 )
             config[section][name] = str(siblings / value[1:])
-    return config
+    return expand(config)

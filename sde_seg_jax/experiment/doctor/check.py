@@ -96,8 +96,12 @@ def check(target: Target, samples: int | None, workers: int, progress: bool) -> 
 
 
 def problems_of(found: Prepared) -> list[str]:
-    """Everything that is wrong, one a line."""
-    return found.problems + [f"{split.name}: {problem}" for split in found.splits for problem in split.problems]
+    """Everything that is wrong, one a line; what is the same in several splits, once."""
+    where: dict[str, list[str]] = {}
+    for split in found.splits:
+        for problem in split.problems:
+            where.setdefault(problem, []).append(split.name)
+    return found.problems + [f"{', '.join(dict.fromkeys(names))}: {problem}" for problem, names in where.items()]
 
 
 def next_command(target: Target, file: ConfigFile, found: Prepared) -> str:

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 
 from sde_seg_jax.display import pictures
-from sde_seg_jax.experiment.prediction.frames import VIDEOS, read_frames
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.prediction.frames import frame_rate, read_frames
 from sde_seg_jax.experiment.prediction.model import Model
 from sde_seg_jax.experiment.prediction.prediction import Prediction
+from sde_seg_jax.experiment.prediction.sources import Source, find_sources
 from sde_seg_jax.reporter import SILENT, Reporter
 
 DEPTH_UNIT = 256.0  # 16-bit value of depth 1, as KITTI stores it
@@ -23,11 +25,8 @@ class Movies:
 
     KINDS = ("overlay", "depth_color")
 
-    def __init__(self, folder: pathlib.Path, source: pathlib.Path):
-        self._folder, self._writers = folder, {}
-        video = cv2.VideoCapture(str(source))
-        self._fps = video.get(cv2.CAP_PROP_FPS) or FPS
-        video.release()
+    def __init__(self, folder: pathlib.Path, fps: float):
+        self._folder, self._fps, self._writers = folder, fps, {}
 
     def add(self, found: dict[str, np.ndarray]) -> None:
         """One frame."""
@@ -66,27 +65,68 @@ def shown(found: Prediction) -> dict[str, np.ndarray]:
     return written
 
 
+@dataclasses.dataclass
+class Written:
+    """What came of a call.
+
+    Attributes:
+      count: images and frames that were predicted.
+      kinds: what was written of each.
+      files: how many images and videos there were.
+      bad: a message for each of them that could not be read.
+      other: files that are neither.
+    """
+
+    count: int = 0
+    kinds: tuple[str, ...] = ()
+    files: int = 0
+    bad: list[str] = dataclasses.field(default_factory=list)
+    other: list[pathlib.Path] = dataclasses.field(default_factory=list)
+
+
 def write_predictions(
     source: pathlib.Path, folder: pathlib.Path, model: Model, depth: Model | None = None, reporter: Reporter = SILENT
-) -> tuple[int, list[str]]:
-    """Predicts for an image, a folder or a video, depth by another network if one is given.
+) -> Written:
+    """Predicts for an image, a video, or all that are below a folder; depth by another network if one is given.
 
-    Returns how many images there were, and the kinds that were written of each.
+    A file in a folder that cannot be read is noted and passed over. Raises UsageError if there is nothing to predict,
+    or a single file cannot be read.
     """
-    frames = read_frames(source)
+    sources = find_sources(source, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    movies = Movies(folder, source) if source.suffix.lower() in VIDEOS else None
-    count, written = 0, {}
-    for name, image in reporter.bar(frames, desc="predict", unit="img"):
-        found = model.predict(image)
-        if depth is not None:
-            other = depth.predict(image)
-            found = dataclasses.replace(found, disparity=other.disparity, depth=other.depth)
-        written = shown(found)
-        write(folder, name, written)
+    done = Written(files=len(sources.found) + len(sources.broken), other=sources.other)
+    done.bad += [f"{link} is a link that leads nowhere" for link in sources.broken]
+    with reporter.bar(desc="predict", unit="img") as bar:
+        for one in sources.found:
+            try:
+                _predict(one, folder / one.folder, model, depth, done, reporter, bar.update)
+            except UsageError as error:
+                if source.is_file():
+                    raise
+                done.bad.append(str(error))
+    return done
+
+
+def _predict(
+    source: Source, folder: pathlib.Path, model: Model, depth: Model | None, done: Written, reporter: Reporter, update
+) -> None:
+    """Writes what is predicted for one file."""
+    movies = None
+    if source.is_video:
+        movies = Movies(folder, frame_rate(source.path) or FPS)
+    try:
+        for name, image in read_frames(source, reporter.warn):
+            found = model.predict(image)
+            if depth is not None:
+                other = depth.predict(image)
+                found = dataclasses.replace(found, disparity=other.disparity, depth=other.depth)
+            written = shown(found)
+            folder.mkdir(parents=True, exist_ok=True)
+            write(folder, name, written)
+            if movies:
+                movies.add(written)
+            done.count, done.kinds = done.count + 1, tuple(sorted(written))
+            update()
+    finally:
         if movies:
-            movies.add(written)
-        count += 1
-    if movies:
-        movies.close()
-    return count, sorted(written)
+            movies.close()

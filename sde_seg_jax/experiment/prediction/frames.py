@@ -1,59 +1,69 @@
-"""Images and videos that a person wants predictions for."""
+"""Images and videos that a person wants predictions for, read."""
 
 from __future__ import annotations
 
 import pathlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
+import PIL
 from jaxtyping import UInt8
 
+from sde_seg_jax.data.own import clips
+from sde_seg_jax.data.raw_files import video
 from sde_seg_jax.experiment.config import UsageError
-
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".avi", ".mkv", ".mov", ".m4v", ".webm")
+from sde_seg_jax.experiment.prediction.sources import Source
 
 
-def read_frames(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, RGB image) of an image, of every image in a folder, or of every frame of a video.
+def read_frames(source: Source, warn: Callable[[str], None]) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, RGB image) of an image, or of every frame of a video, as it is shown.
 
-    Raises UsageError that names the file that cannot be read.
+    `warn` is told what is missing of a video. Raises UsageError that names the file if it cannot be read.
     """
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES)
-        if not files:
-            raise UsageError(f"--input={path}: no images ({', '.join(IMAGES)}) in this folder")
-        for file in files:
-            yield file.stem, read_image(file)
-    elif path.suffix.lower() in VIDEOS and path.is_file():
-        yield from _read_video(path)
-    elif path.is_file():
-        yield path.stem, read_image(path)
+    if source.is_video:
+        yield from _read_video(source, warn)
     else:
-        raise UsageError(f"--input={path}: no such file or folder")
+        yield source.name, read_image(source.path)
 
 
 def read_image(path: pathlib.Path) -> UInt8[np.ndarray, "H W 3"]:
-    """An image file as RGB. Raises UsageError that names it."""
+    """An image file as RGB, upright. Raises UsageError that names it."""
     if not path.is_file():
         raise UsageError(f"{path}: no such image file")
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        return clips.read_image(str(path))
+    except ValueError as error:
+        # What Pillow does not know, as more than 8 bits a channel; of broken files OpenCV would show a half
+        unknown = error.__cause__ is None or isinstance(error.__cause__, PIL.UnidentifiedImageError)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if unknown else None
     if image is None:
         raise UsageError(f"{path} is not a readable image; it may be truncated: copy it again or leave it out")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _read_video(path: pathlib.Path) -> Iterator[tuple[str, np.ndarray]]:
-    video = cv2.VideoCapture(str(path))
+def frame_rate(path: pathlib.Path) -> float | None:
+    """Frames a second of a video; None where it does not say. Raises UsageError that names it."""
     try:
-        for number in range(sys.maxsize):
-            good, frame = video.read()
-            if not good:
-                break
-            yield f"{path.stem}_{number:06d}", cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        if not number:
-            raise UsageError(f"{path} is not a readable video; convert it, for example to mp4 (H.264)")
-    finally:
-        video.release()
+        return video.rate(str(path))
+    except ValueError as error:
+        raise UsageError(_unreadable(path)) from error
+
+
+def _read_video(source: Source, warn: Callable[[str], None]) -> Iterator[tuple[str, np.ndarray]]:
+    path, tally, times = str(source.path), video.Tally(), []
+    try:
+        for number, frame in enumerate(video.shown(path, tally, threads=False)):
+            times.append(frame.time)
+            yield f"{source.name}_{number:06d}", frame.picture()
+        missing = video.shortfall(path, times, tally.failed) if times else ""
+    except ValueError as error:
+        raise UsageError(_unreadable(source.path)) from error
+    if not times:
+        raise UsageError(_unreadable(source.path))
+    if missing:
+        warn(f"warning: video '{path}' gives only {missing}; {video.REMEDY} to have all")
+
+
+def _unreadable(path: pathlib.Path) -> str:
+    return f"{path} is not a readable video; convert it, for example to mp4 (H.264)"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import collections
-import csv
 import dataclasses
 import hashlib
-import io
 import pathlib
 from collections.abc import Sequence
 
 from sde_seg_jax.experiment.begun import read_json
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.state_files.reading import named
+from sde_seg_jax.experiment.selection.cells import read_rows, write_rows
 from sde_seg_jax.state_files.schemas import FACTS as FACTS_SCHEMA
 from sde_seg_jax.state_files.schemas import LIMIT
 from sde_seg_jax.state_files.writing import write_json, write_text
@@ -54,13 +52,8 @@ def note(row: Chosen) -> str:
 
 def write_chosen(folder: pathlib.Path, chosen: Sequence[Chosen]) -> None:
     """Writes selection.csv and labels.txt, each whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in chosen:
-        writer.writerow(["" if value is None else value for value in dataclasses.astuple(row)])
     write_text(folder / LIST, "".join(f"{row.name}\n" for row in chosen))
-    write_text(folder / TABLE, text.getvalue())
+    write_text(folder / TABLE, write_rows([COLUMNS, *map(dataclasses.astuple, chosen)]))
 
 
 def read_chosen(folder: pathlib.Path) -> list[Chosen]:
@@ -68,9 +61,8 @@ def read_chosen(folder: pathlib.Path) -> list[Chosen]:
     path = folder / TABLE
     if not path.is_file():
         return []
-    with named(path, KEPT), path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
     try:
+        rows = read_rows(path)
         if tuple(rows[0]) != COLUMNS:
             raise ValueError(f"its columns are {', '.join(rows[0])}")
         found = [Chosen(int(r), name, int(step), by, *map(_number, rest)) for r, name, step, by, *rest in rows[1:]]
@@ -81,7 +73,7 @@ def read_chosen(folder: pathlib.Path) -> list[Chosen]:
         twice = [name for name, count in collections.Counter(row.name for row in found).items() if count > 1]
         if twice:
             raise ValueError(f"it lists '{twice[0]}' twice")
-    except (ValueError, IndexError, TypeError) as error:
+    except (OSError, ValueError, IndexError, TypeError) as error:
         raise UsageError(f"{path} is damaged ({error}): {KEPT}") from error
     return found
 

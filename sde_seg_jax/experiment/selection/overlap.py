@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import itertools
 import math
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.subset import INDICES, indices_of, read_list
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.selection.cells import read_rows
 from sde_seg_jax.experiment.selection.files import TABLE
 from sde_seg_jax.experiment.table.file import numbers
 from sde_seg_jax.selection.overlap import overlap
-from sde_seg_jax.state_files.reading import named
+from sde_seg_jax.text_files import nfc, read_lines
 
 STEPS = (25, 50, 100, 200, 372, 744)  # labels after each published step
-OTHER = "give another list"
 SHOWN = 5  # first ranks that are printed side by side
 
 
@@ -73,23 +72,32 @@ def _file(path: pathlib.Path) -> pathlib.Path:
 
 def _count(path: pathlib.Path) -> int | None:
     """The number of training files that a list of indices is of; None for a list of names."""
-    with named(path, OTHER):
-        lines = path.read_text(encoding="utf-8").splitlines()
-    matches = (INDICES.fullmatch(line.strip()) for line in lines)
+    matches = map(INDICES.fullmatch, _told(path, read_lines))
     return next((int(match["count"]) for match in matches if match), None)
 
 
 def _names(path: pathlib.Path, source: Any) -> list[str]:
     if path.suffix == ".csv":
-        with named(path, OTHER), path.open(encoding="utf-8", newline="") as file:
-            names = [row.get("name") for row in csv.DictReader(file)]
-        if None in names:
+        rows = _told(path, read_rows)
+        if not rows or "name" not in rows[0]:
             raise UsageError(f"{path} has no column 'name'; expected {TABLE} of cli.select")
+        place = rows[0].index("name")
+        short = [number for number, row in enumerate(rows, 1) if len(row) <= place]
+        if short:
+            raise UsageError(f"{path}: row {short[0]} has no 'name'; expected {TABLE} of cli.select")
+        names = [nfc(row[place]) for row in rows[1:]]
     else:
         names = read_list(source, path)
     if not names:
         raise UsageError(f"{path} lists nothing")
     return names
+
+
+def _told(path: pathlib.Path, read: Callable[[pathlib.Path], list]) -> list:
+    try:
+        return read(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read '{path}' ({error}); expected {TABLE} or a text file of names") from error
 
 
 def steps_of(text: str, longest: int) -> tuple[int, ...]:
