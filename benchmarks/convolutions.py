@@ -1,10 +1,9 @@
 """Convolutions of the quickstart's networks, every direction: XLA's own form, ours, and PyTorch, in turns.
 
-    python benchmarks/convolutions.py                     # minutes; renews what `models/cpu_forms.py` chooses by
+    python benchmarks/convolutions.py                     # minutes
     python benchmarks/convolutions.py --only 1x1 --seconds 1
 
-"gradient to the kernel" has our form twice: with copies of all images at once, and image by image; `cpu_forms.CACHE` is
-the size of the copies up to which the first is faster. Times are medians, in ms; GFLOP/s of ours.
+Times are medians, in ms; GFLOP/s of ours; x is PyTorch's time relative to ours.
 """
 
 from __future__ import annotations
@@ -22,9 +21,10 @@ import jax
 import numpy as np
 import tables
 import torch
+from jax import lax
 from timing import device_line, measure
 
-from sde_seg_jax.models import cpu_forms, undilated
+from sde_seg_jax.models.convolution import convolve
 
 SHAPES = {  # (height, width, channels in, channels out) of the result, taps, stride: batch 4
     "3x3": [
@@ -37,7 +37,7 @@ SHAPES = {  # (height, width, channels in, channels out) of the result, taps, st
     "1x1 /2": [(16, 32, 24, 48)],
 }  # fmt: skip
 BATCH = 4
-COLUMNS = ["taps", "result", "channels", "direction", "XLA", "ours", "image by image", "PyTorch", "GFLOP/s", "x"]
+COLUMNS = ["taps", "result", "channels", "direction", "XLA", "ours", "PyTorch", "GFLOP/s", "x"]
 
 
 def contenders(shape: tuple[int, ...], taps: int, stride: int) -> dict[str, dict[str, Callable]]:
@@ -47,8 +47,10 @@ def contenders(shape: tuple[int, ...], taps: int, stride: int) -> dict[str, dict
     draw = lambda *size: rng.normal(size=size).astype(np.float32)  # noqa: E731
     x, kernel = draw(BATCH, height * stride, width * stride, channels), draw(taps, taps, channels, features)
     dy = draw(BATCH, height, width, features)
-    by_xla = functools.partial(undilated._by_xla, stride, margin)
-    ours = lambda x, kernel: undilated.convolution(x, kernel, stride, margin)  # noqa: E731
+    by_xla = lambda x, kernel: lax.conv_general_dilated(  # noqa: E731
+        x, kernel, (stride, stride), [(margin, margin)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    ours = functools.partial(convolve, stride=stride)
     tx, tk, tdy = (torch.from_numpy(np.ascontiguousarray(a)) for a in (
         x.transpose(0, 3, 1, 2), kernel.transpose(3, 2, 0, 1), dy.transpose(0, 3, 1, 2)
     ))  # fmt: skip
@@ -63,18 +65,7 @@ def contenders(shape: tuple[int, ...], taps: int, stride: int) -> dict[str, dict
     def gradient(form, which):
         return lambda x, kernel, dy: jax.vjp(form, x, kernel)[1](dy)[which]
 
-    def to_kernel(cache):
-        def function(x, dy):
-            with_limit, cpu_forms.CACHE = cpu_forms.CACHE, cache
-            try:
-                padded = undilated.zeros(x, margin) if margin else x
-                return cpu_forms.kernel_gradient(padded, dy, taps, stride)
-            finally:
-                cpu_forms.CACHE = with_limit
-
-        return function
-
-    found = {
+    return {
         "forward": {
             "XLA": run(by_xla, x, kernel),
             "ours": run(ours, x, kernel),
@@ -87,13 +78,10 @@ def contenders(shape: tuple[int, ...], taps: int, stride: int) -> dict[str, dict
         },
         "gradient to the kernel": {
             "XLA": run(gradient(by_xla, 1), x, kernel, dy),
-            "ours": run(to_kernel(math.inf), x, dy),
+            "ours": run(gradient(ours, 1), x, kernel, dy),
             "PyTorch": lambda: back([False, True, False]),
         },
     }
-    if taps > 1:
-        found["gradient to the kernel"]["image by image"] = run(to_kernel(0), x, dy)
-    return found
 
 
 def main() -> None:
@@ -113,12 +101,21 @@ def main() -> None:
                 times = {
                     name: t.median for name, t in measure(calls, rounds=given.rounds, seconds=given.seconds).items()
                 }
-                best = min(times[name] for name in ("ours", "image by image") if name in times)
-                cells = [1e3 * times[name] if name in times else None for name in COLUMNS[4:8]]
+                cells = [1e3 * times[name] for name in COLUMNS[4:7]]
                 size, channels = f"{shape[0]}x{shape[1]}", f"{shape[2]} -> {shape[3]}"
-                rows.append([kind, size, channels, direction, *cells, flops / best / 1e9, times["PyTorch"] / best])
+                rows.append(
+                    [
+                        kind,
+                        size,
+                        channels,
+                        direction,
+                        *cells,
+                        flops / times["ours"] / 1e9,
+                        times["PyTorch"] / times["ours"],
+                    ]
+                )
                 print(*rows[-1], flush=True)
-    tables.show("x: PyTorch's time relative to ours", COLUMNS, rows)
+    tables.show("convolutions", COLUMNS, rows)
 
 
 if __name__ == "__main__":

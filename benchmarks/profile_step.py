@@ -39,8 +39,6 @@ PARTS = {  # path within the package, or a piece of another package's: what it i
     "models/pad": "padding, resizing",
     "imaging/resize": "padding, resizing",
     "models/max_pool": "max pooling",
-    "models/undilated": "copies for convolutions",
-    "models/cpu_forms": "copies for convolutions",
     "models/convolution": "copies for convolutions",
     "models/": "activation, bias, skips",
     "losses/": "loss",

@@ -9,7 +9,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from sde_seg_jax import compiled
-from sde_seg_jax.models import undilated
+from sde_seg_jax.models import dilated
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def kept(tmp_path):
 
 
 def test_a_program_is_found_where_the_package_was_moved(kept):
-    source = pathlib.Path(undilated.__file__).read_text()
+    source = pathlib.Path(dilated.__file__).read_text()
     found = []
-    for place in ("/home/somebody/sde_seg_jax/models/undilated.py", "/elsewhere/undilated.py"):
-        code = {"__name__": "undilated"}
+    for place in ("/home/somebody/sde_seg_jax/models/dilated.py", "/elsewhere/dilated.py"):
+        code = {"__name__": "dilated"}
         exec(compile(source, place, "exec"), code)
-        loss = jax.value_and_grad(lambda kernel, x: code["convolution"](x, kernel, 1, 1).sum())  # noqa: B023
+        loss = jax.value_and_grad(lambda kernel, x: code["dilated_convolution"](x, kernel, 2).sum())  # noqa: B023
         jax.jit(loss).lower(jnp.ones((3, 3, 2, 2)), jnp.ones((1, 4, 5, 2))).compile()
         found.append({path.name for path in kept.iterdir() if "lambda" in path.name})
     assert found[0]

@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 
 from sde_seg_jax.models.dilated import dilated_convolution
 from sde_seg_jax.models.padding import zeros
-from sde_seg_jax.models.undilated import convolution
 
 FEW = 16  # positions of a map up to which a product is faster
 
@@ -39,8 +38,18 @@ def convolve(
         x, kernel = _one_more(x, 3), _one_more(kernel, 2)
     if margin and pad is not zeros:
         x, margin = pad(x, margin), 0
-    if dilation == 1:
-        return convolution(x, kernel, stride, margin)
+    if len(kernel) == 1:
+        forms = {"cpu": pointwise, "default": _by_xla}
+        return lax.platform_dependent(x, kernel, **{k: functools.partial(form, stride) for k, form in forms.items()})
+    return _by_xla(stride, x, kernel, margin, dilation)
+
+
+def pointwise(stride: int, x: Float[Array, "B H W I"], kernel: Float[Array, "1 1 I O"]) -> Float[Array, "B h w O"]:
+    """A convolution of 1x1 pixel as one product, and so are its gradients: XLA:CPU's own take 4 to 14 times as long."""
+    return jnp.einsum("bhwi,io->bhwo", x[:, ::stride, ::stride], kernel[0, 0])
+
+
+def _by_xla(stride: int, x, kernel, margin: int = 0, dilation: int = 1):
     return lax.conv_general_dilated(
         x,
         kernel,
