@@ -26,7 +26,8 @@ def open_image(file: str | os.PathLike | IO[bytes], formats: tuple[str, ...] = P
     try:
         return Image.open(file, formats=formats)
     except UnidentifiedImageError:
-        raise UnidentifiedImageError(f"it is broken, or no {', '.join(formats[:-1])} or {formats[-1]} file") from None
+        kinds = " or ".join(filter(None, (", ".join(formats[:-1]), formats[-1])))
+        raise UnidentifiedImageError(f"it is broken, or no {kinds} file") from None
 
 
 def orientation(image: Image.Image) -> int:
