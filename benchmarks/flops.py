@@ -12,7 +12,8 @@ A multiply-add is two FLOPs. Rules:
   Zeros that stride or dilation put between the elements are not work.
 - Matrix product: 2 x size of the result x contracted sizes.
 - Everything else (batch norm, warps, losses, optimiser) counts nothing. What no output depends on counts nothing.
-- A scan counts its length times, a `cond` its costliest branch. Loops of unknown length raise ValueError.
+- A scan counts its length times, a `cond` its costliest branch, of equal ones the last: what depends on the platform
+  has the accelerators' form there. Loops of unknown length raise ValueError.
 - Rematerialisation counts both times: `step_flops` therefore counts the step without it.
 """
 
@@ -85,7 +86,7 @@ def equations(jaxpr: Jaxpr, times: int = 1) -> Iterator[tuple[JaxprEqn, int]]:
         yield equation, times
         name, inner = equation.primitive.name, list(jaxprs_in_params(equation.params))
         if name == "cond":
-            inner = [max(inner, key=lambda branch: flops_of(branch).total)]
+            inner = [max(reversed(inner), key=lambda branch: flops_of(branch).total)]
         elif name not in RUN_ONCE | {"scan"} and any(flops_of(one).total for one in inner):
             raise ValueError(
                 f"{name} holds convolutions or matrix products, and how often they run is not known; "
