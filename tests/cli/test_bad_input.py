@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
         ("--config.model.dtype=half", "compute dtype 'half' is unknown; use one of float32, bfloat16"),
         ("--config.data.dataset=street", "unknown data set 'street'"),
         ("--config.data.crop=(128,64)", r"crop \(128, 64\) exceeds image \(64, 64\).*lower data.crop or raise"),
-        ("--config.data.crop=(60,64)", "60x64 does not fit.*next valid: 64.*Change data.crop or data.size"),
+        ("--config.data.crop=(60,64)", "60x64 does not fit.*next valid: 32 or 64.*Change data.crop or data.size"),
         ("--cofnig=x", "Unknown command line flag 'cofnig'. Did you mean: config"),
         ("config.seed=3", "unexpected argument 'config.seed=3'; flags are written --name=value"),
     ],

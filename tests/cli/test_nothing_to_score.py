@@ -25,7 +25,7 @@ def told(monkeypatch, tmp_path):
 
     def call(scores):
         config = load_config("base")
-        stored = types.SimpleNamespace(config=config.to_dict(), parts={"teacher": None})
+        stored = types.SimpleNamespace(config=config.to_dict(), parts={"teacher": None}, path="x", step=3)
         trained = types.SimpleNamespace(step=3, network=None, variables=None)
         monkeypatch.setattr(evaluation, "locate", lambda checkpoint: tmp_path)
         monkeypatch.setattr(evaluation, "read", lambda *_: stored)

@@ -18,7 +18,8 @@ from sde_seg_jax.experiment import build
 from sde_seg_jax.models.import_weights import COUNTER
 from sde_seg_jax.models.network import make_network
 from sde_seg_jax.models.pose import PoseDecoder
-from sde_seg_jax.models.weight_files import DROPPED, canonical
+from sde_seg_jax.models.weight_files import DROPPED
+from sde_seg_jax.models.weight_names import canonical
 from sde_seg_jax.models.weight_modules import module_from_torch, module_of
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
