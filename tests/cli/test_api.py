@@ -234,7 +234,7 @@ def test_an_unknown_field_of_examples_lists_the_known_ones(tiny):
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_any_work(tiny, changes, message, tmp_path):
+    name = tiny("supervised").removeprefix("--config=")
     with pytest.raises(ValueError, match=message):
-        config = sds.configure(tiny("supervised").removeprefix("--config="), **changes)
-        sds.train(config, tmp_path / "run", reporter=sds.SILENT)
+        sds.train(sds.configure(name, **changes), tmp_path / "run", reporter=sds.SILENT)
     assert not (tmp_path / "run").exists()

@@ -19,8 +19,8 @@ from sde_seg_jax.models.import_weights import COUNTER
 from sde_seg_jax.models.network import make_network
 from sde_seg_jax.models.pose import PoseDecoder
 from sde_seg_jax.models.weight_files import DROPPED
-from sde_seg_jax.models.weight_names import canonical
 from sde_seg_jax.models.weight_modules import module_from_torch, module_of
+from sde_seg_jax.models.weight_names import canonical
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 MULTITASK = DEC6 | {"num_classes": 19, "distillation_level": 2}
