@@ -11,7 +11,7 @@ from sde_seg_jax.models.precision import at_least_float32
 
 MOMENTUM = 0.1  # weight of the new batch in the running statistics
 EPSILON = 1e-5
-GRID = 4  # pixels of a side that guess the mean
+GRID = 8  # pixels of a side that guess the mean
 
 
 @jax.custom_vjp

@@ -55,7 +55,7 @@ def test_depth_is_scored_and_shown_without_labels(score, tmp_path):
     assert found.keys() >= NAMES | {f"unscaled/{name}" for name in NAMES}
     assert all(np.isfinite(found[name]) for name in NAMES)
     assert "miou" not in found
-    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["depth.png"]
+    assert [path.name for path in (tmp_path / "pictures").glob("*.png")] == ["depth.png"]
 
 
 def test_the_crop_changes_what_counts(score):
