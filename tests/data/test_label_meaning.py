@@ -36,7 +36,8 @@ def read(tmp_path, entries, values):
 )
 def test_ids_that_count_from_one_are_told_as_such(tmp_path, values, message):
     with pytest.warns(UserWarning, match=message):
-        read(tmp_path, NAMES, values)
+        found = read(tmp_path, NAMES, values)
+    np.testing.assert_array_equal(found, np.where(np.array(values) < len(NAMES), values, IGNORE))
 
 
 def test_the_advice_about_ids_from_one_works(tmp_path):
@@ -71,7 +72,8 @@ def test_edges_that_are_smoothed_far_are_no_photograph(tmp_path):
 def test_few_blends_are_ignored_with_a_hint(tmp_path):
     soft = np.repeat(smoothed()[0][:1], 9, 0)
     with pytest.warns(UserWarning, match=r"unknown colors \[.*\]: ignored; smoothed edges\? draw"):
-        read(tmp_path, COLORS, soft)
+        found = read(tmp_path, COLORS, soft)
+    assert 0 < (found == IGNORE).mean() < 0.5
 
 
 def test_blends_are_ignored_where_the_classes_say_so(tmp_path):
