@@ -148,6 +148,8 @@ def semi_supervised(c):
             "mix_margin": 0.03,  # of the disparity, which is normalised per image
             "confidence": 0.968,  # teacher probability from which a pixel counts as confident
             "teacher": "batch_stats",  # how the teacher normalises; or ema_stats
+            "weighting": "batch",  # pseudo labels count by the batch's confident share; "pixel": confident ones; "none"
+            "ramp": (0, 0),  # updates without the loss on mixed images, and until it counts fully
             "jitter_probability": 0.8,
             "jitter_strength": 0.25,
             "blur_probability": 0.5,

@@ -142,7 +142,9 @@ def load(path: Path, weights: str = "student") -> Model:
     return run(path, weights)
 
 
-def evaluate(path: Path, *, workdir: Path = "", reporter: Reporter = CONSOLE, **changes: Any) -> dict[str, Any]:
+def evaluate(
+    path: Path, *, workdir: Path = "", split: str = "", reporter: Reporter = CONSOLE, **changes: Any
+) -> dict[str, Any]:
     """Scores of a trained network on the validation split, also written to metrics.json.
 
     >>> scores = sds.evaluate("runs/x", reporter=sds.SILENT)
@@ -155,6 +157,7 @@ def evaluate(path: Path, *, workdir: Path = "", reporter: Reporter = CONSOLE, **
     Args:
       path: the workdir of a run.
       workdir: where metrics.json and pictures go; by default the run's.
+      split: another one to score on: "test", into metrics_test.json, without pictures.
       reporter: is told what goes on.
       **changes: {"section.key": value} of the stored configuration: {"data.prepared_dir": "elsewhere"}.
     """
@@ -162,7 +165,7 @@ def evaluate(path: Path, *, workdir: Path = "", reporter: Reporter = CONSOLE, **
     from sde_seg_jax.experiment.evaluate import evaluate as run
 
     compiled.keep()
-    return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter)
+    return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter, split)
 
 
 def report(path: Path) -> pathlib.Path:

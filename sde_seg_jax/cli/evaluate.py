@@ -5,6 +5,9 @@ mIoU, IoU of each class, accuracies; depth: errors with and without median scali
 Student and, where there is one, teacher (`teacher/...`). Prints one JSON line last, and writes it to metrics.json
 and pictures of some samples to pictures/ in --workdir (default: the checkpoint's). A camera that was learnt
 (model.learn_intrinsics) is printed and written to camera.json there, which the data set `folder` reads.
+
+--split=test scores on another split than the one for validation, into metrics_test.json; its data are prepared if
+they are not yet.
 """
 
 from __future__ import annotations
@@ -12,9 +15,16 @@ from __future__ import annotations
 import json
 import sys
 
+from absl import flags as absl_flags
+
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError, override
 from sde_seg_jax.reporter import CONSOLE
+
+
+def flags(values: absl_flags.FlagValues) -> None:
+    """The flags of cli.evaluate."""
+    absl_flags.DEFINE_string("split", "", "split to score on; default: the one for validation", flag_values=values)
 
 
 def main(arguments: Arguments) -> None:
@@ -25,7 +35,11 @@ def main(arguments: Arguments) -> None:
     from sde_seg_jax.experiment.evaluate import evaluate
 
     found = evaluate(
-        arguments.checkpoint, arguments.workdir, lambda config: override(config, arguments.overrides), CONSOLE
+        arguments.checkpoint,
+        arguments.workdir,
+        lambda config: override(config, arguments.overrides),
+        CONSOLE,
+        arguments.split,
     )
     for line in learnt_camera.tell(found):
         print(line)
@@ -33,4 +47,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, sys.argv, about=__doc__))
+    sys.exit(run(main, sys.argv, about=__doc__, extra=flags))

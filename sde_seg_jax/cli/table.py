@@ -5,7 +5,10 @@ colon (configs/paper/semi.py:dataset=camvid). Each run has its folder DIR/<row>_
 start from ("@stage") are trained first, once, in DIR/<stage>; weights that cli.convert wrote there are used as they
 are. A stage may also choose the images to label, as cli.select does: "@stage/labels.txt" is its list. What is finished
 is skipped, what was interrupted goes on, a folder begun with another configuration is refused. --dry_run only prints
-the plan and the table so far; --metric=miou_16 shows another score of the same runs.
+the plan and the table so far; --metric=miou_16 shows another score of the same runs, --split=test another split's.
+
+Rows that the file names a partner for (or --against=ROW: all) are compared with it seed by seed: the mean difference,
+its 95 % interval, the seeds won.
 
 Overrides (--config.section.key=value) reach all runs; those of data, dataset, model, sources, train and eval reach the
 stages, too. DIR/table.md, table.html and table.json hold the table, and are written anew after every run.
@@ -25,6 +28,7 @@ from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.reporter import CONSOLE
 
 FAILED = 1  # exit status
+FLAGS = ("rows", "labels", "seeds", "metric", "against", "split")  # that a plan takes
 
 
 def flags(values: absl_flags.FlagValues) -> None:
@@ -33,6 +37,8 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string("labels", "", "label counts to run, such as 100,372", flag_values=values)
     absl_flags.DEFINE_string("seeds", "", "seeds to run, such as 42,43", flag_values=values)
     absl_flags.DEFINE_string("metric", "", "score to show, such as miou_16; default: the file's", flag_values=values)
+    absl_flags.DEFINE_string("split", "", "split to score on, such as test; default: the file's", flag_values=values)
+    absl_flags.DEFINE_string("against", "", "row to compare all with; default: the file's partners", flag_values=values)
     absl_flags.DEFINE_bool("dry_run", False, "only print the plan and the table so far", flag_values=values)
 
 
@@ -40,10 +46,10 @@ def main(arguments: Arguments) -> int:
     """Runs the table of the command line, or only shows it."""
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.table needs --config=FILE and --workdir=DIR")
-    from sde_seg_jax.display.result_table import as_text
+    from sde_seg_jax.display.result_text import as_text
     from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
 
-    asked = {name: getattr(arguments, name) for name in ("rows", "labels", "seeds", "metric")}
+    asked = {name: getattr(arguments, name) for name in FLAGS}
     plan = Plan(arguments.file, arguments.workdir, **asked)
     print("\n".join(plan.lines()))
     failed = {} if arguments.dry_run else execute(plan, CONSOLE)

@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sde_seg_jax.display.curves import COLORS
+from sde_seg_jax.display.gains import Gain, lines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,23 @@ def plot(panels: Mapping[str, Mapping[str, Points]], *, dpi: int = 120) -> bytes
     FigureCanvasAgg(figure)
     for position, (title, panel) in enumerate(panels.items(), start=1):
         _panel(figure.add_subplot(len(panels), 1, position), title, panel)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def plot_gains(gains: Sequence[Gain], *, dpi: int = 120) -> bytes:
+    """A PNG: differences in percentage points, one a seed, their mean with its 95 % interval, and a line at 0."""
+    figure = Figure(figsize=(8.6, 0.34 * len(gains) + 0.9), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    rows = {f"{line['row']} - {line['partner']}": gain for line, gain in zip(lines(gains), gains, strict=True)}
+    _panel(axes, "", {name: Points([100 * d for d in gain.differences.values()]) for name, gain in rows.items()})
+    for height, gain in enumerate(rows.values()):
+        if gain.low is not None and gain.high is not None and math.isfinite(gain.mean):
+            axes.plot([100 * gain.low, 100 * gain.high], [height] * 2, color="#111827", linewidth=1.6)
+    axes.axvline(0, color="#6b7280", linewidth=1, linestyle="--")
+    axes.set_xlabel("difference, percentage points", fontsize=9)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()

@@ -1,16 +1,16 @@
-"""A table of results beside the paper's: rows by label counts, over seeds; as text, Markdown, HTML and JSON."""
+"""A table of results beside the paper's: rows by label counts, over seeds.
+
+`result_text`, `result_page` and `result_json` show it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from sde_seg_jax.display import tables
-from sde_seg_jax.display.page import Facts, Figure, Section, Table, Text, write_page
-from sde_seg_jax.display.result_plot import Points, plot
+from sde_seg_jax.display.gains import NOTE, Gain, paired
 
 METRICS = {
     "miou": "mIoU",
@@ -43,7 +43,10 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class ResultTable:
-    """What the table shows. `paper` maps (row, labels) to the number as quoted; `source` says where."""
+    """What the table shows. `paper` maps (row, labels) to the number as quoted; `source` says where.
+
+    against: row -> the row that it is compared with, seed by seed. split: that was scored; "": the validation split.
+    """
 
     title: str
     results: Sequence[Result]
@@ -52,6 +55,8 @@ class ResultTable:
     source: str = ""
     notes: Sequence[str] = ()
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    against: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    split: str = ""
 
     @property
     def labels(self) -> list[int]:
@@ -89,6 +94,26 @@ def lines(table: ResultTable, labels: int) -> list[dict[str, Any]]:
     return found
 
 
+def gains(table: ResultTable, labels: int) -> list[Gain]:
+    """Every row of `against` beside its partner: the student, then the teacher, if the row has one.
+
+    A teacher is compared with the partner's teacher, or its student where it has none.
+    """
+    found = []
+    for row, partner in table.against.items():
+        mine, theirs = table.seeds(row, labels), table.seeds(partner, labels)
+        student, other = _by_seed(mine, "final"), _by_seed(theirs, "final")
+        teacher, other_teacher = _by_seed(mine, "teacher"), _by_seed(theirs, "teacher")
+        found.append(paired(row, partner, labels, "student", student, other))
+        found.append(paired(row, partner, labels, "teacher", teacher, other_teacher or other))
+    return [gain for gain in found if gain is not None]
+
+
+def _by_seed(results: Sequence[Result], kind: Literal["final", "teacher"]) -> dict[int, float]:
+    finished = [result for result in results if result.final is not None]
+    return {result.seed: getattr(result, kind) for result in finished if getattr(result, kind) is not None}
+
+
 def _seeds(seeds: Sequence[Result]) -> str:
     """Which seeds are finished, failed and unfinished: "42, 43; 44 failed; 45 at step 100 of 1,000"."""
     parts = [", ".join(str(result.seed) for result in seeds if result.final is not None)]
@@ -105,11 +130,12 @@ def columns(table: ResultTable) -> list[tables.Column]:
     """Row, paper (if it quotes anything), ours final and best in percent, seeds."""
     name = METRICS.get(table.metric, table.metric)
     paper = [tables.Column("paper", f"paper, {name} %")] if table.paper else []
+    best = [] if table.split else [tables.Column("best", f"ours, best {name} %", _percent, "max")]
     return [
         tables.Column("row", "row"),
         *paper,
         tables.Column("final", f"ours, final {name} %", _percent, "max"),
-        tables.Column("best", f"ours, best {name} %", _percent, "max"),
+        *best,
         tables.Column("seeds", "seeds"),
     ]
 
@@ -124,6 +150,10 @@ def notes(table: ResultTable) -> list[str]:
         "Ours: mean ± sample standard deviation over n seeds, student network. "
         "best: the highest of the validations on the way, chosen on the data that it is scored on."
     ]
+    if table.split:
+        found = [f"Ours: split {table.split}, last checkpoint: mean ± sample standard deviation over n seeds, student."]
+    if table.against:
+        found.append(NOTE)
     if table.paper:
         found.append(f"Paper: {table.source.rstrip('.')}.")
     teachers = [
@@ -136,81 +166,3 @@ def notes(table: ResultTable) -> list[str]:
         found.append(f"Teacher, final: {'; '.join(teachers)}.")
     found += [f"failed: {r.folder}: {r.failed}" for r in table.results if r.failed and r.final is None]
     return [*found, *table.notes]
-
-
-def as_text(table: ResultTable) -> str:
-    """The table for a terminal."""
-    parts = [table.title]
-    for labels in table.labels:
-        parts += ["", f"{labels} labels", tables.text_table(lines(table, labels), columns(table)).rstrip()]
-    return "\n".join([*parts, "", *notes(table)])
-
-
-def as_markdown(table: ResultTable) -> str:
-    """The table as a Markdown file, with notes and facts."""
-    parts = [f"# {table.title}\n"]
-    for labels in table.labels:
-        parts += [f"## {labels} labels\n", tables.markdown_table(lines(table, labels), columns(table))]
-    parts.append("\n".join(f"- {line}" for line in notes(table)) + "\n")
-    parts.append("\n".join(f"- {key}: {tables.plain(value)}" for key, value in table.facts.items()))
-    return "\n".join(parts).rstrip() + "\n"
-
-
-def write_html(table: ResultTable, path: pathlib.Path) -> pathlib.Path:
-    """Writes the table with a plot of all seeds as one self-contained page; returns its path."""
-    figure = Figure(
-        plot({f"{labels} labels": _points(table, labels) for labels in table.labels}),
-        "Points: seeds; bars: their mean; diamonds: the paper. Percent.",
-        f"Final {METRICS.get(table.metric, table.metric)} of every seed, by row: {', '.join(table.rows)}",
-    )
-    sections = [Section(f"{labels} labels", [Table(lines(table, labels), columns(table))]) for labels in table.labels]
-    about = Section("About this table", [Text("\n\n".join(notes(table))), Facts(table.facts)])
-    intro = f"{len(table.rows)} rows at {len(table.labels)} label counts; finished runs: {_finished(table)}."
-    return write_page(path, title=table.title, intro=intro, sections=[*sections, Section("Seeds", [figure]), about])
-
-
-def _finished(table: ResultTable) -> str:
-    return f"{sum(result.final is not None for result in table.results)} of {len(table.results)}"
-
-
-def _points(table: ResultTable, labels: int) -> dict[str, Points]:
-    return {
-        row: Points(
-            [100.0 * result.final for result in table.seeds(row, labels) if result.final is not None],
-            _quoted(table.paper.get((row, labels), "")),
-        )
-        for row in table.rows
-    }
-
-
-def _quoted(text: str) -> float | None:
-    """The number at the head of a quotation such as "63.16 ± 0.89"."""
-    try:
-        return float(text.split()[0])
-    except (IndexError, ValueError):
-        return None
-
-
-def as_json(table: ResultTable) -> dict[str, Any]:
-    """Every number: the summary of each row and label count, and each run with folder, step, seed and commits."""
-    summary = [
-        {
-            "row": row,
-            "labels": labels,
-            "paper": table.paper.get((row, labels)),
-            **{kind: _json(score(table.seeds(row, labels), kind)) for kind in ("final", "best", "teacher")},
-        }
-        for labels in table.labels
-        for row in table.rows
-    ]
-    runs = [_json(result) for result in table.results]
-    head = {"title": table.title, "metric": table.metric, "source": table.source, "notes": notes(table)}
-    return {**head, "facts": dict(table.facts), "summary": summary, "runs": runs}
-
-
-def _json(value: Any) -> dict[str, Any] | None:
-    """A dataclass as a JSON object; JSON has no NaN."""
-    if value is None:
-        return None
-    found = dataclasses.asdict(value)
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}

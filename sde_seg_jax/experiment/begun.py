@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.config import ABSENT, UsageError, as_json
 from sde_seg_jax.experiment.schedule import LENGTHS, follows
 from sde_seg_jax.state_files import reading, schemas
 from sde_seg_jax.training.checkpoints import CheckpointError, newest_step
@@ -37,13 +37,15 @@ def refuse_other_config(config: dict, folder: pathlib.Path | str, may_change: Co
         return
     before, now = dict(_flat(stored)), dict(_flat(config))
     given = [key for key in {**now, **before} if not (key in FILLED and _left_open(key, now))]
-    changed = [key for key in given if key not in may_change and not _same(now.get(key), before.get(key))]
+    absent = as_json(ABSENT)  # what is missing in an older configuration had this value then
+    old, new = ({key: found.get(key, absent.get(key)) for key in given} for found in (before, now))
+    changed = [key for key in given if key not in may_change and not _same(new[key], old[key])]
     if changed:
         key = changed[0]
         more = f", and {len(changed) - 1} more keys" if len(changed) > 1 else ""
         raise UsageError(
-            f"{folder} was begun with another configuration (config.{key} differs: {before.get(key)!r} then, "
-            f"{now.get(key)!r} now{more}): choose another --workdir, or delete that folder; "
+            f"{folder} was begun with another configuration (config.{key} differs: {old[key]!r} then, "
+            f"{new[key]!r} now{more}): choose another --workdir, or delete that folder; "
             f"only these keys may change: {', '.join(may_change)}"
         )
 

@@ -30,6 +30,8 @@ ABSENT = {
     **{f"{section}.{key}": "" for section in ("data", "source_data") for key in ("classes", "prepared_dir", "raw_dir")},
     **dict.fromkeys(("task.depth_checkpoint", "task.source_depth_checkpoint", "task.reference_encoder"), ""),
     "task.cross_domain": 0.0,
+    "task.weighting": "batch",
+    "task.ramp": (0, 0),
     "matching.candidates": 0,
     "eval.classes": 0,
     "eval.depth_crop": "none",

@@ -15,7 +15,7 @@ from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
 from sde_seg_jax.experiment import build, learnt_camera, monitor
 from sde_seg_jax.experiment.config import ABSENT, call
-from sde_seg_jax.experiment.evaluated import RESULT, write_pictures
+from sde_seg_jax.experiment.evaluated import result_name, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.reporter import SILENT, Reporter
@@ -27,11 +27,16 @@ LATER = ("classes", "depth_crop")  # keys of the section eval that old checkpoin
 
 
 def evaluate(
-    checkpoint: str, workdir: str = "", override=lambda config: config, reporter: Reporter = SILENT
+    checkpoint: str,
+    workdir: str = "",
+    override=lambda config: config,
+    reporter: Reporter = SILENT,
+    split: str = "",
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes metrics.json and pictures; returns the scores.
 
-    `override` changes the checkpoint's configuration. Raises CheckpointError, ValueError.
+    `override` changes the checkpoint's configuration. `split`: one to score on other than the configuration's
+    validation split, into metrics_SPLIT.json and without pictures. Raises CheckpointError, ValueError.
     """
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
@@ -39,6 +44,8 @@ def evaluate(
     config = build.own_config(stored)
     config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.get("eval", {})})
     config = override(config)
+    if split:
+        config.data.val_split = split
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
     trained = build.trained(stored)
@@ -51,9 +58,10 @@ def evaluate(
         scores = monitor.score(teacher.network, teacher.variables, config, data)
         found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
-    write_pictures(out, example_pictures(trained, config, data))
-    learnt_camera.write(out, found)
-    write_json(out / RESULT, found)  # last: it says that all is there
+    if not split:
+        write_pictures(out, example_pictures(trained, config, data))
+        learnt_camera.write(out, found)
+    write_json(out / result_name(split), found)  # last: it says that all is there
     return found
 
 

@@ -17,7 +17,7 @@ from sde_seg_jax.state_files.schemas import DRAWN as DRAWN_SCHEMA
 from sde_seg_jax.state_files.schemas import SCORES
 from sde_seg_jax.state_files.writing import write_json, write_picture
 
-RESULT = "metrics.json"
+RESULT = "metrics.json"  # of the validation split; of another one: `result_name`
 PICTURES = "pictures"
 OF_TRAINING = "training_"  # begins the names of pictures that the training draws
 DRAWN = "evaluated.json"  # in PICTURES: {"pictures": names of the files}; runs of older versions lack it
@@ -30,9 +30,14 @@ def write_pictures(folder: pathlib.Path, pictures: Mapping[str, np.ndarray]) -> 
     write_json(folder / PICTURES / DRAWN, {"pictures": [f"{name}.png" for name in pictures]})
 
 
-def scores_in(folder: pathlib.Path, step: int) -> dict[str, Any] | None:
-    """The scores of a folder, if they are of this step. Raises UsageError for damaged ones."""
-    path = folder / RESULT
+def result_name(split: str = "") -> str:
+    """The file of the scores on a split; "": the configuration's validation split."""
+    return f"metrics_{split}.json" if split else RESULT
+
+
+def scores_in(folder: pathlib.Path, step: int, split: str = "") -> dict[str, Any] | None:
+    """The scores of a folder on a split, if they are of this step. Raises UsageError for damaged ones."""
+    path = folder / result_name(split)
     scores = read_json(path, SCORES) if path.is_file() else {}
     return scores if scores.get("step") == step else None
 

@@ -18,10 +18,11 @@ from sde_seg_jax.reporter import SILENT, Reporter
 
 
 def run_stage(
-    config: config_dict.ConfigDict, folder: pathlib.Path, title: str, reporter: Reporter = SILENT
+    config: config_dict.ConfigDict, folder: pathlib.Path, title: str, reporter: Reporter = SILENT, split: str = ""
 ) -> dict[str, Any]:
     """Trains and evaluates one stage unless that is done; returns its scores. A selection chooses, and has no scores.
 
+    split: one to score on beside the validation split, whose scores are returned.
     Raises UsageError if the folder was begun with another configuration, or a number of this one cannot be.
     """
     check_numbers(config)
@@ -36,12 +37,25 @@ def run_stage(
         train(config, str(folder), title, reporter)
     else:
         reporter.tell(f"{title}: {config.train.steps} steps are done in {folder}")
+    scores = _validate(config, folder, title, reporter)
+    if split and scores_in(folder, config.train.steps, split) is None:
+        reporter.tell(f"{title}: evaluating on split {split}")
+        _evaluate(config, folder, reporter, split)
+    return scores
+
+
+def _evaluate(config: config_dict.ConfigDict, folder: pathlib.Path, reporter: Reporter, split: str = ""):
+    return evaluate(str(folder), override=lambda stored: keep_places(stored, config), reporter=reporter, split=split)
+
+
+def _validate(config: config_dict.ConfigDict, folder: pathlib.Path, title: str, reporter: Reporter) -> dict[str, Any]:
+    """Scores and pictures of the validation split, unless they are there."""
     scores = scores_in(folder, config.train.steps)
     if scores is not None and not lacks_pictures(folder):
         return scores
     reporter.tell(f"{title}: evaluating")
     try:
-        return evaluate(str(folder), override=lambda stored: keep_places(stored, config), reporter=reporter)
+        return _evaluate(config, folder, reporter)
     except (ValueError, OSError) as error:
         if scores is None:
             raise

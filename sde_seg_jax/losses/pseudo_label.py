@@ -2,8 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.cross_entropy import cross_entropy
 from sde_seg_jax.types import IGNORE
 
@@ -16,23 +17,56 @@ def pseudo_label(probability: Float[Array, "B H W C"]) -> Int[Array, "B H W"]:
     return jnp.where(probability.max(-1) > 0, label, IGNORE)
 
 
-def confident_fraction(probability: Float[Array, "B H W C"], threshold: float = CONFIDENT) -> Float[Array, ""]:
-    """Share of ALL pixels, ignored ones included, whose highest probability is at least `threshold` (Q18).
+def is_confident(probability: Float[Array, "B H W C"], threshold: float = CONFIDENT) -> Bool[Array, "B H W"]:
+    """Whether the highest probability is at least `threshold`.
 
     Compared in float32, whatever the precision: at the threshold itself the rounding decides.
     """
-    confident = probability.max(-1).astype(jnp.float32) >= jnp.float32(threshold)
-    return confident.astype(probability.dtype).mean()
+    return probability.max(-1).astype(jnp.float32) >= jnp.float32(threshold)
+
+
+def confident_fraction(probability: Float[Array, "B H W C"], threshold: float = CONFIDENT) -> Float[Array, ""]:
+    """Share of ALL pixels, ignored ones included, that are confident (Q18)."""
+    return is_confident(probability, threshold).astype(probability.dtype).mean()
+
+
+def _by_batch(probability, threshold):
+    return confident_fraction(probability, threshold)
+
+
+def _by_pixel(probability, threshold):
+    return is_confident(probability, threshold).astype(probability.dtype)
+
+
+def _alike(probability, threshold):
+    return jnp.ones((), probability.dtype)
+
+
+WEIGHTINGS = {"batch": _by_batch, "pixel": _by_pixel, "none": _alike}
+
+
+def confidence_weights(
+    probability: Float[Array, "B H W C"], threshold: float = CONFIDENT, weighting: str = "batch"
+) -> Float[Array, "B H W"]:
+    """How much each pixel's pseudo label counts.
+
+    weighting: "batch", as published: the confident share of the batch, the same for all; "pixel": 1 where a pixel is
+    confident, else 0 (French et al. 2020; UniMatch); "none": 1. Raises ValueError for another one.
+    """
+    weight = choose(WEIGHTINGS, weighting, "task.weighting")(probability, threshold)
+    return jnp.broadcast_to(weight, probability.shape[:-1])
 
 
 def pseudo_label_loss(
-    logits: Float[Array, "B h w C"], probability: Float[Array, "B H W C"], threshold: float = CONFIDENT
+    logits: Float[Array, "B h w C"],
+    probability: Float[Array, "B H W C"],
+    threshold: float = CONFIDENT,
+    weighting: str = "batch",
 ) -> Float[Array, ""]:
-    """Mean over all pixels of w * cross entropy with the pseudo label; w = the batch's confident fraction.
+    """Mean over all pixels of w * cross entropy with the pseudo label; w = `confidence_weights`.
 
     `probability` is the (mixed) teacher softmax, a constant, all zero where the pixel is to be ignored.
     """
     probability = jax.lax.stop_gradient(probability)
     label = pseudo_label(probability)
-    weight = jnp.full(label.shape, confident_fraction(probability, threshold))
-    return cross_entropy(logits, label, weight)
+    return cross_entropy(logits, label, confidence_weights(probability, threshold, weighting))

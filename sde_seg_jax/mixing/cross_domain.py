@@ -28,6 +28,6 @@ def fixed_margins(key: jax.Array, disparity: Float[Array, "B H W 1"], margin: fl
     return jnp.full(disparity.shape[:1], margin, disparity.dtype)
 
 
-def pixel_weights(mask: Bool[Array, "B H W 1"], confident: Float[Array, ""]) -> Float[Array, "B H W"]:
-    """1 where the source with its true label is pasted, else the share of confident target pixels."""
-    return jnp.where(mask[..., 0], jnp.ones_like(confident), confident)
+def pixel_weights(mask: Bool[Array, "B H W 1"], target: Float[Array, " *BHW"]) -> Float[Array, "B H W"]:
+    """1 where the source with its true label is pasted, else the target's weight, a map or one for all."""
+    return jnp.where(mask[..., 0], jnp.ones_like(target), target)

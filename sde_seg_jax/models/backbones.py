@@ -8,6 +8,7 @@ from flax import linen as nn
 
 from sde_seg_jax import models
 from sde_seg_jax.lookup import load, offered, suggest
+from sde_seg_jax.models.torch_names import EncoderNames
 
 GROUP = "sde_seg_jax.encoders"  # entry points of other packages: name of an encoder -> module
 
@@ -16,6 +17,12 @@ def backbone_modules() -> dict[str, ModuleType]:
     """Encoder name -> the module that makes it; found by looking, so a new file needs no registration."""
     elsewhere = {name: load(entry, "encoder", "make_encoder") for name, entry in offered(GROUP).items()}
     return elsewhere | _own_modules()
+
+
+def torch_names() -> list[EncoderNames]:
+    """How files of PyTorch name the backbones' modules, of those that say so."""
+    modules = dict.fromkeys(backbone_modules().values())
+    return [module.NAMES for module in modules if hasattr(module, "NAMES")]
 
 
 def make_encoder(name: str, **options) -> nn.Module:

@@ -1,5 +1,7 @@
 """Batch normalisation with PyTorch's running statistics, and a gradient that keeps no wide copy of the input."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -14,11 +16,11 @@ EPSILON = 1e-5
 GRID = 8  # pixels of a side that guess the mean
 
 
-@jax.custom_vjp
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
 def normalize(
-    x: Float[Array, "B ... C"], scale: Float[Array, "C"], bias: Float[Array, "C"]
+    x: Float[Array, "B ... C"], scale: Float[Array, "C"], bias: Float[Array, "C"], epsilon: float = EPSILON
 ) -> tuple[Float[Array, "B ... C"], Float[Array, "C"], Float[Array, "C"]]:
-    """(`(x - mean) / sqrt(var + 1e-5) * scale + bias`, mean, biased variance) per channel, over all other axes.
+    """(`(x - mean) / sqrt(var + epsilon) * scale + bias`, mean, biased variance) per channel, over all other axes.
 
     Statistics in float32 (float64 for float64), in one pass over `x` about a guess g of the mean, that of a few of its
     own pixels: mean = g + E[x - g], var = E[(x - g)^2] - E[x - g]^2, which costs 1 + (mean - g)^2 / var times the
@@ -26,20 +28,20 @@ def normalize(
     mean and variance.
     """
     mean, var = _statistics(x)
-    return _affine(x, mean, scale * lax.rsqrt(var + EPSILON), bias), mean, var
+    return _affine(x, mean, scale * lax.rsqrt(var + epsilon), bias), mean, var
 
 
-def _normalize_forward(x, scale, bias):
-    y, mean, var = normalize(x, scale, bias)
+def _normalize_forward(x, scale, bias, epsilon):
+    y, mean, var = normalize(x, scale, bias, epsilon)
     # Differentiated as it stands, x - mean would be kept too, in float32 even where x is bfloat16.
     return (y, mean, var), (x, scale, mean, var)
 
 
-def _normalize_backward(kept, gradients):
-    """dx = scale r (dy - E[dy] - n E[dy n]), n = (x - mean) r the normalised input, r = 1 / sqrt(var + 1e-5)."""
+def _normalize_backward(epsilon, kept, gradients):
+    """dx = scale r (dy - E[dy] - n E[dy n]), n = (x - mean) r the normalised input, r = 1 / sqrt(var + epsilon)."""
     x, scale, mean, var = kept
     dy = at_least_float32(gradients[0])
-    rate, axes, ndim = lax.rsqrt(var + EPSILON), tuple(range(x.ndim - 1)), x.ndim
+    rate, axes, ndim = lax.rsqrt(var + epsilon), tuple(range(x.ndim - 1)), x.ndim
     normal = (at_least_float32(x) - _as(mean, ndim)) * _as(rate, ndim)
     dbias, dscale = dy.sum(axes), (dy * normal).sum(axes)
     count = x.size // x.shape[-1]
@@ -71,7 +73,7 @@ def _affine(x, mean, gain, bias):
 
 
 class BatchNorm(nn.Module):
-    """`(x - mean) / sqrt(var + 1e-5) * scale + bias` per channel, over all other axes.
+    """`(x - mean) / sqrt(var + epsilon) * scale + bias` per channel, over all other axes.
 
     `train=True` normalises with the batch's mean and biased variance and, where the collection `batch_stats`
     is mutable, moves `mean` and `var` by 0.1 towards the batch's mean and UNBIASED variance (as PyTorch;
@@ -81,6 +83,8 @@ class BatchNorm(nn.Module):
     With one value per channel (image pooling of a single image) a batch has no variance. PyTorch refuses;
     here the running statistics normalise then, the running mean still moves, and the running variance stays.
     """
+
+    epsilon: float = EPSILON
 
     def initial(self, channels: int) -> dict[str, Initial]:
         """How the parameters and statistics start."""
@@ -96,9 +100,9 @@ class BatchNorm(nn.Module):
         mean, var = running_mean.value, running_var.value
         count = x.size // channels
         if train and count > 1:
-            y, batch_mean, batch_var = normalize(x, scale, bias)
+            y, batch_mean, batch_var = normalize(x, scale, bias, self.epsilon)
         else:
-            y = _affine(x, mean, scale * lax.rsqrt(var + EPSILON), bias)
+            y = _affine(x, mean, scale * lax.rsqrt(var + self.epsilon), bias)
             batch_mean = at_least_float32(x).reshape(-1, channels)[0]
         if train and self.is_mutable_collection("batch_stats") and not self.is_initializing():
             running_mean.value = _moved(mean, batch_mean)

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from sde_seg_jax.models import resnet
+from sde_seg_jax.models.backbones import torch_names
 from sde_seg_jax.models.torch_names import (
     COARSEST,
+    EncoderNames,
     decoder_module,
-    encoder_module,
     gate_module,
     head_module,
     no_module,
@@ -71,9 +73,18 @@ def to_torch(variables: Variables, parts: list[Part]) -> dict[str, np.ndarray]:
     return state
 
 
-def encoder_part(path: tuple[str, ...] = (), prefix: str = "encoder.") -> Part:
-    """A residual network at `path`."""
-    return Part(path, prefix, encoder_module)
+def encoder_part(path: tuple[str, ...] = (), prefix: str = "encoder.", like: Variables | None = None) -> Part:
+    """The encoder at `path` of `like`; a residual network if there is none."""
+    names = resnet.NAMES if like is None else encoder_names(_at(like.params, path))
+    return Part(path, prefix, names.module, names.ignore)
+
+
+def encoder_names(tree: Mapping) -> EncoderNames:
+    """How PyTorch names the modules of an encoder's parameters. Raises ValueError if no backbone has such ones."""
+    found = next((names for names in torch_names() if names.first in tree), None)
+    if found is None:
+        raise ValueError(f"no names of PyTorch are known for this encoder ({', '.join(tree)})")
+    return found
 
 
 def pose_decoder_part(path: tuple[str, ...] = (), prefix: str = "net.") -> Part:
@@ -114,7 +125,7 @@ def multitask_parts(path: tuple[str, ...], prefix: str, like: Variables) -> list
 
 def network_parts(like: Variables, prefix: str = "models.") -> list[Part]:
     """All parts of a joint model that `like` has, under the names of best_model.pkl."""
-    parts = [encoder_part(("encoder",), f"{prefix}encoder.encoder.")]
+    parts = [encoder_part(("encoder",), f"{prefix}encoder.encoder.", like)]
     if "distillation" in like.params:
         parts += multitask_parts((), f"{prefix}mtl_decoder.", like)
     elif "depth_decoder" in like.params:
@@ -122,7 +133,7 @@ def network_parts(like: Variables, prefix: str = "models.") -> list[Part]:
     if "segmentation" in like.params and "distillation" not in like.params:
         parts += segmentation_parts(("segmentation",), f"{prefix}segmentation.", like)
     if "pose" in like.params:
-        parts.append(encoder_part(("pose", "encoder"), f"{prefix}pose_encoder.encoder."))
+        parts.append(encoder_part(("pose", "encoder"), f"{prefix}pose_encoder.encoder.", like))
         parts.append(pose_decoder_part(("pose", "decoder"), f"{prefix}pose.net."))
     return parts
 

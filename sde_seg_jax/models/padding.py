@@ -14,6 +14,12 @@ def zeros(x: Float[Array, "B H W C"], margin: int) -> Float[Array, "B H+2m W+2m 
     return jnp.pad(x, ((0, 0), (margin, margin), (margin, margin), (0, 0)))
 
 
+def same(x: Float[Array, "B H W C"], extent: int, stride: int) -> Float[Array, "B h w C"]:
+    """Pads with zeros as TensorFlow's "same": for ceil(size / stride) windows of `extent` pixels, the odd one last."""
+    margins = [max(0, (-(-size // stride) - 1) * stride + extent - size) for size in x.shape[1:3]]
+    return jnp.pad(x, ((0, 0), *((margin // 2, margin - margin // 2) for margin in margins), (0, 0)))
+
+
 def reflect(x: Float[Array, "B H W C"], margin: int) -> Float[Array, "B H+2m W+2m C"]:
     """Pads height and width by reflection without repeating the border; needs more than `margin` pixels.
 

@@ -11,6 +11,7 @@ from sde_seg_jax.models.layers import Conv
 from sde_seg_jax.models.max_pool import max_pool
 from sde_seg_jax.models.precision import compute_dtype
 from sde_seg_jax.models.remat import run
+from sde_seg_jax.models.torch_names import EncoderNames, encoder_module
 
 MEAN, STD = 0.45, 0.225  # input normalisation, the same for every channel
 
@@ -72,6 +73,7 @@ ENCODERS = {
     "resnet101": (Bottleneck, (3, 4, 23, 3)),
     "resnet152": (Bottleneck, (3, 8, 36, 3)),
 }
+NAMES = EncoderNames(encoder_module, first="conv1", starts=r"conv1|bn1|layer\d|fc")  # torchvision's and timm's
 
 
 class ResNet(nn.Module):

@@ -1,6 +1,23 @@
 """Names of the published system's modules for the paths of ours (reference README, "Checkpoint formats")."""
 
+import dataclasses
+from collections.abc import Callable
+
 COARSEST = 4  # level the decoders start at
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderNames:
+    """How files of PyTorch name a backbone's modules; the backbone's module has it as NAMES.
+
+    module: path of one of our modules -> PyTorch's name. first: our name of the first convolution, which also tells
+    whose tree it is. starts: how names of such files begin, a regular expression. ignore: those without a counterpart.
+    """
+
+    module: Callable[[tuple[str, ...]], str]
+    first: str
+    starts: str
+    ignore: str | None = None
 
 
 def encoder_module(path: tuple[str, ...]) -> str:

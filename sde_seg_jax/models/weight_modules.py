@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sde_seg_jax.models.backbones import torch_names
 from sde_seg_jax.models.import_weights import (
     Part,
     State,
@@ -89,7 +90,7 @@ def repeat_for_images(kernel: np.ndarray, channels: int, axis: int) -> np.ndarra
 
 def _part(leaf: str, path: tuple[str, ...], prefix: str, like: Variables) -> Part:
     if leaf in ("encoder", "pose/encoder"):
-        return encoder_part(path, prefix)
+        return encoder_part(path, prefix, like)
     if leaf in ("depth_decoder", "segmentation/decoder"):
         return decoder_part(path, prefix, like)
     if leaf == "pose/decoder":
@@ -112,9 +113,13 @@ def _require_parts(module: str, parts: Sequence[Part], like: Variables) -> None:
 def _stacked(state: State, parts: Sequence[Part], like: Variables) -> dict[str, np.ndarray]:
     state = dict(state)
     for part in parts:
-        name, tree = f"{part.prefix}conv1.weight", _at(like.params, part.path)
-        if name in state and "conv1" in tree:
-            state[name] = repeat_for_images(state[name], tree["conv1"]["kernel"].shape[2], axis=1)
+        tree = _at(like.params, part.path)
+        first = next((names.first for names in torch_names() if names.first in tree), None)
+        if first is None:
+            continue
+        name = f"{part.prefix}{part.module_name((first,))}.weight"
+        if name in state:
+            state[name] = repeat_for_images(state[name], tree[first]["kernel"].shape[2], axis=1)
     return state
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from sde_seg_jax.models.backbones import torch_names
 
 # keys under which a file with more than weights holds them, the surest first; one may lie in another
 CONTAINERS = ("model_state", "state_dict", "model_state_dict", "model", "module", "network", "net", "weights", "params")
 # what parallel training, compiling and saving memory put between the names of modules, anywhere and repeatedly
 WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
-# how names begin -> what comes before them in the joint model; the first that matches
-CANONICAL = (
-    (r"models\.", ""),
-    (r"encoder\.(conv1|bn1|layer\d|fc)\b", "models.encoder."),
-    (r"(conv1|bn1|layer\d|fc)\b", "models.encoder.encoder."),  # torchvision's and timm's ResNets
-    (r"decoder\.", "models.depth."),
-    (r"net\.\d", "models.pose."),
-)
+
+@functools.cache
+def _kinds() -> tuple[tuple[str, str], ...]:
+    """How names begin -> what comes before them in the joint model; the first that matches."""
+    backbones = "|".join(names.starts for names in torch_names())
+    return (
+        (r"models\.", ""),
+        (rf"encoder\.({backbones})\b", "models.encoder."),
+        (rf"({backbones})\b", "models.encoder.encoder."),  # as who published a backbone names it
+        (r"decoder\.", "models.depth."),
+        (r"net\.\d", "models.pose."),
+    )
 
 
 def unpacked(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -47,7 +54,7 @@ def joint_names(names: Iterable[str], stem: str) -> dict[str, str]:
 
 def canonical(name: str, stem: str) -> str:
     """The name in the joint model of a name in the file `stem`; unchanged if it is none of the known kinds."""
-    for start, prefix in CANONICAL:
+    for start, prefix in _kinds():
         if re.match(start, name):
             if stem == "pose_encoder":  # both encoders are saved under the same names
                 prefix = prefix.replace("models.encoder.", "models.pose_encoder.")
@@ -56,4 +63,4 @@ def canonical(name: str, stem: str) -> str:
 
 
 def _known(name: str) -> bool:
-    return any(re.match(start, name) for start, _ in CANONICAL)
+    return any(re.match(start, name) for start, _ in _kinds())

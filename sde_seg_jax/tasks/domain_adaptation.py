@@ -137,10 +137,11 @@ def make_loss(
         if domains.source:
             learnt.append((domains.source, *on_source(state, streams.source, outputs["source"], r["source_terms"])))
         if domains.cross_domain:
-            learnt.append((domains.cross_domain, *domain_mixing.agree(outputs["across"], mixed.across)))
+            across = domain_mixing.agree(outputs["across"], mixed.across)
+            learnt.append((mixing.ramped(domains.cross_domain, state.step), *across))
         if domains.intra_domain:
-            within = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, mixing.confidence)
-            learnt.append((domains.intra_domain, *within))
+            within = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, mixing)
+            learnt.append((mixing.ramped(domains.intra_domain, state.step), *within))
         total = sum(weight * value for weight, value, _ in learnt)
         logs = {name: value for *_, found in learnt for name, value in found.items()}
         return total, Aux(stats, logs, mixed.teacher_stats)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.cross_entropy import cross_entropy
-from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label
+from sde_seg_jax.losses.pseudo_label import confidence_weights, confident_fraction, pseudo_label
 from sde_seg_jax.mixing.apply import paste
 from sde_seg_jax.mixing.cross_domain import fixed_margins, pixel_weights, random_margins
 from sde_seg_jax.mixing.rule import find_rule
@@ -94,10 +94,11 @@ def make_mixing(
             found = known_disparity(source_depth_network, state, source, "source_depth")
             disparity = comparable(found, source.image.shape[1:3])
         mask = cross_rule.mask(Source(disparity, source.label, target.num_classes), target, rng, margins)
-        confident = confident_share(target, streams.unlabeled, mixing.confidence)
+        known = as_known(target.probability, streams.unlabeled)
+        confident = confident_fraction(known, mixing.confidence)
         truth = source.label.astype(jnp.int32)
         mixed, label = paste((image, truth), (target.image, pseudo_label(target.probability)), mask)
-        weight = pixel_weights(mask, confident)
+        weight = pixel_weights(mask, confidence_weights(known, mixing.confidence, mixing.weighting))
         return Across(image, disparity, mask, mixed, label, weight, confident)
 
     def mix(state: TrainState, streams: Streams, rng) -> Mixed:
@@ -150,16 +151,16 @@ def agree(outputs: Outputs, across: Across) -> tuple[jax.Array, dict[str, jax.Ar
     return value, {"cross/agreement": value, "cross/confident": across.confident, "cross/pasted": pasted}
 
 
-def confident_share(target: Pseudo, batch: Batch, confidence: float) -> jax.Array:
-    """Share of confident pixels in the unmixed target (Q18).
+def as_known(probability: Float[Array, "B H W C"], batch: Batch) -> Float[Array, "B H W C"]:
+    """The teacher's opinion on the unmixed target, 1 at every pixel of a sample with ground truth, of which the weights
+    across domains are made (Q18).
 
-    As published every pixel of a sample with ground truth counts here, ignored ones too; those of a mix within the
-    target do not (`losses.pseudo_label.confident_fraction`).
+    As published ignored pixels of such a sample count here, too; those of a mix within the target do not
+    (`losses.pseudo_label.confident_fraction`).
     """
-    probability = target.probability
-    if batch.label is not None:
-        probability = jnp.where(batch.labeled[:, None, None, None], jnp.ones_like(probability), probability)
-    return confident_fraction(probability, confidence)
+    if batch.label is None:
+        return probability
+    return jnp.where(batch.labeled[:, None, None, None], jnp.ones_like(probability), probability)
 
 
 def require_same_shape(source: Batch, target: Batch) -> None:

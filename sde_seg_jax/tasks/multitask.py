@@ -67,8 +67,8 @@ def make_loss(
         outputs, stats = forward(network, params, stats, image, r["mixed"])
         if pose_on_mixed:
             _, stats = source_poses(network, params, stats, clean.at[:, 0].set(image))
-        agreement, found = semi_supervised.agree(outputs, mixed, mask, mixing.confidence)
-        total = total + unlabeled + consistency * agreement
+        agreement, found = semi_supervised.agree(outputs, mixed, mask, mixing)
+        total = total + unlabeled + mixing.ramped(consistency, state.step) * agreement
         return total, Aux(stats, logs | found | monitors(view) | focal_lengths(network, view), teacher_stats)
 
     return loss

@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from sde_seg_jax.bounds import NotNegative, Probability
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from sde_seg_jax.bounds import CountOrNone, NotNegative, Probability
 from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
@@ -45,12 +49,28 @@ class Mixing:
 
     mix: a rule of `mixing`. confidence: teacher probability from which a pixel counts as confident. teacher: how it
     predicts, "batch_stats" (as published: statistics of the batch) or "ema_stats" (averaged running statistics).
+    weighting: what confidence decides, as `losses.pseudo_label.confidence_weights` says. ramp: (a, b), the loss on
+    mixed images does not count in the first a updates, and fully from update b on (`ramped`); published: (0, 0).
     """
 
     mix: str = "depth"
     mix_margin: float = MARGIN
     confidence: Probability = CONFIDENT
     teacher: str = "batch_stats"
+    weighting: str = "batch"
+    ramp: tuple[CountOrNone, CountOrNone] = (0, 0)
+
+    def __post_init__(self):
+        if len(self.ramp) != 2 or self.ramp[0] > self.ramp[1]:
+            raise ValueError(f"task.ramp={tuple(self.ramp)}: expected two numbers of updates, the second not smaller")
+
+    def ramped(self, weight: float, step: Int[Array, ""]) -> float | Float[Array, ""]:
+        """A weight of mixed images at an update, `step` updates being done: it rises linearly over `ramp`."""
+        first, full = self.ramp
+        if not full:
+            return weight
+        share = (step - first).astype(jax.dtypes.canonicalize_dtype(float)) / max(full - first, 1)
+        return weight * jnp.clip(share, 0, 1)
 
 
 @dataclasses.dataclass(frozen=True)

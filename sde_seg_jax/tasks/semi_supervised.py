@@ -52,16 +52,16 @@ def make_loss(
 
         _, mixed, mask, teacher_stats = mix(state, streams.unlabeled, r["mix"])
         outputs, stats = forward(network, params, stats, augment(mixed.image, r["strong"]), r["mixed"])
-        agreement, found = agree(outputs, mixed, mask, mixing.confidence)
-        return total + consistency * agreement, Aux(stats, logs | found, teacher_stats)
+        agreement, found = agree(outputs, mixed, mask, mixing)
+        return total + mixing.ramped(consistency, state.step) * agreement, Aux(stats, logs | found, teacher_stats)
 
     return loss
 
 
-def agree(outputs: Outputs, mixed: Pseudo, mask: jax.Array, confidence: float) -> tuple[jax.Array, dict]:
+def agree(outputs: Outputs, mixed: Pseudo, mask: jax.Array, options: Mixing) -> tuple[jax.Array, dict]:
     """(loss of the final logits against the mixed pseudo labels, logs)."""
-    agreement = pseudo_label_loss(outputs.logits, mixed.probability, confidence)
-    sure = confident_fraction(mixed.probability, confidence)
+    agreement = pseudo_label_loss(outputs.logits, mixed.probability, options.confidence, options.weighting)
+    sure = confident_fraction(mixed.probability, options.confidence)
     return agreement, {"agreement": agreement, "confident": sure, "pasted": jnp.mean(mask.astype(jnp.float32))}
 
 

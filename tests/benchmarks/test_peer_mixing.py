@@ -9,6 +9,7 @@ from peer import augment, mixing
 from peer_arrays import BATCH, CLASSES, HEIGHT, VALUE, WIDTH, labels, to_ours, to_peer
 
 from sde_seg_jax.imaging import blur, colour
+from sde_seg_jax.losses.pseudo_label import confident_fraction
 from sde_seg_jax.mixing import apply, cross_domain, masks
 from sde_seg_jax.tasks import domain_mixing, teacher
 from sde_seg_jax.types import Batch
@@ -27,7 +28,7 @@ def test_teacher_probability_and_confident_share_are_equal(rng, known):
     given = (torch.tensor(label), torch.tensor(labeled)) if known else (None, None)
     got = mixing.teacher_probability(to_peer(logits), *given, height=HEIGHT, width=WIDTH)
     np.testing.assert_allclose(to_ours(got), expected, **VALUE)
-    share = domain_mixing.confident_share(teacher.Pseudo(None, expected, None), batch, 0.968)
+    share = confident_fraction(domain_mixing.as_known(expected, batch), 0.968)
     np.testing.assert_allclose(mixing.confident_share(got, given[1]), share, **VALUE)
 
 

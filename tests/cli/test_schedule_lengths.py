@@ -84,3 +84,13 @@ def test_a_training_anneals_over_its_steps_and_goes_on_at_the_last_rate(command,
     rates = [line["learning_rate/default"] for line in read_metrics(str(tmp_path))]
     assert rates == pytest.approx([1e-2, 1e-2 * 0.5**0.9, 1e-2 * 1e-6], rel=1e-5)
     assert begun(tmp_path)["schedule"] == {"name": "poly", "steps": 2}
+
+
+def test_a_run_of_before_a_key_existed_goes_on_with_what_it_did_then(tmp_path):
+    config = as_json(load_config(TINY, "semi_supervised"))
+    before = {**config, "task": {k: v for k, v in config["task"].items() if k not in ("ramp", "weighting")}}
+    (tmp_path / "config.json").write_text(json.dumps(before))
+    refuse_other_config(config, tmp_path)
+    config["task"]["weighting"] = "pixel"
+    with pytest.raises(UsageError, match=r"config\.task\.weighting differs: 'batch' then, 'pixel' now"):
+        refuse_other_config(config, tmp_path)

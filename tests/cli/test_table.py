@@ -106,6 +106,21 @@ def test_a_second_call_only_prints(first, call):
     assert files(workdir) == before
 
 
+def test_another_split_is_scored_beside_the_validation_split_without_training(copy, call):
+    before = {name: (copy / name / "metrics.json").read_text() for name in RUNS}
+    status, out, err = call(copy, ROWS, "--split=test", "--against=supervised")
+    assert status == 0, err
+    assert "4 to evaluate: supervised_3_s42" in out
+    assert {name: (copy / name / "metrics.json").read_text() for name in RUNS} == before
+    scores = {name: json.loads((copy / name / "metrics_test.json").read_text())["miou"] for name in RUNS}
+    found = json.loads((copy / "table.json").read_text())
+    assert {r["folder"].rpartition("/")[2]: r["final"] for r in found["runs"] if r["final"]} == scores
+    (gain,) = found["gains"]
+    differences = [scores[f"transfer_3_s{seed}"] - scores[f"supervised_3_s{seed}"] for seed in (42, 43)]
+    assert gain["mean"] == pytest.approx(statistics.mean(differences))
+    assert " 0 of 4: " not in call(copy, ROWS, "--split=test", "--against=supervised")[1]
+
+
 def test_a_run_without_scores_is_evaluated_only(copy, call):
     (copy / "transfer_3_s42" / "metrics.json").unlink()
     shutil.rmtree(copy / "depth")  # no longer needed

@@ -50,6 +50,7 @@ def test_options_of_the_file_reach_every_run_and_have_no_quoted_numbers(plan):
             "--rows=supervise: 'supervise' is not in rows; did you mean 'supervised'? known: diverges",
         ),
         ("--seeds=42,x", "--seeds=42,x: 'x' is no whole number"),
+        ("--against=supervise", "--against=supervise: 'supervise' is not in against; did you mean 'supervised'?"),
         ("--config.seed=1", "--config.seed: a table runs several; use --seeds=1"),
         ("--config.data.labels=1", "--config.data.labels: a table runs several; use --labels=1"),
         ("--config.model.widht=8", "unknown key 'config.model.widht': did you mean 'width'?"),

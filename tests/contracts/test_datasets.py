@@ -20,7 +20,8 @@ SIZE = (16, 32)
 CROP = (12, 20)
 
 
-SMALL = {"street_scenes": {"counts": {"train": 3, "val": 3}}}  # options that keep the test small
+THREE = {"counts": {"train": 3, "val": 3, "test": 3}}
+SMALL = {"street_scenes": THREE, "coarse_streets": THREE}  # options that keep the test small
 CASES = [(name, split) for name in known() for split in find(name).splits]
 
 

@@ -5,17 +5,11 @@ import math
 
 import pytest
 
+from sde_seg_jax.display.result_json import as_json, from_json
+from sde_seg_jax.display.result_page import write_html
 from sde_seg_jax.display.result_plot import Points, plot
-from sde_seg_jax.display.result_table import (
-    Result,
-    ResultTable,
-    as_json,
-    as_markdown,
-    as_text,
-    lines,
-    score,
-    write_html,
-)
+from sde_seg_jax.display.result_table import Result, ResultTable, lines, score
+from sde_seg_jax.display.result_text import as_markdown, as_text
 from sde_seg_jax.display.tables import Spread, text_table
 
 
@@ -129,3 +123,15 @@ def test_text_for_a_terminal_is_aligned():
     assert text_table(rows) == "row        x\nlong name  1.500\nb          not run\n"
     text = as_text(ResultTable("t", [run("a", 42, 0.6, 0.7)]))
     assert "row  ours, final mIoU %  ours, best mIoU %  seeds\na           60.00 (n=1)        70.00 (n=1)  42\n" in text
+
+
+def test_the_json_gives_the_table_back():
+    runs = [
+        run("a", 42, 0.6, 0.61, teacher=0.62, step=1000),
+        run("a", 43, math.nan, step=1000),
+        run("b", 42, step=400, failed="the loss is nan at step 7: lower it"),
+    ]
+    table = ResultTable("t", runs, paper={("b", 372): "1"}, source="as quoted", notes=["left out: x"], facts={"f": 1})
+    again = from_json(json.loads(json.dumps(as_json(table))))
+    assert as_markdown(again) == as_markdown(table)
+    assert "undefined (n=2)" in as_markdown(again)

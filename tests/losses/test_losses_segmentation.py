@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.losses.cross_entropy import cross_entropy, cross_entropy_map
-from sde_seg_jax.losses.pseudo_label import confident_fraction, pseudo_label, pseudo_label_loss
+from sde_seg_jax.losses.pseudo_label import confidence_weights, confident_fraction, pseudo_label, pseudo_label_loss
 from sde_seg_jax.types import IGNORE
 
 LOGITS = jax.random.normal(jax.random.key(0), (2, 3, 4, 5))
@@ -74,3 +74,17 @@ def test_pixels_without_probability_are_ignored():
 def test_an_unsure_teacher_teaches_nothing():
     probability = jnp.full((2, 3, 4, 5), 0.2)
     assert pseudo_label_loss(LOGITS, probability) == 0
+
+
+def test_weightings_of_pseudo_labels():
+    sure, unsure = [0.98, 0.01, 0.01], [0.5, 0.3, 0.2]
+    probability = jnp.asarray([[[sure, unsure, unsure, [0.0, 0.0, 0.0]]]])
+    weights = {name: confidence_weights(probability, 0.9, name).tolist() for name in ("batch", "pixel", "none")}
+    assert weights == {"batch": [[[0.25] * 4]], "pixel": [[[1, 0, 0, 0]]], "none": [[[1, 1, 1, 1]]]}
+    logits = jax.random.normal(jax.random.key(2), (1, 1, 4, 3))
+    each = cross_entropy_map(logits, jnp.asarray([[[0, 0, 0, IGNORE]]]))
+    of_pixel = pseudo_label_loss(logits, probability, 0.9, "pixel")
+    np.testing.assert_allclose(of_pixel, each[0, 0, 0] / 4, rtol=1e-6)  # all pixels in the denominator, as published
+    np.testing.assert_allclose(pseudo_label_loss(logits, probability, 0.9, "none"), each.sum() / 4, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"task\.weighting.*'pixel'"):
+        confidence_weights(probability, 0.9, "pixels")

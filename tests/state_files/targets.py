@@ -23,7 +23,7 @@ from sde_seg_jax.data.reading import memory
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.stored.depth_cache import DepthCache, Place, encode
 from sde_seg_jax.data.stored.finished import label_space, metadata
-from sde_seg_jax.display.result_table import as_text
+from sde_seg_jax.display.result_text import as_text
 from sde_seg_jax.experiment import build, evaluated, report, scan, stages
 from sde_seg_jax.experiment.begun import begun, refuse_other_config
 from sde_seg_jax.experiment.config import as_json

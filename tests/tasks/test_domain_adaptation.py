@@ -165,6 +165,23 @@ def test_pasted_pixels_weigh_one_and_the_others_the_confident_share_of_the_unmix
     np.testing.assert_array_equal(found.across.weight, np.where(mask, np.float32(1), np.float32(0.5)))
 
 
+@pytest.mark.parametrize(("weighting", "unsure"), [("pixel", 0), ("none", 1)])
+def test_other_weightings_of_what_is_not_pasted(weighting, unsure):
+    found = mixes(data(2, [True, False]), confidence=1.0, weighting=weighting)
+    mask = np.asarray(found.across.mask[..., 0])
+    expected = np.where(mask | np.array([True, False])[:, None, None], 1, unsure)
+    np.testing.assert_array_equal(found.across.weight, expected)
+
+
+def test_both_mixes_begin_to_count_over_the_ramp():
+    streams, weights = data(2, [True, False]), {"intra_domain": 3.0, "cross_domain": 0.25}
+    state = make_state().replace(step=jnp.int32(15))
+    (loss, aux), _ = run(streams, state=state, ramp=(10, 20), **weights)
+    mixes = 3 * aux.logs["agreement"] + 0.25 * aux.logs["cross/agreement"]
+    expected = aux.logs["cross_entropy"] + aux.logs["source/cross_entropy"] + mixes / 2
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
 def test_ignored_pixels_teach_nothing():
     streams = data(1, [True])
     ramp = np.linspace(0, 1, 16 * 24, dtype=np.float32).reshape(1, 16, 24)  # of both: all ties, so all is pasted

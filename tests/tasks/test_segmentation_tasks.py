@@ -129,3 +129,20 @@ def test_the_teacher_is_the_average_of_the_students_and_the_depth_network_stays(
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)  # fused multiply-add inside jit
     for a, b in zip(*map(jax.tree.leaves, (before.frozen, after.frozen)), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("done", "share"), [(0, 0), (10, 0), (15, 0.5), (20, 1), (1000, 1)])
+def test_mixed_images_begin_to_count_over_the_ramp(done, share):
+    network = Toy()
+    state = make_state(network).replace(step=jnp.int32(done))
+    loss = semi_supervised.make_loss(network, losses=LOSSES, depth_network=Toy(), consistency=3.0, ramp=(10, 20))
+    value, aux = fast_jit(loss)(state.student.params, state, streams(2), jax.random.key(3))
+    expected = aux.logs["cross_entropy"] + 3 * share * aux.logs["agreement"]
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    assert aux.logs["agreement"] > 0
+
+
+@pytest.mark.parametrize("ramp", [(5, 2), (5,)])
+def test_a_ramp_that_falls_or_is_none_is_refused(ramp):
+    with pytest.raises(ValueError, match=r"task\.ramp="):
+        semi_supervised.make_loss(Toy(), losses=LOSSES, mix="class", ramp=ramp)

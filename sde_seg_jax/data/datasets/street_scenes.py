@@ -10,7 +10,8 @@ from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import CITYSCAPES
 
 DOMAINS = ("target", "source")  # "real" streets, and the simpler rendering of the synthetic domain
-SPLITS = ("train", "val")
+SPLITS = ("train", "val", "test")
+TEST_STREETS = 2**30  # seeds of streets from here on are those of test splits
 SUPERSAMPLE = 2  # rendered at twice the size, then averaged
 
 Item = tuple[str, int, int, float]  # domain, seed, index, shake
@@ -26,15 +27,15 @@ def items(
     counts: Mapping[str, int],
     shake: float = 0.0,
 ) -> Sequence[Item]:
-    """Lists `counts[split]` scenes. Every split has its own seed, so that no street is in two of them.
+    """Lists `counts[split]` scenes, none if it is not named. Every split has its own streets: those of its seed.
 
     `shake` turns the camera as if it were held by hand (`camera.drive`): focal lengths show in rotations alone.
     """
     del problems  # nothing is read
     if domain not in DOMAINS:
-        raise ValueError(f"unknown domain {domain!r} of 'street_scenes'; known: {DOMAINS}")
-    streets = len(SPLITS) * seed + SPLITS.index(split)
-    return [(domain, streets, index, shake) for index in range(counts[split])]
+        raise ValueError(f"unknown domain {domain!r} of street scenes; known: {DOMAINS}")
+    streets = TEST_STREETS + seed if split == "test" else 2 * seed + SPLITS.index(split)
+    return [(domain, streets, index, shake) for index in range(counts.get(split, 0))]
 
 
 def load(item: Item, size: Size) -> dict[str, Any]:
@@ -55,5 +56,5 @@ SPEC = DatasetSpec(
     items=items,
     load=load,
     fields=("neighbors", "label", "depth", "pose"),
-    options={"domain": "target", "seed": 0, "counts": {"train": 300, "val": 60}, "shake": 0.0},
+    options={"domain": "target", "seed": 0, "counts": {"train": 300, "val": 60, "test": 128}, "shake": 0.0},
 )

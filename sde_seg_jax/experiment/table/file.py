@@ -30,14 +30,19 @@ class TableFile:
     source: str
     stages: Mapping[str, str]
     options: str = ""
+    against: Mapping[str, str] = dataclasses.field(default_factory=dict)  # row -> the one that lacks its ingredient
+    split: str = ""  # that is scored; "": the configuration's validation split
 
     def argument(self, row: str, labels: int, seed: int) -> str:
         """What `get_config` is given for one run."""
         return ",".join([row, f"labels={labels}", f"seed={seed}", *([self.options] if self.options else [])])
 
 
-def read_table(file: ConfigFile, metric: str = "") -> TableFile:
-    """A table file, shown by `metric` (default: its own). Raises UsageError if it is none, or contradicts itself."""
+def read_table(file: ConfigFile, metric: str = "", against: str = "", split: str = "") -> TableFile:
+    """A table file, shown by `metric`, on `split`, its rows compared with the row `against` (default: its own).
+
+    Raises UsageError if it is none, or contradicts itself.
+    """
     path, module = file.path, load_module(file.path)
     missing = [name for name in ("TITLE", "ROWS", "LABELS", "SEEDS") if not hasattr(module, name)]
     if missing:
@@ -60,6 +65,13 @@ def read_table(file: ConfigFile, metric: str = "") -> TableFile:
         raise UsageError(f"{path}: PAPER quotes {unknown[0]}, but {_nearest(unknown[0][0], rows, 'ROWS')}")
     if paper and not source:
         raise UsageError(f"{path}: PAPER quotes numbers, but SOURCE does not say from where")
+    partners = dict(getattr(module, "AGAINST", {}))
+    for name in [*partners, *partners.values()]:
+        if name not in rows:
+            raise UsageError(f"{path}: AGAINST: {_nearest(name, rows, 'ROWS')}")
+    if against:
+        pick(against, rows, "against")
+        partners = {row: against for row in rows if row != against}
     return TableFile(
         path=path,
         title=module.TITLE + (f" ({file.row})" if file.row else ""),
@@ -71,6 +83,8 @@ def read_table(file: ConfigFile, metric: str = "") -> TableFile:
         source=source,
         stages=dict(getattr(module, "STAGES", {})),
         options=file.row,
+        against=partners,
+        split=split or getattr(module, "SPLIT", ""),
     )
 
 

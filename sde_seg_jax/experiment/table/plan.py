@@ -9,8 +9,10 @@ from collections.abc import Iterator
 
 from ml_collections import config_dict
 
-from sde_seg_jax.display.result_table import Result, ResultTable, as_markdown, write_html
-from sde_seg_jax.display.result_table import as_json as table_json
+from sde_seg_jax.display.result_json import as_json as table_json
+from sde_seg_jax.display.result_page import write_html
+from sde_seg_jax.display.result_table import Result, ResultTable
+from sde_seg_jax.display.result_text import as_markdown
 from sde_seg_jax.display.tables import duration
 from sde_seg_jax.experiment.begun import refuse_other_config
 from sde_seg_jax.experiment.check import check
@@ -44,16 +46,25 @@ class Plan:
       file: the table file, options of all its runs, and values for keys.
       workdir: the folder of all runs.
       rows, labels, seeds: the part to run, as "a,b", "100,372" and "42,43"; empty: all.
-      metric: the score to show; empty: the file's.
+      metric, split: the score to show, and the split it is of; empty: the file's.
+      against: the row that all others are compared with; empty: each with its partner in the file.
 
     Raises:
       UsageError: the file is no table, a row or key is unknown, or a folder was begun with another configuration.
     """
 
     def __init__(
-        self, file: ConfigFile, workdir: str, rows: str = "", labels: str = "", seeds: str = "", metric: str = ""
+        self,
+        file: ConfigFile,
+        workdir: str,
+        rows: str = "",
+        labels: str = "",
+        seeds: str = "",
+        metric: str = "",
+        against: str = "",
+        split: str = "",
     ):
-        self.file, self.table = file, read_table(file, metric)
+        self.file, self.table = file, read_table(file, metric, against, split)
         self.workdir = pathlib.Path(workdir).expanduser()
         rows = pick(rows, self.table.rows, "rows")
         labels = numbers(labels, self.table.labels, "labels")
@@ -75,13 +86,13 @@ class Plan:
             if name not in self.stages:
                 group = f"select {stage.select.criterion}" if "select" in stage else name
                 self.stages[name] = self._item(name, group, stage)
-        return self._item(name_of(key), key[0], config)
+        return self._item(name_of(key), key[0], config, self.table.split)
 
-    def _item(self, name: str, group: str, config: config_dict.ConfigDict) -> Item:
+    def _item(self, name: str, group: str, config: config_dict.ConfigDict, split: str = "") -> Item:
         """Raises before any work if the configuration cannot be used, or not in this folder."""
         refuse_other_config(as_json(config), self.workdir / name)
         (check_selection if "select" in config else check)(config)
-        return Item(name, group, self.workdir / name, config, tuple(dict.fromkeys(references(config))))
+        return Item(name, group, self.workdir / name, config, tuple(dict.fromkeys(references(config))), split)
 
     def work(self) -> list[Item]:
         """What is not finished, in order: every stage right before the first run that needs it."""
@@ -121,7 +132,7 @@ class Plan:
                 try:
                     config = self.file.config(self.table.argument(*key))
                     refuse_other_config(as_json(config), folder)
-                    item = Item(folder.name, key[0], folder, config)
+                    item = Item(folder.name, key[0], folder, config, split=self.table.split)
                 except UsageError as error:
                     notes.append(f"left out: {error}")
             missing = Result(*key, str(folder))
@@ -146,8 +157,19 @@ def collect(plan: Plan, failed: dict[str, str]) -> ResultTable:
     config = f"--config={table.path}" + (f":{table.options}" if table.options else "")
     overrides = [f"--config.{key}={text}" for key, text in plan.file.overrides.items()]
     command = ["python -m sde_seg_jax.cli.table", config, *overrides, f"--workdir={plan.workdir}"]
+    shown = {result.row for result in results}
     facts = {"command": " ".join(command), "commit of the code that wrote this": commit() or "not known"}
-    return ResultTable(table.title, results, table.metric, table.paper, table.source, notes, facts)
+    return ResultTable(
+        table.title,
+        results,
+        table.metric,
+        table.paper,
+        table.source,
+        notes,
+        facts,
+        against={row: partner for row, partner in table.against.items() if row in shown and partner in shown},
+        split=table.split,
+    )
 
 
 def write(table: ResultTable, workdir: pathlib.Path) -> pathlib.Path:
@@ -171,7 +193,7 @@ def execute(plan: Plan, reporter: Reporter = SILENT) -> dict[str, str]:
         reporter.tell(f"{number} of {len(work)}: {item.name}" + (f", about {duration(left)} left" if left else ""))
         note_status(item.folder)
         try:
-            run_stage(item.config, item.folder, item.name, reporter)
+            run_stage(item.config, item.folder, item.name, reporter, item.split)
         except Diverged as error:
             failed[item.name] = str(error)
             note_status(item.folder, failed=str(error))

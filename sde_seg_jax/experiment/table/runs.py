@@ -14,7 +14,7 @@ import sde_seg_jax
 from sde_seg_jax.display.result_table import Result
 from sde_seg_jax.experiment.begun import CONFIG, read_json, steps_done
 from sde_seg_jax.experiment.config import UsageError, call
-from sde_seg_jax.experiment.evaluated import RESULT, lacks_pictures, scores_in
+from sde_seg_jax.experiment.evaluated import lacks_pictures, result_name, scores_in
 from sde_seg_jax.experiment.selection.files import LIST, read_chosen
 from sde_seg_jax.experiment.selection.plan import make_plan
 from sde_seg_jax.experiment.selection.select import finished
@@ -36,6 +36,7 @@ class Item:
     folder: pathlib.Path
     config: config_dict.ConfigDict
     stages: tuple[str, ...] = ()
+    split: str = ""  # that it is scored on, beside the validation split
 
     @property
     def selects(self) -> bool:
@@ -60,7 +61,7 @@ class Item:
 
 def scores_of(item: Item) -> dict | None:
     """The scores of a finished run; None if it is not trained to its end and evaluated there."""
-    return scores_in(item.folder, item.steps)
+    return scores_in(item.folder, item.steps, item.split)
 
 
 def complete(item: Item) -> bool:
@@ -133,7 +134,9 @@ def result_of(item: Item, row: str, labels: int, seed: int, metric: str) -> Resu
     if scores is None:
         return found
     if metric not in scores:
-        raise UsageError(f"{item.folder / RESULT} has no '{metric}'; METRIC may be one of {', '.join(scores)}")
+        raise UsageError(
+            f"{item.folder / result_name(item.split)} has no '{metric}'; METRIC may be one of {', '.join(scores)}"
+        )
     key = f"val/{metric}"
     best = max(((r[key], r["step"]) for r in records if r.get(key) is not None), default=(None, None))
     return dataclasses.replace(

@@ -17,6 +17,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.models.backbones import torch_names
 from sde_seg_jax.models.weight_files import KNOWN, Weights, WeightsError, holds_weights, kind_of, read_weights, shards
 from sde_seg_jax.models.weight_modules import leaf_modules, module_from_torch, repeat_for_images
 from sde_seg_jax.models.weight_readers import INDEX
@@ -26,7 +27,6 @@ from sde_seg_jax.types import Variables
 HUB = "hf://"
 STAGE = "@"  # cli.train makes a path of it
 INIT = "model.init"
-FIRST_KERNEL = "conv1/kernel"
 UNUSED_HEADS = r"(.*/)?disparity(_\d+)?(/|$)"  # what a segmentation decoder leaves of a depth decoder
 
 
@@ -44,8 +44,9 @@ class Workdir:
             expected = checkpoints.shapes(wanted)
             found = {k.removeprefix(f"{name}/"): v for k, v in flat(tree).items() if k.startswith(f"{name}/")}
             found = {k: v for k, v in found.items() if k in expected or not re.match(UNUSED_HEADS, k)}
-            if FIRST_KERNEL in found and FIRST_KERNEL in expected:
-                found[FIRST_KERNEL] = repeat_for_images(found[FIRST_KERNEL], expected[FIRST_KERNEL][2], axis=2)
+            for first in (f"{names.first}/kernel" for names in torch_names()):
+                if first in found and first in expected:
+                    found[first] = repeat_for_images(found[first], expected[first][2], axis=2)
             shapes = {f"{name}/{k}": tuple(v.shape) for k, v in found.items()}
             where = f"{self.path} (module '{name}')"
             checkpoints.require_same(shapes, {f"{name}/{k}": v for k, v in expected.items()}, where)
