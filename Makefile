@@ -1,5 +1,6 @@
 # make quickstart: see the method work. make test: what every change needs. make test-all: all tests. make bench: time it.
 # All set up everything themselves.
+# make evidence: run or resume the tables of docs/results.md (hours; it tells how many).
 # make bench-gpu: time the published networks with the jax and PyTorch of BENCH_PYTHON.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,7 +12,7 @@ BENCH_PYTHON ?= python3
 MINUTES ?= inf
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: quickstart test test-slow test-all bench bench-gpu install lint format clean
+.PHONY: quickstart test test-slow test-all bench bench-gpu evidence install lint format clean
 
 install: $(READY)
 
@@ -46,6 +47,9 @@ bench: $(READY)
 
 bench-gpu:
 	$(BENCH_PYTHON) benchmarks/bench.py --gpu
+
+evidence: $(RUNS)
+	$(BIN)/python benchmarks/evidence.py $(EVIDENCE)
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

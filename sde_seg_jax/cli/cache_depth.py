@@ -3,8 +3,13 @@
 DIR is the workdir of a depth run. Writes the disparity of every stored image (whole, 16 bit) beside the prepared data,
 under the name config.data.depth_cache (default: that of DIR); training with that key set reads them instead of running
 the depth network. With --source they are those of the images in config.source_data (GTA5, by a depth run on VIPER), and
-the key is config.source_data.depth_cache. A second call finds it done. Exit status: 0 done, 2 bad input, 130 stopped
-(finished files stay; the same command continues).
+the key is config.source_data.depth_cache.
+
+--from_files=DIR takes the maps of another program instead: DIR/NAME.npy, .npz, .pfm or 16-bit .png for every sample
+NAME, which hold --kind=depth (metres), inverse (1/m) or disparity (any unit). No network is needed.
+
+A second call finds it done. Exit status: 0 done, 2 bad input, 130 stopped (finished files stay; the same command
+continues).
 """
 
 from __future__ import annotations
@@ -25,22 +30,35 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_integer("batch_size", 8, "images at a time, over all devices", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_integer("shard_size", SHARD_SIZE, "samples a file", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_bool("source", False, "of the source domain, config.source_data", flag_values=values)
+    absl_flags.DEFINE_string("from_files", "", "folder with maps of another program", flag_values=values)
+    absl_flags.DEFINE_string("kind", "", "what they hold: depth, inverse or disparity", flag_values=values)
+    absl_flags.DEFINE_float(
+        "near", 1.0, "depth in metres that becomes disparity 1", lower_bound=0.0, flag_values=values
+    )
+    absl_flags.DEFINE_bool("any_order", False, "accept maps whose bottom is farther than their top", flag_values=values)
     absl_flags.DEFINE_bool("replace", False, "make a cache of other weights or samples again", flag_values=values)
 
 
 def main(arguments: Arguments) -> None:
     """Caches what the command line names."""
-    if not arguments.path or not arguments.checkpoint:
-        raise UsageError("cli.cache_depth needs --config=FILE (which data) and --checkpoint=DIR (a depth run)")
+    if not arguments.path or bool(arguments.checkpoint) == bool(arguments.from_files):
+        wanted = "--config=FILE (which data) and --checkpoint=DIR (a depth run) or --from_files=DIR (maps of depth)"
+        raise UsageError(f"cli.cache_depth needs {wanted}")
     from sde_seg_jax.experiment.cached_depth import SOURCE
     from sde_seg_jax.experiment.depth_cache import cache_depth
+    from sde_seg_jax.experiment.depth_files import cache_files
     from sde_seg_jax.experiment.source_data import source_config
 
-    options = {key: getattr(arguments, key) for key in ("splits", "batch_size", "shard_size", "replace")}
+    options = {key: getattr(arguments, key) for key in ("splits", "shard_size", "replace")}
     config, section = arguments.config(), "data"
     if arguments.source:
         config, section = source_config(config), SOURCE
-    name = cache_depth(config, arguments.checkpoint, **options, reporter=CONSOLE)
+    if arguments.from_files:
+        options |= {"near": arguments.near, "any_order": arguments.any_order}
+        name = cache_files(config, arguments.from_files, arguments.kind, **options, reporter=CONSOLE)
+    else:
+        options["batch_size"] = arguments.batch_size
+        name = cache_depth(config, arguments.checkpoint, **options, reporter=CONSOLE)
     print(f"train with --config.{section}.depth_cache={name}")
 
 

@@ -19,6 +19,12 @@ from sde_seg_jax.types import Variables
 SIZE = (64, 96)
 
 
+@pytest.fixture
+def float64():
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def oracle():
     """The package's network in float64, with running statistics that are not 0 and 1."""

@@ -106,7 +106,21 @@ def render_sample(
     `shake` turns the camera as `camera.drive` says.
     """
     clip, frame = divmod(index, FRAMES_PER_CLIP)
-    tick = frame * STRIDE
+    sample = render_moment(domain, seed, clip, frame * STRIDE, size, supersample, noise, shake)
+    return {**sample, "name": f"{domain}_{seed}_s{clip:04d}_f{frame:02d}"}
+
+
+def render_moment(
+    domain: str,
+    seed: int,
+    clip: int,
+    tick: int,
+    size: tuple[int, int] = (128, 256),
+    supersample: int = 2,
+    noise: float = 1.0,
+    shake: float = 0.0,
+) -> dict:
+    """The sample at time `tick` of a street, 0 to 48; as `render_sample`, but for the name."""
     views = [render_frame(domain, seed, clip, tick + step, size, supersample, noise, shake) for step in (0, -1, 1)]
     (image, label, depth, camera), *others = views
     return {
@@ -116,5 +130,5 @@ def render_sample(
         "depth": depth,
         "pose": np.stack([source_from_target(view[3], camera) for view in others]).astype(F),
         "intrinsics": intrinsics(domain, size),
-        "name": f"{domain}_{seed}_s{clip:04d}_f{frame:02d}",
+        "name": f"{domain}_{seed}_s{clip:04d}_t{tick:02d}",
     }

@@ -1,0 +1,103 @@
+"""Runs or resumes the tables of docs/results.md: make evidence
+
+All of it takes many hours on a laptop; stop it at any time (Ctrl-C), the same command goes on. What is finished is
+kept in --runs (default runs/evidence), and after every table docs/results/NAME.json, the page and its figures are
+written anew. --only=contributions,selection runs some tables, --seeds=1,2 some seeds; --dry_run tells what is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import results_page
+
+from sde_seg_jax.display.result_json import as_json
+from sde_seg_jax.display.tables import duration
+from sde_seg_jax.experiment.config import ConfigFile
+from sde_seg_jax.experiment.configuration.files import split
+from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
+from sde_seg_jax.experiment.table.runs import seconds_left
+from sde_seg_jax.reporter import CONSOLE
+from sde_seg_jax.training.interrupted import Interrupted
+
+# name -> configuration, in order of importance
+TABLES = {
+    "contributions": "configs/streets_ablation.py:size=cpu",
+    "selection": "configs/streets_selection.py:size=cpu",
+    "adaptation": "configs/streets_adaptation.py:size=cpu",
+}
+STEP_UNKNOWN = "not known before the first run"
+
+
+def plan_of(name: str, runs: pathlib.Path, seeds: str = "") -> Plan:
+    """The plan of a table, as cli.table makes it."""
+    return Plan(ConfigFile(*split(str(results_page.ROOT / TABLES[name]))), str(runs / name), seeds=seeds)
+
+
+def left(plan: Plan) -> str:
+    """What is left of a table, in one line."""
+    work, every = plan.work(), [*plan.stages.values(), *plan.runs.values()]
+    if not work:
+        return f"all {len(plan.runs)} runs are finished"
+    seconds = seconds_left(work, every)
+    about = STEP_UNKNOWN if seconds is None else f"about {duration(seconds)}"
+    return f"{len(work)} of {len(every)} runs and stages left, {about}"
+
+
+def hardware() -> str:
+    """Processor, vector instructions, cores."""
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    found = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    name = found[1] if found else platform.machine()
+    vectors = next((word for word in ("avx512f", "avx2") if word in text), "no AVX2")
+    return f"{os.cpu_count()} cores of {name}, {vectors}"
+
+
+def keep(name: str, plan: Plan, failed: dict[str, str]) -> None:
+    """Writes the table beside its runs, docs/results/NAME.json and the page."""
+    table = collect(plan, failed)
+    write(table, plan.workdir)
+    table = dataclasses.replace(table, facts={**table.facts, "hardware": hardware()})
+    results_page.FOLDER.mkdir(exist_ok=True)
+    text = json.dumps(as_json(table), indent=1, ensure_ascii=False) + "\n"
+    (results_page.FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+    results_page.write()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs what the command line asks for; 0 if all of it is finished."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(TABLES))
+    parser.add_argument("--seeds", default="")
+    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/evidence"))
+    parser.add_argument("--dry_run", action="store_true")
+    options = parser.parse_args(arguments)
+    plans = {name: plan_of(name, options.runs, options.seeds) for name in options.only.split(",")}
+    for name, plan in plans.items():
+        print(f"{name}: {left(plan)}")
+    failures = {}
+    for name, plan in plans.items() if not options.dry_run else ():
+        try:
+            failures |= execute(plan, CONSOLE)
+        except Interrupted as stop:
+            print(f"{stop}\n{name}: {left(plan)}")
+            keep(name, plan, {})
+            return 130
+        keep(name, plan, failures)
+        print(f"{name}: docs/results/{name}.json, docs/results.md")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""docs/results.md from docs/results/*.json: python benchmarks/results_page.py   (benchmarks/evidence.py calls it)
+
+What stands between `<!-- results NAME -->` and `<!-- end -->` on the page is written from docs/results/NAME.json, the
+table.json that cli.table left, and its figure into docs/images/results_NAME.png. The rest of the page is prose.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+
+from sde_seg_jax.display import gains as gain_tables
+from sde_seg_jax.display import tables
+from sde_seg_jax.display.result_json import from_json
+from sde_seg_jax.display.result_plot import plot_gains
+from sde_seg_jax.display.result_table import ResultTable, columns, gains, lines, notes
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PAGE, FOLDER, IMAGES = ROOT / "docs" / "results.md", ROOT / "docs" / "results", ROOT / "docs" / "images"
+BLOCK = re.compile(r"<!-- results (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
+
+
+def read(name: str) -> ResultTable:
+    """The table of docs/results/NAME.json."""
+    return from_json(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def block(name: str, table: ResultTable) -> str:
+    """What the page says between the marks of a table."""
+    parts = []
+    for labels in table.labels:
+        if len(table.labels) > 1:
+            parts.append(f"**{labels} labels**\n")
+        parts.append(tables.markdown_table(lines(table, labels), columns(table)))
+        if found := gains(table, labels):
+            parts.append(tables.markdown_table(gain_tables.lines(found), gain_tables.COLUMNS))
+            parts.append(f"![Differences of every seed](images/{picture(name, labels).name})\n")
+    facts = [f"{key}: {tables.plain(value)}" for key, value in table.facts.items()]
+    parts.append("\n".join(f"- {line}" for line in [*notes(table), *facts]) + "\n")
+    return "\n".join(parts)
+
+
+def picture(name: str, labels: int) -> pathlib.Path:
+    """Where the figure of a table at a label count is."""
+    return IMAGES / f"results_{name}_{labels}.png"
+
+
+def page(text: str) -> str:
+    """The page with all its blocks written anew. Raises FileNotFoundError for one without a JSON file."""
+    return BLOCK.sub(lambda m: f"<!-- results {m[1]} -->\n{block(m[1], read(m[1]))}<!-- end -->\n", text)
+
+
+def write() -> None:
+    """Writes the page and its figures."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, _ in BLOCK.findall(text):
+        table = read(name)
+        for labels in table.labels:
+            if found := gains(table, labels):
+                picture(name, labels).write_bytes(plot_gains(found))
+    PAGE.write_text(page(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
+    print(f"written: {PAGE}")
