@@ -1,9 +1,11 @@
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sde_seg_jax.mixing import masks
+from sde_seg_jax.mixing import depth, depth_elsewhere, masks
 from sde_seg_jax.mixing.apply import next_in_batch
 from sde_seg_jax.types import IGNORE
 
@@ -144,3 +146,12 @@ def test_half_of_the_classes_takes_the_lowest_scores():
     present = jnp.asarray([[True, False, True, True, True, True]])
     chosen = masks.half_of_classes(present, jnp.asarray([[0.9, 0.0, 0.1, 0.5, 0.2, 0.3]]))
     np.testing.assert_array_equal(chosen, [[2, 4, -1, -1, -1, -1]])
+
+
+def test_masks_from_elsewhere_are_those_of_the_pair_before():
+    kept, under = (types.SimpleNamespace(disparity=disparities(4, seed)) for seed in (1, 2))
+    of_pairs = depth.mask(kept, under, KEY, lambda key, d: 0.03)
+    elsewhere = depth_elsewhere.mask(kept, under, KEY, lambda key, d: 0.03)
+    np.testing.assert_array_equal(elsewhere[1:], of_pairs[:-1])
+    np.testing.assert_array_equal(elsewhere[0], of_pairs[-1])
+    assert (elsewhere != of_pairs).any()
