@@ -1,11 +1,13 @@
 """Your own images and videos, with labels for some, all or none of the frames: depth from video, then few labels.
 
 Claim: a folder and this file are all that it takes; no code is written. Layout: docs/data.md.
-Command: python -m sde_seg_jax.cli.train --config=configs/folder.py:quick_depth --config.data.raw_dir=DIR --workdir=DIR
+Command: python -m sde_seg_jax.cli.pipeline --config=configs/folder.py:quick --config.data.raw_dir=DIR --workdir=DIR
+One run: python -m sde_seg_jax.cli.train --config=configs/folder.py:quick_depth --config.data.raw_dir=DIR --workdir=DIR
 Rows: depth (needs video, no labels), supervised, semi_supervised (ClassMix: needs no depth), depthmix (after depth):
-the published schedule, for an accelerator; quick_depth: 600 steps, for two CPU cores. Photographs without video: add
---config.data.video_split=train. An unknown camera: --config.dataset.field_of_view=DEGREES, or
---config.model.learn_intrinsics=focal.
+the published schedule, for an accelerator. The same with quick_ in front, quick_multitask and quick_select (which
+frames to label): for two CPU cores. quick, a pipeline: depth and select while there are no labels; with labels depth,
+the supervised baseline and depthmix. Photographs without video: add --config.data.video_split=train. An unknown camera:
+--config.dataset.field_of_view=DEGREES, or --config.model.learn_intrinsics=focal.
 Hardware, time and our numbers, on a real video: docs/results.md.
 """
 
@@ -21,11 +23,24 @@ ROWS = {
     "semi_supervised": base.semi_supervised,
     "depthmix": base.semi_supervised,
     "quick_depth": base.depth,
+    "quick_supervised": base.supervised,
+    "quick_semi_supervised": base.semi_supervised,
+    "quick_depthmix": base.semi_supervised,
+    "quick_multitask": base.multitask_supervised,
+    "quick_select": base.depth,
+    "quick": base.depth,
+}
+DEPTH_ROWS = ("depth", "quick_depth", "quick")
+PIPELINE = {
+    "stages": ("quick_depth", "quick_supervised", "quick_depthmix"),
+    "unlabeled": ("quick_depth", "quick_select"),
 }
 
 
 def get_config(row="depth"):
     change = pick_row(ROWS, row, __file__)
+    if row == "quick_select":
+        return _select()
     c = base.get_config()
     c.name = "own folder"
     c.data.dataset = "folder"
@@ -47,19 +62,56 @@ def get_config(row="depth"):
     )
     c.train.steps = 20000
     change(c)
-    if row in ("depth", "quick_depth"):
+    if row in DEPTH_ROWS:
         c.data.train_split = c.data.video_split  # frames alone are not needed
     if row == "depth":
         c.train.steps = 20000
         c.schedule.milestones = (0.75,)
-    if row == "semi_supervised":
+    if row.endswith("semi_supervised"):
         c.task.mix = "class"
     if row == "depthmix":
         c.model.init = c.task.depth_checkpoint = "@depth"
         c.model.transfer = TRANSFER
-    if row == "quick_depth":
+    if row.startswith("quick"):
         _shrink(c)
+        if row not in DEPTH_ROWS:
+            _learn_labels(c, row)
+    if row == "quick":
+        c.pipeline = ConfigDict(PIPELINE)
     return c
+
+
+def _select():
+    """Which frames to label, by the depth that quick_depth learnt."""
+    import selection  # which reads this file
+
+    c = selection.get_config("ds_us,size=quick")
+    c.task.depth_checkpoint = "@quick_depth"
+    c.select.steps = (10, 25, 50)
+    return c
+
+
+def _learn_labels(c, row):
+    """From few labels, in minutes: from scratch, or from the depth network where a row begins with it."""
+    c.data.prepared_dir = "prepared/folder_quick_labeled"
+    c.optim.name = "adam"
+    c.optim.learning_rate = 3e-3
+    c.optim.module_rates = ConfigDict()
+    c.optim.weight_decay = 0.0
+    c.train.steps = 1000
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})
+    if row == "quick_depthmix":
+        c.model.init = c.task.depth_checkpoint = "@quick_depth"
+        c.model.transfer = TRANSFER
+    if row == "quick_multitask":
+        c.data.train_split = c.data.video_split  # labelled frames with their neighbors
+        c.model.init = "@quick_depth"
+        c.model.transfer = (*TRANSFER, "depth_decoder", "pose")
+        c.optim.module_rates = ConfigDict({"pose": 1e-4})  # it has learnt already
+    if "consistency" in c.task:  # few steps: milder augmentation, and the labels lead
+        c.task.consistency = 0.3
+        c.task.jitter_strength = 0.1
+        c.task.blur_probability = 0.0
 
 
 def _shrink(c):
@@ -70,4 +122,4 @@ def _shrink(c):
     c.optim.learning_rate = 1e-3
     c.train.steps = 600
     c.train.collapse_after = 300
-    c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
+    c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})  # of depth

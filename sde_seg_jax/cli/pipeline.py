@@ -2,6 +2,9 @@
 
 Prepares the data, trains every stage named in the configuration's pipeline section in a folder of its own, evaluates
 it and writes the report. What is done is skipped on a second call; what was interrupted continues.
+
+Your own video: --config=folder:quick --config.data.raw_dir=DIR. It is looked at first, as by cli.doctor. While there
+are no labels, depth is learnt and frames are chosen to be labeled; with labels the same command trains on them.
 """
 
 from __future__ import annotations
@@ -19,25 +22,29 @@ def main(arguments: Arguments) -> None:
     """Runs the pipeline of the command line's configuration."""
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.pipeline needs --config=FILE and --workdir=DIR")
-    if arguments.row:
-        raise UsageError(f"cli.pipeline runs all rows; leave out ':{arguments.row}' or use cli.train")
     config = arguments.config()
     if "pipeline" not in config:
-        raise UsageError(f"{arguments.path} has no pipeline section; use cli.train")
+        named, remedy = (f":{arguments.row}", "leave out the row, or use") if arguments.row else ("", "use")
+        raise UsageError(f"{arguments.path}{named} has no pipeline section; {remedy} cli.train")
+    from sde_seg_jax.experiment.pipeline import is_labeled, look, next_step, stages_of
     from sde_seg_jax.experiment.prepare import prepare_domains
     from sde_seg_jax.experiment.report import write_report
     from sde_seg_jax.experiment.stages import headline, run_stage
 
     started = time.monotonic()
     folder = pathlib.Path(arguments.workdir).expanduser()
+    stages = stages_of(config)
+    if config.data.raw_dir:
+        print("\n".join(look(config)))
     for prepared in prepare_domains(config, reporter=CONSOLE):
         print(f"prepared: {prepared}")
-    scores = {
-        stage: run_stage(arguments.config(stage), folder / stage, stage, CONSOLE) for stage in config.pipeline.stages
-    }
+    scores = {stage: run_stage(arguments.config(stage), folder / stage, stage, CONSOLE) for stage in stages}
     minutes = (time.monotonic() - started) / 60
     page = write_report(str(folder), title=config.name, summary={"wall clock of this call": f"{minutes:.1f} min"})
-    print("\n".join(["", *headline(scores), f"{minutes:.1f} minutes", f"report: {page}"]))
+    print("\n".join(["", *headline(scores), f"{minutes:.1f} minutes"]))
+    if not is_labeled(config):
+        print("\n".join(next_step(arguments.file, folder, stages)))
+    print(f"report: {page}")
 
 
 if __name__ == "__main__":

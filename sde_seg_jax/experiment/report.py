@@ -36,9 +36,10 @@ CAPTIONS = {
 
 
 def find_runs(workdir: str) -> list[pathlib.Path]:
-    """Folders with a config.json: the workdir itself, or those in it, oldest first. Raises UsageError without any."""
+    """Folders of trainings: the workdir itself, or those in it, oldest first. Raises UsageError without any."""
     top = pathlib.Path(workdir).expanduser()
     runs = [top] if (top / CONFIG).is_file() else [path.parent for path in top.glob(f"*/{CONFIG}")]
+    runs = [run for run in runs if "select" not in read_json(run / CONFIG, CONFIG_SCHEMA)]  # it has a page of its own
     if not runs:
         raise UsageError(f"no run in {top}: give a --workdir that cli.train or cli.pipeline has written to")
     return sorted(runs, key=lambda path: (path / CONFIG).stat().st_mtime)

@@ -1,0 +1,55 @@
+"""Which stages a pipeline has, what it looks at before, and what a person does next."""
+
+from __future__ import annotations
+
+import pathlib
+import shlex
+from collections.abc import Sequence
+
+from ml_collections import config_dict
+
+from sde_seg_jax.data.spec import find
+from sde_seg_jax.experiment.config import ConfigFile, UsageError
+from sde_seg_jax.experiment.doctor import text
+from sde_seg_jax.experiment.doctor.check import check, find_target, problems_of
+
+LOOKED_AT = 16  # samples of each split
+
+
+def is_labeled(config: config_dict.ConfigDict) -> bool:
+    """Whether the raw files have labels now; data with classes of their own always have."""
+    spec = find(config.data.dataset)
+    return spec.space is not None or bool(spec.read_space(pathlib.Path(config.data.raw_dir).expanduser()).num_classes)
+
+
+def stages_of(config: config_dict.ConfigDict) -> tuple[str, ...]:
+    """pipeline.stages; where there are no labels yet, pipeline.unlabeled. Raises UsageError if there are no files."""
+    spec, raw_dir = find(config.data.dataset), config.data.raw_dir
+    if spec.space is None and not (raw_dir and pathlib.Path(raw_dir).expanduser().is_dir()):
+        raise UsageError(f"config.data.raw_dir={raw_dir!r} is no folder: give --config.data.raw_dir=DIR, your files")
+    if "unlabeled" in config.pipeline and not is_labeled(config):
+        return tuple(config.pipeline.unlabeled)
+    return tuple(config.pipeline.stages)
+
+
+def look(config: config_dict.ConfigDict) -> list[str]:
+    """Lines on the raw files: what is wrong with them, or that they are healthy."""
+    target = find_target(config=config, raw_dir=config.data.raw_dir)
+    problems = problems_of(check(target, LOOKED_AT, 0, False))
+    if not problems:
+        return [f"{target.dataset}: looked at {LOOKED_AT} samples of each split, healthy"]
+    return [*text.problem_lines(problems), f"{target.dataset}: look closer with cli.doctor; going on all the same"]
+
+
+def next_step(file: ConfigFile, folder: pathlib.Path, stages: Sequence[str]) -> list[str]:
+    """Lines on how to go on where there are no labels yet: frames for a labelling tool, then the same command."""
+    keys = [f"--config.{key}={value}" for key, value in file.overrides.items()]
+    chosen = next((stage for stage in stages if "select" in stage), stages[-1])
+    export = ["python", "-m", "sde_seg_jax.cli.select", f"--config={file.path}:{chosen}", *keys]
+    export += [f"--workdir={folder / chosen}", "--export=cvat,label_studio,folder", "--export_count=10"]
+    raw_dir = file.overrides.get("data.raw_dir", "the raw folder")
+    return [
+        f"no labels yet: {folder / chosen / 'page.html'} shows which frames are worth labelling. Next:",
+        f"  {shlex.join(export)}  --classes=CLASSES.json",
+        f"then put labels/ and classes.json into {raw_dir} (docs/own_data.md) and give the same command again",
+    ]

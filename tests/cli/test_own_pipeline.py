@@ -1,0 +1,76 @@
+"""One command for one's own frames: depth and a choice of frames while there are no labels, training once there are."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sde_seg_jax.data.street_scenes.clip import render_frame
+
+pytestmark = pytest.mark.slow
+OWN = pathlib.Path(__file__).resolve().parents[1] / "tiny" / "own.py"
+SIZE, FRAMES = (64, 64), 14
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """A clip of a street, and its true labels beside: (raw folder, labels by frame)."""
+    folder, labels = tmp_path_factory.mktemp("raw"), {}
+    (folder / "drive").mkdir()
+    for tick in range(FRAMES):
+        image, label, *_ = render_frame("target", 0, 0, tick, SIZE)
+        Image.fromarray(image).save(folder / "drive" / f"{tick:03d}.png")
+        labels[f"{tick:03d}"] = np.where(label == 0, 0, 1).astype(np.uint8)  # road, and all else
+    (folder / "camera.json").write_text(
+        json.dumps({"fx": 60, "fy": 60, "cx": 31.5, "cy": 31.5, "width": 64, "height": 64})
+    )
+    return folder, labels
+
+
+@pytest.fixture
+def pipeline(raw, command, tmp_path_factory, monkeypatch):
+    """pipeline() -> (exit status, stdout, stderr); data are prepared below the current folder, as for a person."""
+    folder = raw[0].parent / "work"
+    folder.mkdir(exist_ok=True)
+    monkeypatch.chdir(folder)
+    return lambda: command("pipeline", f"--config={OWN}:quick", f"--config.data.raw_dir={raw[0]}", "--workdir=runs")
+
+
+def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_command_trains(raw, pipeline):
+    status, out, err = pipeline()
+    assert status == 0, err
+    assert "folder: looked at" in out
+    runs = raw[0].parent / "work" / "runs"
+    assert {p.name for p in runs.iterdir() if p.is_dir()} == {"quick_depth", "quick_select"}
+    assert len((runs / "quick_select" / "labels.txt").read_text().split()) == 3
+    assert "no labels yet" in out
+    assert "cli.select" in out
+    assert "--export=cvat,label_studio,folder" in out
+    assert (runs / "report.html").is_file()
+
+    (raw[0] / "labels" / "drive").mkdir(parents=True)
+    for name, label in raw[1].items():
+        Image.fromarray(label).save(raw[0] / "labels" / "drive" / f"{name}.png")
+    classes = [{"name": "road", "id": 0}, {"name": "other", "id": 1}]
+    (raw[0] / "classes.json").write_text(json.dumps(classes))
+    status, out, err = pipeline()
+    assert status == 0, err
+    assert "quick_depth: 2 steps are done" in out
+    assert "no labels yet" not in out
+    for stage in ("quick_supervised", "quick_depthmix"):
+        assert 0 <= json.loads((runs / stage / "metrics.json").read_text())["miou"] <= 1
+        assert any(line.startswith(stage) and "mIoU" in line for line in out.splitlines())
+
+
+def test_a_folder_that_is_not_there_is_named_before_any_work(command, tmp_path):
+    status, _, err = command("pipeline", f"--config={OWN}:quick", f"--workdir={tmp_path}")
+    assert status == 2
+    assert "config.data.raw_dir='' is no folder: give --config.data.raw_dir=DIR" in err
+
+
+def test_a_row_without_a_pipeline_says_what_to_do(command, tmp_path):
+    status, _, err = command("pipeline", f"--config={OWN}:quick_depth", f"--workdir={tmp_path}")
+    assert status == 2
+    assert ":quick_depth has no pipeline section; leave out the row, or use cli.train" in err
