@@ -25,6 +25,7 @@ from sde_seg_jax.experiment.config import ConfigFile
 from sde_seg_jax.experiment.configuration.files import split
 from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
 from sde_seg_jax.experiment.table.runs import seconds_left
+from sde_seg_jax.lookup import suggest
 from sde_seg_jax.reporter import CONSOLE
 from sde_seg_jax.training.interrupted import Interrupted
 
@@ -39,7 +40,7 @@ STEP_UNKNOWN = "not known before the first run"
 
 def plan_of(name: str, runs: pathlib.Path, seeds: str = "") -> Plan:
     """The plan of a table, as cli.table makes it."""
-    return Plan(ConfigFile(*split(str(results_page.ROOT / TABLES[name]))), str(runs / name), seeds=seeds)
+    return Plan(ConfigFile(*split(TABLES[name])), str(runs / name), seeds=seeds)
 
 
 def left(plan: Plan) -> str:
@@ -83,7 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/evidence"))
     parser.add_argument("--dry_run", action="store_true")
     options = parser.parse_args(arguments)
-    plans = {name: plan_of(name, options.runs, options.seeds) for name in options.only.split(",")}
+    os.chdir(results_page.ROOT)  # so that what is committed names no folder of this machine
+    names = options.only.split(",")
+    if unknown := [name for name in names if name not in TABLES]:
+        parser.error(f"--only={options.only}: {suggest(unknown[0], TABLES)}")
+    plans = {name: plan_of(name, options.runs, options.seeds) for name in names}
     for name, plan in plans.items():
         print(f"{name}: {left(plan)}")
     failures = {}
