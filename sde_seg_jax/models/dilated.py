@@ -1,11 +1,23 @@
-"""Dilated convolution whose kernel gradient is one matrix product."""
+"""Dilation instead of strides: a convolution whose kernel gradient is one matrix product, and the strides that stay."""
 
 import functools
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
+
+
+def output_strides(dilate: Sequence[bool]) -> tuple[int, ...]:
+    """Image pixels per pixel of five maps of which the first has stride 2 and each of the others doubles it.
+
+    `dilate`: of the last three, does dilation replace the stride?
+    """
+    strides = [2, 4]
+    for dilated in dilate:
+        strides.append(strides[-1] * (1 if dilated else 2))
+    return tuple(strides)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

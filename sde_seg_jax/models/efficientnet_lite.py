@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from sde_seg_jax.models.batch_norm import BatchNorm
 from sde_seg_jax.models.depthwise import DepthwiseConv
+from sde_seg_jax.models.dilated import output_strides
 from sde_seg_jax.models.init import he_normal_fan_out
 from sde_seg_jax.models.layers import Conv
 from sde_seg_jax.models.padding import same
@@ -87,10 +88,7 @@ class EfficientNetLite(nn.Module):
     @property
     def strides(self) -> tuple[int, ...]:
         """Image pixels per pixel of the five maps."""
-        strides = [2, 4]
-        for dilated in self.dilate:
-            strides.append(strides[-1] * (1 if dilated else 2))
-        return tuple(strides)
+        return output_strides(self.dilate)
 
     def _scaled(self, channels: int) -> int:
         return max(1, channels * self.width // STEM)

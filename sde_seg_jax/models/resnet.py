@@ -6,6 +6,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from sde_seg_jax.models.batch_norm import BatchNorm
+from sde_seg_jax.models.dilated import output_strides
 from sde_seg_jax.models.init import he_normal_fan_out
 from sde_seg_jax.models.layers import Conv
 from sde_seg_jax.models.max_pool import max_pool
@@ -100,10 +101,7 @@ class ResNet(nn.Module):
     @property
     def strides(self) -> tuple[int, ...]:
         """Image pixels per pixel of the five maps."""
-        strides = [2, 4]
-        for dilated in self.dilate:
-            strides.append(strides[-1] * (1 if dilated else 2))
-        return tuple(strides)
+        return output_strides(self.dilate)
 
     @nn.compact
     def __call__(self, image: Float[Array, "B H W 3n"], *, train: bool = False) -> tuple[Array, ...]:

@@ -145,7 +145,7 @@ def made(monkeypatch):
     def made(**errors):
         names = []
 
-        def run_stage(config, folder, title, reporter):
+        def run_stage(config, folder, title, reporter, split=""):
             names.append(title)
             if title in errors:
                 raise errors[title]
