@@ -36,6 +36,8 @@ STRONG = {
     "blur_probability": "blur_probability",
 }
 ONLY = {  # options of which the peers know one value
+    "weighting": "batch",
+    "ramp": (0, 0),
     "mix": "depth",
     "cross_mix": "depth",
     "teacher": "batch_stats",
