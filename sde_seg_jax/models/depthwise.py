@@ -19,7 +19,8 @@ def depthwise(
 ) -> Float[Array, "B h w C"]:
     """y[h,w,c] = sum_ij x[h stride + i dilation - p, ..., c] K[i,j,0,c], zeros outside, p as `padding.same` has it.
 
-    On a CPU as a sum of products, one for each of the kernel's pixels, which XLA makes one loop.
+    On a CPU as a sum of products, one for each of the kernel's pixels: with gradients XLA:CPU's own grouped convolution
+    takes 13 to 18 times as long.
     """
     x = same(x, dilation * (len(kernel) - 1) + 1, stride)
     forms = {"cpu": _sum_of_products, "default": _grouped}
