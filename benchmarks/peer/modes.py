@@ -20,7 +20,7 @@ MOST_VARIANTS = 64  # of one function: several networks, several peers in a proc
 class Mode:
     """A way to compute.
 
-    compiled: torch.compile, bfloat16 autocast of the networks, channels last, a fused optimiser. Networks, poses,
+    compiled: torch.compile, channels last, a fused optimiser, and on a GPU bfloat16 autocast of the networks. Networks, poses,
     mixing and losses are compiled apart, each without graph breaks, because the augmentations between them are not:
     they skip what was not drawn, with the host's draws.
     """
@@ -51,8 +51,8 @@ class Mode:
         return network
 
     def autocast(self, device: torch.device) -> contextlib.AbstractContextManager:
-        """For networks alone: what losses compute needs float32."""
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.compiled)
+        """For networks alone, on a GPU: what losses compute needs float32, and on a CPU all contenders use it."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.compiled and device.type == "cuda")
 
 
 MODES = {

@@ -9,7 +9,7 @@ import pytest
 from tool_exports import EXPECTED, PAINTED, cvat_files, label_studio_json, labels, two_good, unlabeled
 from tree_folder import CLASSES, SHAPE, picture, save
 
-from sde_seg_jax.data.annotation import cvat, label_studio
+from sde_seg_jax.data.annotation import archives, cvat, label_studio
 from sde_seg_jax.data.annotation.label_studio_keys import key_of
 from sde_seg_jax.data.datasets import camvid, folder
 from sde_seg_jax.data.own import renamed
@@ -169,6 +169,14 @@ def test_a_zip_of_windows_and_one_that_a_mac_packed_again_are_read(root):
     assert set(found) == set(KEYS)
     for label in found.values():
         np.testing.assert_array_equal(label, EXPECTED)
+
+
+@pytest.mark.parametrize("left", ["Thumbs.db", "desktop.ini", "__MACOSX/a.png", ".DS_Store"])
+def test_what_a_system_left_behind_in_an_export_is_no_file_of_it(tmp_path, left):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("masks/a.png", f"masks/{left}"):
+            archive.writestr(name, b"x")
+    assert archives.names(tmp_path / "a.zip") == ["masks/a.png"]
 
 
 def test_an_unpacked_export_with_backslashes_in_its_names_is_read(root):

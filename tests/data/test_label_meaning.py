@@ -151,10 +151,11 @@ def test_labels_in_other_formats_without_loss_are_read_alike(tmp_path, suffix, c
     np.testing.assert_array_equal(palette.read_label(str(tmp_path / f"label{suffix}"), classes), ids)
 
 
-@pytest.mark.parametrize("kind", ["bmp", "tif"])
-def test_a_label_with_loss_whose_name_hides_it_is_read_with_a_warning(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "written"), [("bmp", {}), ("tif", {}), ("tif", {"compression": "jpeg"})])
+def test_a_label_with_loss_whose_name_hides_it_is_read_with_a_warning(tmp_path, kind, written):
     (tmp_path / "classes.json").write_text(json.dumps(NAMES))
-    Image.fromarray(np.full((8, 8), 2, np.uint8)).save(tmp_path / f"label.{kind}", "JPEG", quality=100)
+    image, form = Image.fromarray(np.full((8, 8), 2, np.uint8)), "TIFF" if written else "JPEG"
+    image.save(tmp_path / f"label.{kind}", form, quality=100, **written)
     classes = palette.read_classes(str(tmp_path / "classes.json"))
     with pytest.warns(UserWarning, match=rf"label '.*label.{kind}' is a JPEG file, which smears ids .* as PNG"):
         np.testing.assert_array_equal(palette.read_label(str(tmp_path / f"label.{kind}"), classes), 2)

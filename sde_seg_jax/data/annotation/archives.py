@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from sde_seg_jax.data.raw_files.listing import is_hidden
 from sde_seg_jax.text_files import check_bytes
 
 ENTRY = 1 << 30  # bytes that one file may have, unpacked
@@ -80,7 +81,7 @@ def _stored(path: pathlib.Path) -> dict[str, str]:
         pairs = [(path.name, path.name)]
     found: dict[str, str] = {}
     for name, stored in pairs:
-        if name.endswith("/") or any(part.startswith((".", "__MACOSX")) for part in name.split("/")):
+        if name.endswith("/") or any(is_hidden(part) for part in name.split("/") if part):
             continue
         if found.setdefault(name, stored) != stored:
             raise ValueError(f"it has '{name}' twice, as {found[name]!r} and {stored!r}; take one away")

@@ -15,6 +15,7 @@ from sde_seg_jax.data.spec import Size
 from sde_seg_jax.image_files import open_image
 
 LOSSY = ("JPEG", "MPO", "WEBP")  # may be so: of WebP the header does not tell
+INSIDE = {"jpeg": "JPEG", "tiff_jpeg": "JPEG", "webp": "WEBP"}  # how a TIFF file may be packed with loss
 BITS, COLOR_MODES = 8, ("RGB", "RGBA")  # of labels; palettes may have fewer bits
 BITS_PER_SAMPLE = 258  # of a TIFF file
 
@@ -62,7 +63,7 @@ def is_smeared(path: str) -> bool:
 class _Header(NamedTuple):
     """What the header of a label picture says."""
 
-    format: str  # as Pillow calls it
+    format: str  # as Pillow calls it; of a TIFF file packed with loss, what it is packed as
     size: Size
     whole: bool  # whether values are as they were stored: Pillow rescales gray of fewer bits
     bits: int  # a channel
@@ -75,9 +76,11 @@ def _header(path: str) -> _Header:
         return _Header("PNG", (found.height, found.width), whole, found.bits)
     try:
         with open_image(path) as image:
-            bits = max(image.tag_v2.get(BITS_PER_SAMPLE, (1,))) if image.format == "TIFF" else BITS
-            whole = bits == BITS or image.mode == "P"
-            return _Header(image.format or "", image.size[::-1], whole, bits)
+            kind, bits = image.format or "", BITS
+            if kind == "TIFF":
+                bits = max(image.tag_v2.get(BITS_PER_SAMPLE, (1,)))
+                kind = INSIDE.get(image.info.get("compression", ""), kind)
+            return _Header(kind, image.size[::-1], bits == BITS or image.mode == "P", bits)
     except (*raw.BROKEN, TypeError) as error:
         message = f"cannot read '{path}' ({' '.join(str(error).split())}); replace the file, then prepare again"
         raise ValueError(message) from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 import bisect
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+from sde_seg_jax.bounds import Bounds, Count, NotNegative
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.models.depth_decoder import LEVELS
@@ -79,18 +80,18 @@ def make_plan(
     student_steps: Sequence[int],
     single: bool,
     start: str,
-    bias: float,
-    preselect: float,
-    scale: float,
+    bias: NotNegative,
+    preselect: NotNegative,
+    scale: NotNegative,
     error: str,
-    far: float,
-    grow: int,
-    bottom: float,
+    far: NotNegative,
+    grow: Count,
+    bottom: Annotated[float, Bounds(0, 1, open_high=True)],
     level: int,
     pool: Sequence[int],
     pool_kind: str,
     standardize: bool,
-    p: float,
+    p: Annotated[float, Bounds(1)],
     patchwise: bool,
 ) -> Plan:
     """The section `select`. Raises ValueError that names the key and the remedy."""
@@ -107,8 +108,8 @@ def make_plan(
             f"config.select.preselect={preselect}: expected 0, or 1 and more with criterion {BOTH}, which alone has "
             "both an uncertainty to preselect by and a distance to choose by"
         )
-    if scale < 0:
-        raise UsageError(f"config.select.scale={scale}: expected a factor of disparities, or 0 to find it")
+    if grow % 2 == 0:
+        raise UsageError(f"config.select.grow={grow}: expected an odd number of pixels")
     masks = {"kind": error, "far": far, "grow": grow, "bottom": bottom}
     distance = {"p": p, "patchwise": patchwise}
     cells = (pool[0], pool[1])
