@@ -149,6 +149,8 @@ def semi_supervised(c):
             "confidence": 0.968,  # teacher probability from which a pixel counts as confident
             "teacher": "batch_stats",  # how the teacher normalises; or ema_stats
             "weighting": "batch",  # pseudo labels count by the batch's confident share; "pixel": confident ones; "none"
+            "kept": "unlabeled",  # what is pasted on unlabeled images; or labeled: with their ground truth
+            "prior": 0.0,  # rare classes count more in pseudo labels: probabilities / (share of the labels ** prior)
             "ramp": (0, 0),  # updates without the loss on mixed images, and until it counts fully
             "jitter_probability": 0.8,
             "jitter_strength": 0.25,

@@ -20,9 +20,9 @@ MOST_VARIANTS = 64  # of one function: several networks, several peers in a proc
 class Mode:
     """A way to compute.
 
-    compiled: torch.compile, channels last, a fused optimiser, and on a GPU bfloat16 autocast of the networks. Networks, poses,
-    mixing and losses are compiled apart, each without graph breaks, because the augmentations between them are not:
-    they skip what was not drawn, with the host's draws.
+    compiled: torch.compile, channels last, a fused optimiser, and on a GPU bfloat16 autocast of the networks. Networks,
+    poses, mixing and losses are compiled apart, each without graph breaks, because the augmentations between them are
+    not: they skip what was not drawn, with the host's draws.
     """
 
     dtype: torch.dtype = torch.float32

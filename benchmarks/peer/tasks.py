@@ -38,6 +38,8 @@ STRONG = {
 ONLY = {  # options of which the peers know one value
     "weighting": "batch",
     "ramp": (0, 0),
+    "kept": "unlabeled",
+    "prior": 0.0,
     "mix": "depth",
     "cross_mix": "depth",
     "teacher": "batch_stats",

@@ -154,7 +154,7 @@ def build_training(
         rows.append(row)
     elif "feature_distance" in config.losses:
         frozen["imagenet"] = _pick(variables, "encoder")
-    loss, mixer, depth = _loss(config, network, task)
+    loss, mixer, depth = _loss(config, network, task, data)
     frozen |= depth
     optimizer = call("optim", make_optimizer, config.optim, variables.params, schedule=make_factor(config))
     teaches = task.teacher(config.losses, config.task)
@@ -190,7 +190,7 @@ def reference_encoder(
     return _pick(encoder, "encoder"), {"module": "reference encoder", "source": rule, "copied": copied, "fresh": 0}
 
 
-def _loss(config, network: Network, task: Task) -> tuple[Loss, Any, dict[str, Variables]]:
+def _loss(config, network: Network, task: Task, data: Data) -> tuple[Loss, Any, dict[str, Variables]]:
     """The task's loss, its mixer if it mixes, and the frozen depth networks that its state carries, if any."""
     options = task_section(config)
     frozen = {}
@@ -202,6 +202,8 @@ def _loss(config, network: Network, task: Task) -> tuple[Loss, Any, dict[str, Va
                 raise UsageError(f"task.{key}={config.task[key]} holds no depth network")
             options[f"{name}_network"] = depth.network
             frozen[name] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
+    if value_of(config, "task.prior"):
+        options["class_shares"] = data.class_shares()
     loss = call("task", task.make_loss, options, network, losses=plain(config.losses))
     mixer = None if task.make_mixer is None else task.make_mixer(network, **options)
     return loss, mixer, frozen

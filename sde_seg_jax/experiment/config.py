@@ -32,6 +32,8 @@ ABSENT = {
     "task.cross_domain": 0.0,
     "task.weighting": "batch",
     "task.ramp": (0, 0),
+    "task.kept": "unlabeled",
+    "task.prior": 0.0,
     "matching.candidates": 0,
     "eval.classes": 0,
     "eval.depth_crop": "none",

@@ -1,7 +1,10 @@
 """Learning from a teacher's class probabilities (METHOD section 3, step 5)."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from sde_seg_jax.lookup import choose
@@ -15,6 +18,22 @@ def pseudo_label(probability: Float[Array, "B H W C"]) -> Int[Array, "B H W"]:
     """The most probable class; IGNORE where all probabilities are 0 (pixels known to have no class, Q19)."""
     label = probability.argmax(-1).astype(jnp.int32)
     return jnp.where(probability.max(-1) > 0, label, IGNORE)
+
+
+def rarity(shares: Sequence[float], power: float) -> Float[Array, " C"]:
+    """share^-power of each class, by which a teacher's probabilities are multiplied (`adjusted`).
+
+    Menon et al., Long-Tail Learning via Logit Adjustment, ICLR 2021: a network trained on few labels gives rare classes
+    too little. shares: of the labeled pixels; a class without any counts as the most frequent.
+    """
+    known = np.asarray(shares, np.float64)
+    return jnp.asarray(np.where(known > 0, known, known.max()) ** -power, jnp.float32)
+
+
+def adjusted(probability: Float[Array, "B H W C"], factors: Float[Array, " C"]) -> Float[Array, "B H W C"]:
+    """Probabilities times a factor for each class, with sum 1 again."""
+    weighted = probability * factors.astype(probability.dtype).reshape(1, 1, 1, -1)
+    return weighted / weighted.sum(-1, keepdims=True)
 
 
 def is_confident(probability: Float[Array, "B H W C"], threshold: float = CONFIDENT) -> Bool[Array, "B H W"]:

@@ -14,14 +14,14 @@ import jax.numpy as jnp
 
 from sde_seg_jax.mixing.rule import find_rule
 from sde_seg_jax.mixing.strong import Strong, augmentation
-from sde_seg_jax.options import flat
+from sde_seg_jax.options import flat, pick
 from sde_seg_jax.tasks import domain_mixing, semi_supervised
 from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors
 from sde_seg_jax.tasks.forward import forward, to_float
 from sde_seg_jax.tasks.known_disparity import known_disparity
 from sde_seg_jax.tasks.loss_terms import imitates, reads_label, terms
 from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
-from sde_seg_jax.tasks.options import CrossMixing, Domains, Photometric
+from sde_seg_jax.tasks.options import LABELED, UNLABELED, CrossMixing, Domains, Mixing, Photometric
 from sde_seg_jax.tasks.task import Losses, Options, Task
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState, View
@@ -71,7 +71,8 @@ def cached(losses: Losses, options: Options) -> tuple[str, ...]:
     _, reference, _ = sorted_terms(losses)
     across = options["cross_domain"] and find_rule(options["cross_mix"], "task.cross_mix").reads_depth
     within = options["intra_domain"] and find_rule(options["mix"]).reads_depth
-    return (*(("unlabeled",) if across or within else ()), *(("source",) if across or reference else ()))
+    labeled = (LABELED,) if within and pick(Mixing, options).kept == LABELED else ()
+    return (*((UNLABELED,) if across or within else ()), *labeled, *(("source",) if across or reference else ()))
 
 
 def has_teacher(losses: Losses, options: Options) -> bool:
@@ -97,6 +98,7 @@ def make_loss(
     photometric: Photometric = Photometric(),
     depth_network=None,
     source_depth_network=None,
+    class_shares=None,
 ):
     """source x terms on source + target x terms on labeled target + intra_domain, cross_domain x losses on mixes.
 
@@ -105,15 +107,18 @@ def make_loss(
     `smoothness`) on the sequences of the labeled target images, or, with target=0, with weight 1 on those of the
     unlabeled ones. The disparities are the batches' cached ones, or those of depth_network with state.frozen["depth"]
     and of source_depth_network with state.frozen["source_depth"].
+    class_shares [C]: of the labeled target pixels, for mixing.prior.
     The pose network sees the un-mixed sequences alone; the published one also runs on a mix, to no effect (Q7).
     """
     streams(losses, dataclasses.asdict(domains))  # refuses what cannot be learnt
+    if not domains.target and (mixing.prior or mixing.kept == LABELED):
+        raise ValueError("task.prior and task.kept=labeled read labels of the target; set task.target above 0")
     label, reference, sequence = sorted_terms(losses)
     reads = sequence | label if domains.target else sequence
     on_target = _on_target(network, {name: losses[name] for name in losses if name in reads}, photometric)
     on_source = _on_source({name: losses[name] for name in losses if name in label | reference}, source_depth_network)
-    networks = {"depth_network": depth_network, "source_depth_network": source_depth_network}
-    mix = domain_mixing.make_mixing(network, domains=domains, mixing=mixing, **networks)
+    given = {"depth_network": depth_network, "source_depth_network": source_depth_network, "class_shares": class_shares}
+    mix = domain_mixing.make_mixing(network, domains=domains, mixing=mixing, **given)
     augment = augmentation(strong)
 
     def loss(params, state: TrainState, streams: Streams, rng):

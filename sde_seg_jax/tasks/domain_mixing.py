@@ -56,6 +56,7 @@ class Mixed:
 
     target: Pseudo | None = None
     within: Pseudo | None = None  # target images mixed with each other,
+    within_pair: tuple[Pseudo, Pseudo] | None = None  # which are kept, and which are under them,
     within_mask: Bool[Array, "B H W 1"] | None = None
     across: Across | None = None
     teacher_stats: Params | None = None  # if it ran on batch statistics
@@ -69,6 +70,7 @@ def make_mixing(
     mixing: CrossMixing = CrossMixing(),
     depth_network=None,
     source_depth_network=None,
+    class_shares=None,
     **_,
 ) -> Callable:
     """(state, streams, rng) -> `Mixed`. The teacher runs once, on the unlabeled target images, for both mixes.
@@ -81,8 +83,8 @@ def make_mixing(
     signed = choose(MARGINS, mixing.margin_sign, "task.margin_sign")
     across_by_depth = across and cross_rule.reads_depth
     reads_depth = across_by_depth or (within and rule.reads_depth)
-    teacher = mixing.teacher
-    pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=reads_depth, depth_network=depth_network)
+    read = {"teacher": mixing.teacher, "reads_depth": reads_depth, "depth_network": depth_network}
+    pseudo_of = make_pseudo(network, **read, factors=lambda: mixing.class_factors(class_shares))
 
     def margins(key, disparity):
         return signed(key, disparity, mixing.mix_margin)[:, None, None, None]
@@ -106,11 +108,13 @@ def make_mixing(
             return Mixed()
         rng_within, rng_across = jax.random.split(rng)
         target, teacher_stats = pseudo_of(state, streams.unlabeled)
-        mixed = mask = None
+        pair = mixed = mask = None
         if within:
-            mixed, mask = semi_supervised.mix_within(rule, target, rng_within, mixing.mix_margin)
+            pair, mixed, mask = semi_supervised.mix_within(
+                rule, target, streams, state, rng_within, mixing, depth_network
+            )
         pasted = mix_across(state, streams, target, rng_across) if across else None
-        return Mixed(target, mixed, mask, pasted, teacher_stats)
+        return Mixed(target, mixed, pair, mask, pasted, teacher_stats)
 
     return mix
 
@@ -122,7 +126,7 @@ def make_mixer(network, **options) -> Callable:
     def mixer(state: TrainState, streams: Streams, rng) -> dict[str, Mix]:
         mixed, found = mixing(state, streams, rng), {}
         if mixed.within is not None:
-            found["mixing"] = semi_supervised.as_mix(mixed.target, mixed.within, mixed.within_mask)
+            found["mixing"] = semi_supervised.as_mix(mixed.within_pair, mixed.within, mixed.within_mask)
         if mixed.across is not None:
             found["cross_mixing"] = as_mix(mixed.target, mixed.across)
         return found

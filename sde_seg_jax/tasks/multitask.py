@@ -18,7 +18,7 @@ from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors, observe
 from sde_seg_jax.tasks.forward import forward, predict, to_float
 from sde_seg_jax.tasks.loss_terms import reads_label, terms
 from sde_seg_jax.tasks.motion import source_poses, triplet
-from sde_seg_jax.tasks.options import Mixing, Photometric
+from sde_seg_jax.tasks.options import LABELED, Mixing, Photometric
 from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.task import Losses, Task, always
 from sde_seg_jax.training.step import Aux, split_named
@@ -37,6 +37,7 @@ def make_loss(
     mixing: Mixing = Mixing(),
     strong: Strong = Strong(),
     pose_on_mixed: bool = True,
+    class_shares=None,
 ):
     """All `losses` on the labeled triplets, those without ground truth on the unlabeled ones, consistency on mixed.
 
@@ -47,12 +48,14 @@ def make_loss(
     """
     options = photometric.of_terms()
     without_label = {name: w for name, w in losses.items() if not reads_label(name)}
-    mix, augment = semi_supervised.make_mixing(network, mixing=mixing), augmentation(strong)
+    mix = semi_supervised.make_mixing(network, mixing=mixing, class_shares=class_shares)
+    augment = augmentation(strong)
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "labeled", "terms", "unlabeled", "unlabeled_terms", "mix", "strong", "mixed")
         batch, clean = streams.labeled, triplet(streams.labeled)
         view, stats = observe(network, params, state.student.batch_stats, batch, clean, clean, r["labeled"])
+        seen = _with_own(streams, labeled=view.outputs.disparity[0])
         view = view.replace(label=batch.label.astype(jnp.int32))
         total, logs = terms(losses, view, r["terms"], options)
 
@@ -62,7 +65,7 @@ def make_loss(
         logs |= {f"unlabeled/{name}": value for name, value in found.items()}
 
         own = view.outputs.disparity[0] if batch.disparity is None else None
-        _, mixed, mask, teacher_stats = mix(state, batch, r["mix"], own)
+        _, mixed, mask, teacher_stats = mix(state, seen, r["mix"], own)
         image = augment(mixed.image, r["strong"])
         outputs, stats = forward(network, params, stats, image, r["mixed"])
         if pose_on_mixed:
@@ -75,17 +78,27 @@ def make_loss(
 
 
 @flat
-def make_mixer(network, *, mixing: Mixing = Mixing(), **_) -> Callable:
+def make_mixer(network, *, mixing: Mixing = Mixing(), class_shares=None, **_) -> Callable:
     """As `semi_supervised.make_mixer`, with the disparity that the student predicts."""
-    mix = semi_supervised.make_mixing(network, mixing=mixing)
+    mix = semi_supervised.make_mixing(network, mixing=mixing, class_shares=class_shares)
 
     def mixer(state: TrainState, streams: Streams, rng: jax.Array) -> dict[str, Mix]:
-        batch, own = streams.unlabeled, None
-        if batch.disparity is None:
-            own = predict(network, state.student, to_float(batch.image)).disparity[0]
-        return {"mixing": semi_supervised.as_mix(*mix(state, batch, rng, own)[:3])}
+        own = None
+        if streams.unlabeled.disparity is None:
+            own = predict(network, state.student, to_float(streams.unlabeled.image)).disparity[0]
+        if mixing.kept == LABELED:
+            found = predict(network, state.student, to_float(streams.labeled.image))
+            streams = _with_own(streams, labeled=found.disparity[0])
+        return {"mixing": semi_supervised.as_mix(*mix(state, streams, rng, own)[:3])}
 
     return mixer
+
+
+def _with_own(streams: Streams, labeled: jax.Array) -> Streams:
+    """The streams with the student's disparity [B,h,w,1] of the labeled images, unless they carry a cached one."""
+    if streams.labeled.disparity is not None:
+        return streams
+    return streams.replace(labeled=streams.labeled.replace(disparity=labeled[..., 0]))
 
 
 TASK = Task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,8 +14,11 @@ from sde_seg_jax.bounds import CountOrNone, NotNegative, Probability
 from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
-from sde_seg_jax.losses.pseudo_label import CONFIDENT
+from sde_seg_jax.losses.pseudo_label import CONFIDENT, rarity
 from sde_seg_jax.mixing.masks import MARGIN
+
+UNLABELED, LABELED = "unlabeled", "labeled"
+KEPT = {name: name for name in (UNLABELED, LABELED)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +55,10 @@ class Mixing:
     predicts, "batch_stats" (as published: statistics of the batch) or "ema_stats" (averaged running statistics).
     weighting: what confidence decides, as `losses.pseudo_label.confidence_weights` says. ramp: (a, b), the loss on
     mixed images does not count in the first a updates, and fully from update b on (`ramped`); published: (0, 0).
+    kept: what is pasted on unlabeled images: "unlabeled" (as published) or "labeled" ones with their ground truth, so
+    that rare classes, of which a weak teacher sees ever less, stay (as Tranheden et al., DACS 2021, across domains).
+    prior: the teacher's probabilities are divided by the classes' shares of the labeled pixels to this power
+    (`losses.pseudo_label.rarity`); 0 as published.
     """
 
     mix: str = "depth"
@@ -59,10 +67,21 @@ class Mixing:
     teacher: str = "batch_stats"
     weighting: str = "batch"
     ramp: tuple[CountOrNone, CountOrNone] = (0, 0)
+    kept: str = UNLABELED
+    prior: NotNegative = 0.0
 
     def __post_init__(self):
+        choose(KEPT, self.kept, "task.kept")
         if len(self.ramp) != 2 or self.ramp[0] > self.ramp[1]:
             raise ValueError(f"task.ramp={tuple(self.ramp)}: expected two numbers of updates, the second not smaller")
+
+    def class_factors(self, shares: Sequence[float] | None) -> Float[Array, " C"] | None:
+        """Factors of the teacher's probabilities; None as published. Raises ValueError if the shares are missing."""
+        if not self.prior:
+            return None
+        if shares is None:
+            raise ValueError("task.prior needs class_shares, the classes' shares of the labeled pixels")
+        return rarity(shares, self.prior)
 
     def ramped(self, weight: float, step: Int[Array, ""]) -> float | Float[Array, ""]:
         """A weight of mixed images at an update, `step` updates being done: it rises linearly over `ramp`."""

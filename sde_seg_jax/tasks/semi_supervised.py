@@ -14,18 +14,21 @@ from sde_seg_jax.mixing.rule import Rule, find_rule
 from sde_seg_jax.mixing.strong import Strong, augmentation
 from sde_seg_jax.options import flat, pick
 from sde_seg_jax.tasks.forward import forward
-from sde_seg_jax.tasks.options import Mixing
+from sde_seg_jax.tasks.known_disparity import known_disparity
+from sde_seg_jax.tasks.options import LABELED, UNLABELED, Mixing
 from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.supervised import supervised_terms
 from sde_seg_jax.tasks.task import Losses, Options, Task, always
-from sde_seg_jax.tasks.teacher import Pseudo, make_pseudo
+from sde_seg_jax.tasks.teacher import Pseudo, make_pseudo, with_truth
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Outputs, Streams, TrainState
 
 
 def cached(losses: Losses, options: Options) -> tuple[str, ...]:
     """Streams that may carry cached disparities, which take the place of the depth network's."""
-    return ("unlabeled",) if find_rule(pick(Mixing, options).mix).reads_depth else ()
+    mixing = pick(Mixing, options)
+    mixed = (UNLABELED,) if mixing.kept == UNLABELED else (UNLABELED, LABELED)
+    return mixed if find_rule(mixing.mix).reads_depth else ()
 
 
 @flat
@@ -37,20 +40,23 @@ def make_loss(
     mixing: Mixing = Mixing(),
     strong: Strong = Strong(),
     depth_network=None,
+    class_shares=None,
 ):
     """Supervised terms on the labeled batch + `consistency` x cross-entropy on mixed, strongly augmented images.
 
     strong.per_batch: one draw of the strong augmentation for the whole batch, as published, instead of one an image.
     depth_network: gives the disparity for mixing with the variables in state.frozen["depth"]; not needed where the
-    batch carries cached disparities or the mix does not use depth.
+    batch carries cached disparities or the mix does not use depth. class_shares [C]: of the labeled pixels, for
+    mixing.prior.
     """
-    mix, augment = make_mixing(network, mixing=mixing, depth_network=depth_network), augmentation(strong)
+    given = {"depth_network": depth_network, "class_shares": class_shares}
+    mix, augment = make_mixing(network, mixing=mixing, **given), augmentation(strong)
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "dropout", "terms", "mix", "strong", "mixed")
         total, stats, logs = supervised_terms(network, losses, params, state.student.batch_stats, streams.labeled, r)
 
-        _, mixed, mask, teacher_stats = mix(state, streams.unlabeled, r["mix"])
+        _, mixed, mask, teacher_stats = mix(state, streams, r["mix"])
         outputs, stats = forward(network, params, stats, augment(mixed.image, r["strong"]), r["mixed"])
         agreement, found = agree(outputs, mixed, mask, mixing)
         return total + mixing.ramped(consistency, state.step) * agreement, Aux(stats, logs | found, teacher_stats)
@@ -66,48 +72,71 @@ def agree(outputs: Outputs, mixed: Pseudo, mask: jax.Array, options: Mixing) -> 
 
 
 @flat
-def make_mixing(network, *, mixing: Mixing = Mixing(), depth_network=None) -> Callable:
-    """(state, batch, rng, disparity=None) -> (what is mixed, mixed, mask [B,H,W,1], the teacher's new statistics).
+def make_mixing(network, *, mixing: Mixing = Mixing(), depth_network=None, class_shares=None) -> Callable:
+    """(state, streams, rng, disparity=None) -> ((kept, under), mixed, mask [B,H,W,1], the teacher's new statistics).
 
-    Each sample is pasted onto the next one of the batch where the mask is true. As in `make_pseudo` a disparity may
-    be given, and without a teacher on batch statistics the last is None. Raises ValueError for unknown names.
+    Where the mask is true `kept` is shown on `under` (`mix_within`). As in `make_pseudo` a disparity of the unlabeled
+    batch may be given, and without a teacher on batch statistics the last is None. Raises ValueError for unknown names.
     """
-    rule, teacher = find_rule(mixing.mix), mixing.teacher
-    pseudo_of = make_pseudo(network, teacher=teacher, reads_depth=rule.reads_depth, depth_network=depth_network)
+    rule = find_rule(mixing.mix)
+    read = {"teacher": mixing.teacher, "reads_depth": rule.reads_depth, "depth_network": depth_network}
+    pseudo_of = make_pseudo(network, **read, factors=lambda: mixing.class_factors(class_shares))
 
-    def mix(state: TrainState, batch: Batch, rng, disparity=None):
-        pseudo, teacher_stats = pseudo_of(state, batch, disparity)
-        mixed, mask = mix_within(rule, pseudo, rng, mixing.mix_margin)
-        return pseudo, mixed, mask, teacher_stats
+    def mix(state: TrainState, streams: Streams, rng, disparity=None):
+        pseudo, teacher_stats = pseudo_of(state, streams.unlabeled, disparity)
+        return *mix_within(rule, pseudo, streams, state, rng, mixing, depth_network), teacher_stats
 
     return mix
 
 
-def mix_within(rule: Rule, pseudo: Pseudo, rng, margin: float) -> tuple[Pseudo, jax.Array]:
-    """(each sample kept on the next one of the batch where the mask is true, mask [B,H,W,1])."""
-    under = next_in_batch(pseudo)
-    mask = rule.mask(pseudo, under, rng, lambda key, disparity: margin)
-    return paste(pseudo, under, mask), mask
+def mix_within(
+    rule: Rule, pseudo: Pseudo, streams: Streams, state: TrainState, rng, mixing: Mixing, depth_network
+) -> tuple[tuple[Pseudo, Pseudo], Pseudo, jax.Array]:
+    """((kept, under), kept on under where the mask is true, mask [B,H,W,1]) of unlabeled images with their opinion.
+
+    As published each of them is kept on the next one of its batch; with mixing.kept="labeled" labeled image i with its
+    ground truth on unlabeled image i.
+    """
+    kept, under = pseudo, next_in_batch(pseudo)
+    if mixing.kept == LABELED:
+        batch = require_labeled(streams)
+        disparity = known_disparity(depth_network, state, batch) if rule.reads_depth else None
+        kept, under = with_truth(batch, pseudo.num_classes, disparity), pseudo
+    mask = rule.mask(kept, under, rng, lambda key, disparity: mixing.mix_margin)
+    return (kept, under), paste(kept, under, mask), mask
+
+
+def require_labeled(streams: Streams) -> Batch:
+    """The labeled images that are pasted. Raises ValueError without any, or of another shape than those under them."""
+    labeled, unlabeled = streams.labeled, streams.unlabeled
+    if labeled is None:
+        raise ValueError("task.kept=labeled pastes labeled images, and this run reads none; set task.target above 0")
+    if labeled.image.shape != unlabeled.image.shape:
+        raise ValueError(
+            f"task.kept=labeled pastes labeled images {labeled.image.shape} on unlabeled ones "
+            f"{unlabeled.image.shape}: both streams need one batch size and crop"
+        )
+    return labeled
 
 
 @flat
-def make_mixer(network, *, mixing: Mixing = Mixing(), depth_network=None, **_) -> Callable:
+def make_mixer(network, *, mixing: Mixing = Mixing(), depth_network=None, class_shares=None, **_) -> Callable:
     """(state, streams, rng) -> {"mixing": Mix}, for pictures: as the loss of the same options mixes."""
-    mix = make_mixing(network, mixing=mixing, depth_network=depth_network)
+    mix = make_mixing(network, mixing=mixing, depth_network=depth_network, class_shares=class_shares)
 
     def mixer(state: TrainState, streams: Streams, rng) -> dict[str, Mix]:
-        return {"mixing": as_mix(*mix(state, streams.unlabeled, rng)[:3])}
+        return {"mixing": as_mix(*mix(state, streams, rng)[:3])}
 
     return mixer
 
 
-def as_mix(pseudo: Pseudo, mixed: Pseudo, mask: jax.Array) -> Mix:
-    """Each sample pasted onto the next, for pictures."""
-    under = next_in_batch(pseudo)
+def as_mix(pair: tuple[Pseudo, Pseudo], mixed: Pseudo, mask: jax.Array) -> Mix:
+    """What is kept pasted onto what is under it, for pictures."""
+    kept, under = pair
     return Mix(
-        kept=pseudo.image,
+        kept=kept.image,
         under=under.image,
-        kept_disparity=pseudo.disparity,
+        kept_disparity=kept.disparity,
         under_disparity=under.disparity,
         mask=mask,
         image=mixed.image,

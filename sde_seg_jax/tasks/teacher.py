@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
 from sde_seg_jax.lookup import choose
-from sde_seg_jax.losses.pseudo_label import pseudo_label
+from sde_seg_jax.losses.pseudo_label import adjusted, pseudo_label
 from sde_seg_jax.mixing import masks
 from sde_seg_jax.tasks.forward import forward, predict, to_float
 from sde_seg_jax.tasks.known_disparity import known_disparity
@@ -36,15 +36,17 @@ class Pseudo:
         return self.probability.shape[-1]
 
 
-def make_pseudo(network, *, teacher: str, reads_depth: bool, depth_network=None) -> Callable:
+def make_pseudo(network, *, teacher: str, reads_depth: bool, depth_network=None, factors=lambda: None) -> Callable:
     """(state, batch, disparity=None) -> (`Pseudo` of the batch, the teacher's new running statistics or None).
 
-    A disparity [B,h,w,1] that is given takes the place of the depth network's. Raises ValueError for an unknown name.
+    A disparity [B,h,w,1] that is given takes the place of the depth network's. factors: gives those [C] of the
+    teacher's probabilities (`losses.pseudo_label.adjusted`), or None. Raises ValueError for an unknown name.
     """
     ask_teacher = choose(TEACHER_MODES, teacher, "task.teacher")(network)
 
     def pseudo(state: TrainState, batch: Batch, disparity=None):
-        probability, teacher_stats = ask_teacher(state.teacher, batch)
+        logits, teacher_stats = ask_teacher(state.teacher, to_float(batch.image))
+        probability = jax.lax.stop_gradient(_probability(logits, batch, factors()))
         if not reads_depth:
             disparity = None
         else:
@@ -55,6 +57,13 @@ def make_pseudo(network, *, teacher: str, reads_depth: bool, depth_network=None)
     return pseudo
 
 
+def with_truth(batch: Batch, num_classes: int, disparity: jax.Array | None) -> Pseudo:
+    """A labeled batch with its ground truth in the place of an opinion; a disparity [B,h,w,1] as it comes."""
+    image = to_float(batch.image)
+    truth = jax.nn.one_hot(batch.label, num_classes, dtype=image.dtype)  # an ignored pixel is all zero
+    return Pseudo(image, truth, None if disparity is None else comparable(disparity, batch.image.shape[1:3]))
+
+
 def comparable(disparity: jax.Array, size: tuple[int, int]) -> jax.Array:
     """A disparity [B,h,w,1] at full size, normalized per image to [0,1], without gradient: as masks compare it."""
     return masks.normalize_disparity(resize_bilinear(jax.lax.stop_gradient(disparity), size))
@@ -63,17 +72,16 @@ def comparable(disparity: jax.Array, size: tuple[int, int]) -> jax.Array:
 def _on_batch_statistics(network) -> Callable:
     """The published teacher: batch statistics; no dropout (ours). Its own running statistics advance."""
 
-    def ask(teacher: Variables, batch: Batch):
-        outputs, stats = forward(network, teacher.params, teacher.batch_stats, to_float(batch.image), None)
-        return jax.lax.stop_gradient((_probability(outputs.logits, batch), stats))
+    def ask(teacher: Variables, image: Float[Array, "B H W 3"]):
+        outputs, stats = forward(network, teacher.params, teacher.batch_stats, image, None)
+        return jax.lax.stop_gradient((outputs.logits, stats))
 
     return ask
 
 
 def _on_running_statistics(network) -> Callable:
-    def ask(teacher: Variables, batch: Batch):
-        logits = predict(network, teacher, to_float(batch.image)).logits
-        return jax.lax.stop_gradient(_probability(logits, batch)), None
+    def ask(teacher: Variables, image: Float[Array, "B H W 3"]):
+        return jax.lax.stop_gradient(predict(network, teacher, image).logits), None
 
     return ask
 
@@ -81,12 +89,13 @@ def _on_running_statistics(network) -> Callable:
 TEACHER_MODES = {"batch_stats": _on_batch_statistics, "ema_stats": _on_running_statistics}
 
 
-def _probability(logits: jax.Array, batch: Batch) -> jax.Array:
-    """Softmax at full resolution; the ground truth replaces it where a sample has one."""
+def _probability(logits: jax.Array, batch: Batch, factors: jax.Array | None = None) -> jax.Array:
+    """Softmax at full resolution, maybe adjusted; the ground truth replaces it where a sample has one."""
     size = batch.image.shape[1:3]
     if logits.shape[1:3] != size:
         logits = resize_bilinear_corners(logits, size)
     predicted = jax.nn.softmax(logits, axis=-1)
+    predicted = predicted if factors is None else adjusted(predicted, factors)
     if batch.label is None:
         return predicted
     truth = jax.nn.one_hot(batch.label, logits.shape[-1], dtype=predicted.dtype)  # an ignored pixel is all zero

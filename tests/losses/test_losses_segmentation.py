@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.losses.cross_entropy import cross_entropy, cross_entropy_map
-from sde_seg_jax.losses.pseudo_label import confidence_weights, confident_fraction, pseudo_label, pseudo_label_loss
+from sde_seg_jax.losses.pseudo_label import (
+    adjusted,
+    confidence_weights,
+    confident_fraction,
+    pseudo_label,
+    pseudo_label_loss,
+    rarity,
+)
 from sde_seg_jax.types import IGNORE
 
 LOGITS = jax.random.normal(jax.random.key(0), (2, 3, 4, 5))
@@ -88,3 +95,16 @@ def test_weightings_of_pseudo_labels():
     np.testing.assert_allclose(pseudo_label_loss(logits, probability, 0.9, "none"), each.sum() / 4, rtol=1e-6)
     with pytest.raises(ValueError, match=r"task\.weighting.*'pixel'"):
         confidence_weights(probability, 0.9, "pixels")
+
+
+def test_probabilities_divided_by_a_power_of_the_classes_shares_favor_rare_ones():
+    shares, probability = (0.64, 0.32, 0.04, 0.0), jnp.asarray([[[[0.5, 0.1, 0.2, 0.2]]]])
+    factors = rarity(shares, 0.5)
+    np.testing.assert_allclose(
+        factors, [1 / 0.8, 1 / 0.32**0.5, 5, 1 / 0.8], rtol=1e-6
+    )  # no pixel: as the most frequent
+    found = adjusted(probability, factors)
+    weighted = np.asarray(probability[0, 0, 0]) * np.asarray(factors)
+    np.testing.assert_allclose(found[0, 0, 0], weighted / weighted.sum(), rtol=1e-6)
+    assert (probability.argmax(-1).item(), found.argmax(-1).item()) == (0, 2)
+    np.testing.assert_allclose(rarity(shares, 0.0), 1)

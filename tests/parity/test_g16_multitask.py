@@ -34,7 +34,7 @@ def pieces(run, mixer, before, streams):
     entropies = [cross_entropy(x, streams.labeled.label.astype(jnp.int32)) for x in both if x is not None]
     image = to_float(streams.unlabeled.image)
     disparity = forward(run.network, student.params, stats, image, None)[0].disparity[0]
-    _, mixed, mask, _ = mixer(before, streams.unlabeled, jax.random.key(0), disparity)
+    _, mixed, mask, _ = mixer(before, streams, jax.random.key(0), disparity)
     return entropies, mask, mixed.probability
 
 

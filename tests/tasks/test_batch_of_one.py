@@ -73,7 +73,7 @@ def test_mixing_leaves_a_single_image_as_it_is(mix):
     state = toy.state_of(toy.Toy(), SGD, teacher=True, frozen={"depth": toy.variables(toy.Toy(), seed=5)})
     options = {"mix": mix, "mix_margin": 0.03, "teacher": "ema_stats", "depth_network": toy.Toy()}
     mixer = toy.fast_jit(semi_supervised.make_mixing(toy.Toy(), **options))
-    pseudo, mixed, _, _ = mixer(state, toy.batch(1, labeled=[False]), jax.random.key(0))
+    (pseudo, _), mixed, _, _ = mixer(state, toy.streams(1, labeled=[False]), jax.random.key(0))
     for before, after in zip(*map(jax.tree.leaves, (pseudo, mixed)), strict=True):
         np.testing.assert_array_equal(before, after)
 

@@ -45,8 +45,8 @@ def test_masks_differ_only_where_quantisation_decides():
     batch = streams(4).unlabeled
     stored, own = cached(batch)
     (online, read), (with_network, without) = mixers("depth"), states()
-    *_, expected, _ = fast_jit(online)(with_network, batch, jax.random.key(0))
-    pseudo, _, found, _ = fast_jit(read)(without, stored, jax.random.key(0))
+    *_, expected, _ = fast_jit(online)(with_network, Streams(unlabeled=batch), jax.random.key(0))
+    (pseudo, _), _, found, _ = fast_jit(read)(without, Streams(unlabeled=stored), jax.random.key(0))
     normalized = np.asarray(normalize_disparity(own[..., None]))
     # Numerator and denominator of (d - min) / (max - min) are off by a level at most each, in image and partner
     span = (own.max(axis=(1, 2)) - own.min(axis=(1, 2))).min()
@@ -76,8 +76,8 @@ def test_a_semi_supervised_step_is_that_of_the_online_network():
 def test_every_mix_by_depth_reads_the_cache(mix):
     batch = streams(3).unlabeled
     (online, read), (with_network, without) = mixers(mix), states()
-    *_, expected, _ = fast_jit(online)(with_network, batch, jax.random.key(0))
-    *_, found, _ = fast_jit(read)(without, cached(batch)[0], jax.random.key(0))
+    *_, expected, _ = fast_jit(online)(with_network, Streams(unlabeled=batch), jax.random.key(0))
+    *_, found, _ = fast_jit(read)(without, Streams(unlabeled=cached(batch)[0]), jax.random.key(0))
     assert np.mean(np.asarray(found) != np.asarray(expected)) < 0.01
 
 
@@ -89,6 +89,19 @@ def test_multitask_mixes_by_the_cache_where_there_is_one():
     np.testing.assert_array_equal(read, normalize_disparity(stored.disparity[..., None]))
     own = mixer(state, Streams(unlabeled=batch), jax.random.key(0))["mixing"].kept_disparity
     assert np.abs(np.asarray(own - read)).max() > 0.01
+
+
+def test_multitask_pastes_labeled_images_by_the_student_s_depth_of_them():
+    state, data = state_of(Toy(), optax.sgd(0.1), teacher=True), streams(2)
+    mixer = multitask.make_mixer(Toy(), mix="depth", mix_margin=MARGIN, teacher="ema_stats", kept="labeled")
+    found = mixer(state, data, jax.random.key(0))["mixing"]
+    own = predict(Toy(), state.student, to_float(data.labeled.image)).disparity[0]
+    np.testing.assert_allclose(found.kept_disparity, normalize_disparity(own), rtol=1e-6)
+    np.testing.assert_array_equal(found.kept, to_float(data.labeled.image))
+    np.testing.assert_array_equal(found.under, to_float(data.unlabeled.image))
+    losses = {"cross_entropy": 1.0, "photometric": 1.0, "smoothness": 1e-3}
+    loss = multitask.make_loss(Toy(), losses=losses, pose_on_mixed=False, kept="labeled")
+    assert 0 < fast_jit(loss)(state.student.params, state, data, jax.random.key(3))[1].logs["pasted"] < 1
 
 
 def test_the_multitask_step_mixes_by_the_cache():

@@ -144,6 +144,22 @@ def mixes(streams, state=None, **options):
     return mixing(make_state() if state is None else state, streams, jax.random.key(0))
 
 
+def test_labeled_target_images_are_pasted_within_the_target():
+    streams = data(2, [False, False])
+    found = mixes(streams, kept="labeled")
+    kept, under = found.within_pair
+    np.testing.assert_allclose(kept.image, np.asarray(streams.labeled.image, np.float32) / 255, rtol=1e-6)
+    np.testing.assert_array_equal(under.image, found.target.image)
+    expected = np.where(found.within_mask, kept.probability, under.probability)
+    np.testing.assert_array_equal(found.within.probability, expected)
+
+
+@pytest.mark.parametrize("option", [{"kept": "labeled"}, {"prior": 0.3}])
+def test_without_target_labels_none_are_pasted_or_counted(option):
+    with pytest.raises(ValueError, match=r"read labels of the target; set task.target above 0"):
+        domain_adaptation.make_loss(Toy(), losses={"cross_entropy": 1.0}, target=0.0, **option, **NETWORKS)
+
+
 def test_source_is_pasted_with_its_label_and_the_target_s_truth_replaces_the_teacher():
     streams = data(2, [True, False])
     found = mixes(streams)

@@ -7,9 +7,10 @@ from toy import CLASSES, Toy, assert_finite, batch, dtypes, fast_jit, state_of, 
 
 from sde_seg_jax.mixing import rule
 from sde_seg_jax.tasks import semi_supervised, supervised, teacher
+from sde_seg_jax.tasks.forward import to_float
 from sde_seg_jax.training import ema
 from sde_seg_jax.training.step import make_step
-from sde_seg_jax.types import IGNORE
+from sde_seg_jax.types import IGNORE, Streams
 
 LOSSES = {"cross_entropy": 1.0}
 
@@ -49,14 +50,15 @@ def test_bfloat16_computes_a_finite_loss_with_float32_parameters_and_statistics(
     assert dtypes((loss, aux.batch_stats, gradient)) == {"float32"}
 
 
-def mixer(mix, teacher="ema_stats"):
-    return semi_supervised.make_mixing(Toy(), mix=mix, mix_margin=0.03, teacher=teacher, depth_network=Toy())
+def mixer(mix, teacher="ema_stats", **options):
+    options = {"mix": mix, "mix_margin": 0.03, "teacher": teacher, "depth_network": Toy(), **options}
+    return semi_supervised.make_mixing(Toy(), **options)
 
 
 @pytest.mark.parametrize("mix", rule.names())
 def test_every_mix_takes_each_pixel_whole_from_an_image_or_its_partner(mix):
-    data = streams(3, labeled=[True, False, False]).unlabeled
-    pseudo, mixed, mask, _ = fast_jit(mixer(mix))(make_state(Toy()), data, jax.random.key(0))
+    data = streams(3, labeled=[True, False, False])
+    (pseudo, _), mixed, mask, _ = fast_jit(mixer(mix))(make_state(Toy()), data, jax.random.key(0))
     assert mask.all() if mix == "none" else 0 < mask.mean() < 1
     for field in ("image", "probability"):
         own = np.asarray(getattr(pseudo, field))
@@ -68,7 +70,7 @@ def test_the_teacher_and_the_depth_network_get_no_gradient():
 
     def of(teacher, depth):
         replaced = state.replace(teacher=teacher, frozen={"depth": depth})
-        _, mixed, _, _ = mixer("depth", "batch_stats")(replaced, data, jax.random.key(0))
+        _, mixed, _, _ = mixer("depth", "batch_stats")(replaced, Streams(unlabeled=data), jax.random.key(0))
         return jnp.sum(mixed.probability[..., 0])
 
     gradient = fast_jit(jax.grad(of, (0, 1)))(state.teacher, state.frozen["depth"])
@@ -97,11 +99,70 @@ def test_depth_mix_keeps_what_is_nearer_with_its_label():
     near[0, :, :12], near[1, :, 12:] = 1, 1
     data = batch(2).replace(disparity=near)  # cached: needs no depth network
     options = {"mix": "depth", "mix_margin": 0.03, "teacher": "ema_stats"}
-    pseudo, mixed, mask, _ = semi_supervised.make_mixing(Toy(), **options)(make_state(Toy()), data, jax.random.key(0))
+    mix, data = semi_supervised.make_mixing(Toy(), **options), Streams(unlabeled=data)
+    (pseudo, _), mixed, mask, _ = mix(make_state(Toy()), data, jax.random.key(0))
     np.testing.assert_array_equal(mask[0, ..., 0], near[0] == 1)
     np.testing.assert_array_equal(mixed.image[0, :, :12], pseudo.image[0, :, :12])
     np.testing.assert_array_equal(mixed.image[0, :, 12:], pseudo.image[1, :, 12:])
     np.testing.assert_array_equal(mixed.probability[0, :, 12:], pseudo.probability[1, :, 12:])
+
+
+@pytest.mark.parametrize("mix", ["class", "depth"])
+def test_labeled_images_are_pasted_on_unlabeled_ones_with_their_ground_truth(mix):
+    data = streams(3, labeled=[False] * 3)
+    (kept, under), mixed, mask, _ = fast_jit(mixer(mix, kept="labeled"))(make_state(Toy()), data, jax.random.key(0))
+    np.testing.assert_allclose(kept.image, to_float(data.labeled.image), rtol=1e-6)
+    np.testing.assert_allclose(under.image, to_float(data.unlabeled.image), rtol=1e-6)
+    np.testing.assert_array_equal(kept.probability.argmax(-1)[data.labeled.label != IGNORE], known(data.labeled))
+    assert (np.asarray(kept.probability)[data.labeled.label == IGNORE] == 0).all()
+    assert 0 < mask.mean() < 1
+    for field in ("image", "probability"):
+        expected = np.where(mask, getattr(kept, field), getattr(under, field))
+        np.testing.assert_array_equal(getattr(mixed, field), expected)
+
+
+def known(batch):
+    return batch.label[batch.label != IGNORE]
+
+
+@pytest.mark.parametrize(
+    ("labeled", "message"),
+    [(None, "this run reads none; set task.target above 0"), (batch(2), "both streams need one batch size and crop")],
+)
+def test_pasting_labeled_images_needs_as_many_of_them(labeled, message):
+    data = Streams(labeled=labeled, unlabeled=batch(3, labeled=[False] * 3))
+    with pytest.raises(ValueError, match=message):
+        mixer("class", kept="labeled")(make_state(Toy()), data, jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("mix", "kept", "read"),
+    [
+        ("class", "labeled", ()),
+        ("depth", "unlabeled", ("unlabeled",)),
+        ("depth", "labeled", ("unlabeled", "labeled")),
+    ],
+)
+def test_disparities_are_read_of_all_that_is_mixed_by_them(mix, kept, read):
+    assert semi_supervised.cached({}, {"mix": mix, "kept": kept}) == read
+
+
+def test_rare_classes_count_more_in_pseudo_labels_and_ground_truth_stays():
+    data, shares = streams(2, labeled=[True, False]), np.full(CLASSES, 0.9 / (CLASSES - 1))
+    shares[1] = 0.1
+    options = {"kept": "unlabeled", "class_shares": tuple(shares)}
+    plain, adjusted = (
+        fast_jit(mixer("class", prior=prior, **options))(make_state(Toy()), data, jax.random.key(0))[0][0].probability
+        for prior in (0.0, 0.7)
+    )
+    np.testing.assert_array_equal(plain[0], adjusted[0])  # one-hot, of the labeled sample
+    expected = np.asarray(plain[1]) * shares**-0.7
+    np.testing.assert_allclose(adjusted[1], expected / expected.sum(-1, keepdims=True), rtol=1e-5)
+
+
+def test_a_prior_without_the_classes_shares_is_refused():
+    with pytest.raises(ValueError, match=r"task\.prior needs class_shares"):
+        mixer("class", prior=0.5)(make_state(Toy()), streams(2), jax.random.key(0))
 
 
 def test_mixing_by_depth_without_a_depth_network_names_the_remedy():
@@ -109,7 +170,7 @@ def test_mixing_by_depth_without_a_depth_network_names_the_remedy():
         run(semi_supervised, streams(2), depth_network=None)
 
 
-@pytest.mark.parametrize("option", ["mix", "teacher"])
+@pytest.mark.parametrize("option", ["mix", "teacher", "kept"])
 def test_unknown_options_list_the_known_ones(option):
     with pytest.raises(ValueError, match=f"unknown task.{option} 'x'; known: "):
         semi_supervised.make_loss(Toy(), losses=LOSSES, **{option: "x"})
