@@ -13,14 +13,15 @@ from ml_collections import config_dict
 from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
-from sde_seg_jax.experiment import build, learnt_camera, monitor
+from sde_seg_jax.evaluation.bootstrap import miou_interval
+from sde_seg_jax.experiment import build, depth_verdict, learnt_camera, monitor
 from sde_seg_jax.experiment.config import ABSENT, call
 from sde_seg_jax.experiment.evaluated import result_name, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
-from sde_seg_jax.training.checkpoints import FOLDER, locate, read
+from sde_seg_jax.training.checkpoints import FOLDER, Stored, locate, read
 
 SHOWN = 6
 LATER = ("classes", "depth_crop")  # keys of the section eval that old checkpoints lack
@@ -41,15 +42,20 @@ def evaluate(
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
     stored = read(checkpoint, "student", "teacher")
-    config = build.own_config(stored)
-    config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.get("eval", {})})
-    config = override(config)
+    config = override(_stored_config(stored))
     if split:
         config.data.val_split = split
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
     trained = build.trained(stored)
-    found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
+    matrices: list[np.ndarray] = []
+    found = {
+        "step": trained.step,
+        **monitor.score(trained.network, trained.variables, config, data, matrices.append),
+    }
+    if matrices:
+        found |= miou_interval(np.concatenate(matrices), data.source("val", ("label",)).names)
+    found |= depth_verdict.judge(trained.network, trained.variables, config, data, reporter)
     if line := unscored(found, config):
         reporter.tell(f"warning: {line}")
     found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
@@ -65,13 +71,31 @@ def evaluate(
     return found
 
 
+def draw_examples(checkpoint: str, reporter: Reporter = SILENT) -> None:
+    """Writes the pictures of `evaluate` beside a checkpoint, without scoring it. Raises CheckpointError, ValueError."""
+    folder, stored = locate(checkpoint), read(checkpoint, "student")
+    config = _stored_config(stored)
+    reporter.tell(f"drawing validation pictures of {checkpoint}")
+    data = call("data", open_data, config.data, reporter.tell)
+    write_pictures(
+        folder.parent if folder.name == FOLDER else folder, example_pictures(build.trained(stored), config, data)
+    )
+
+
+def _stored_config(stored: Stored) -> config_dict.ConfigDict:
+    """A checkpoint's configuration, with the keys of the section eval that older ones lack."""
+    config = build.own_config(stored)
+    config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.get("eval", {})})
+    return config
+
+
 def unscored(found: Mapping[str, Any], config: config_dict.ConfigDict) -> str:
     """What the data have nothing to be scored by, in one line; "" if they have."""
     where = f"nothing to score: split {config.data.val_split!r} of '{config.data.prepared_dir}'"
     remedy = f"cli.doctor --prepared_dir={config.data.prepared_dir} tells what is in it"
     if "miou" in found and not math.isfinite(found["miou"]):
         return f"{where} has no labelled pixel of a class, so mIoU and accuracies are unknown; {remedy}"
-    if not {"miou", "abs_rel"} & found.keys():
+    if not {"miou", "abs_rel", "verdict"} & found.keys():
         return f"{where} has neither labels nor true depth, so there are pictures but no scores; {remedy}"
     return ""
 

@@ -71,11 +71,11 @@ METRICS_LINE: Schema = {
     "properties": {"step": COUNT, "seconds": {"type": "number", "minimum": 0, "maximum": 1e10}},
     "additionalProperties": {**SCORE, "type": ["number", "null", "string"]},
 }
-# metrics.json of a run: scores by name; "iou" may be the list of all classes
+# metrics.json of a run: scores by name; "iou" may be the list of all classes, "verdict" is a sentence on depth
 SCORES: Schema = {
     "type": "object",
     "required": ["step"],
-    "properties": {"step": COUNT, "iou": listed(SCORE), "teacher/iou": listed(SCORE)},
+    "properties": {"step": COUNT, "iou": listed(SCORE), "teacher/iou": listed(SCORE), "verdict": TEXT},
     "additionalProperties": SCORE,
 }
 # evaluated.json among a run's pictures

@@ -84,15 +84,15 @@ def in_split(split: str, clip: Clip, labels: Mapping[int, str], part: Part) -> l
     return [(index, ()) for index in sorted({*clip.kept, *labels}) if belongs(clip.name, index)]
 
 
-def in_video(clip: Clip, part: Part, max_step: int) -> list[Chosen]:
-    """The frames of a clip that train and whose neighbors do, too.
+def in_video(clip: Clip, part: Part, max_step: int, trains: bool = True) -> list[Chosen]:
+    """The frames of a clip that train and whose neighbors do, too; or of which all three are held out.
 
     Neighbors are the adjacent kept frames, if they are at most `max_step` frames away (0: at any distance).
     """
     found = []
     for before, index, after in zip(clip.kept, clip.kept[1:], clip.kept[2:], strict=False):
         near = not max_step or max(index - before, after - index) <= max_step
-        if near and all(part.trains(clip.name, i) for i in (before, index, after)):
+        if near and all(part.trains(clip.name, i) == trains for i in (before, index, after)):
             found.append((index, (before, after)))
     return found
 
