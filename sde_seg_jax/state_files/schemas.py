@@ -146,6 +146,15 @@ CACHE = record(
         "names": listed(TEXT),
     }
 )
+# times.json beside compiled programs: digest -> [platform, operations, seconds to compile]
+COMPILE_TIMES = each(
+    {
+        "type": "array",
+        "items": [NAME, COUNT, {"type": "number", "minimum": 0, "maximum": 1e10}],
+        "minItems": 3,
+        "maxItems": 3,
+    }
+)
 # what a geometry index, an .npz of decoded samples and a contact of caches say of themselves
 GEOMETRY = record({"count": COUNT, "size": SIZE, "cells": SIZE, "scale": NAME, "names": TEXT, "weights": TEXT})
 SAMPLES = record({"source": TEXT, "space": SPACE})
