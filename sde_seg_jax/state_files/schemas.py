@@ -146,6 +146,15 @@ CACHE = record(
         "names": listed(TEXT),
     }
 )
+# what looking at all frames of a video found
+VIDEO_LISTING = record(
+    {
+        "times": listed({"type": ["integer", "null"]}, least=1),
+        "is_key": listed(FLAG),
+        "kept": listed(COUNT),
+        "size": SIZE,
+    }
+)
 # times.json beside compiled programs: digest -> [platform, operations, seconds to compile]
 COMPILE_TIMES = each(
     {

@@ -11,7 +11,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.display.selection_choice import STARTED
 from sde_seg_jax.experiment.begun import CONFIG, refuse_other_config
-from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.check import check, check_depth_networks
 from sde_seg_jax.experiment.config import UsageError, as_json, call, value_of
 from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.prepare import prepare_data
@@ -39,6 +39,7 @@ def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path, reporter
         refuse_other_config(as_json(config), folder)
         asked = as_json(config)
         config = resolve(config, folder.resolve().parent)
+        check_depth_networks(config)
         prepare_data(config, reporter=reporter)
         asked["data"]["classes"] = note_classes(config)
         try:
