@@ -33,6 +33,7 @@ ABSENT = {
     "task.weighting": "batch",
     "task.ramp": (0, 0),
     "matching.candidates": 0,
+    "select.spread": False,
     "eval.classes": 0,
     "eval.depth_crop": "none",
 }

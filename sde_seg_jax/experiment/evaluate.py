@@ -14,7 +14,7 @@ from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
 from sde_seg_jax.evaluation.bootstrap import miou_interval
-from sde_seg_jax.experiment import build, depth_verdict, learnt_camera, monitor
+from sde_seg_jax.experiment import build, depth_verdict, learnt_camera, monitor, other_data
 from sde_seg_jax.experiment.config import ABSENT, call
 from sde_seg_jax.experiment.evaluated import result_name, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
@@ -36,34 +36,44 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes metrics.json and pictures; returns the scores.
 
-    `override` changes the checkpoint's configuration. `split`: one to score on other than the configuration's
-    validation split, into metrics_SPLIT.json and without pictures. Raises CheckpointError, ValueError.
+    `override` changes the checkpoint's configuration; with another data.dataset, classes are mapped by name and scores
+    go to metrics_DATASET_SPLIT.json, without pictures. `split`: one to score on other than the configuration's
+    validation split, into metrics_SPLIT.json, likewise. Raises CheckpointError, ValueError.
     """
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
     stored = read(checkpoint, "student", "teacher")
-    config = override(_stored_config(stored))
+    config, trained_on = override(_stored_config(stored)), _stored_config(stored)
+    elsewhere = config.data.dataset != trained_on.data.dataset
+    if elsewhere:
+        other_data.fit(config)
     if split:
         config.data.val_split = split
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
+    own = data.space if elsewhere else None
+    if elsewhere:
+        data = other_data.in_classes_of(trained_on, data, reporter.tell)
     trained = build.trained(stored)
     matrices: list[np.ndarray] = []
-    found = {
-        "step": trained.step,
-        **monitor.score(trained.network, trained.variables, config, data, matrices.append),
-    }
-    if matrices:
+
+    def scores_of(one: build.Trained, keep=None) -> dict[str, Any]:
+        scores = monitor.score(one.network, one.variables, config, data, keep)
+        return scores if own is None else other_data.of_common_classes(scores, own, data.space)
+
+    found = {"step": trained.step, **scores_of(trained, matrices.append)}
+    if matrices and not elsewhere:
         found |= miou_interval(np.concatenate(matrices), data.source("val", ("label",)).names)
     found |= depth_verdict.judge(trained.network, trained.variables, config, data, reporter)
     if line := unscored(found, config):
         reporter.tell(f"warning: {line}")
     found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
     if stored.parts["teacher"]:
-        teacher = build.trained(stored, "teacher")
-        scores = monitor.score(teacher.network, teacher.variables, config, data)
+        scores = scores_of(build.trained(stored, "teacher"))
         found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
+    if elsewhere:
+        split = f"{config.data.dataset}_{config.data.val_split}"
     if not split:
         write_pictures(out, example_pictures(trained, config, data))
         learnt_camera.write(out, found)

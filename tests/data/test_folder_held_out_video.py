@@ -46,3 +46,11 @@ def test_it_joins_prepared_data_when_it_is_asked_for(clip):
     source = open_source("folder", where["prepared_dir"], "val_video")
     assert source.names == ["a/7", "a/8"]
     assert source.fields == ("neighbors",)
+
+
+def test_snippets_of_cityscapes_in_one_folder_are_no_neighbors_of_each_other(clip):
+    for path in sorted((clip / "a").iterdir()):
+        number = int(path.stem)  # three snippets of three frames, and a labeled frame alone
+        path.rename(path.with_name(f"aachen_{number // 3:06d}_{18 + number % 3:06d}_leftImg8bit.png"))
+    names = [name for name, *_ in frames(clip, "video", val_fraction=0.1)]
+    assert names == [f"a/aachen_{snippet:06d}_000019_leftImg8bit" for snippet in range(3)]

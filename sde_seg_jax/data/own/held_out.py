@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from sde_seg_jax.data.own.clips import Clip
 from sde_seg_jax.text_files import nfc
+
+SNIPPET = re.compile(r"(?P<sequence>.+_\d+)_\d+_leftImg8bit")  # aachen_000000_000019_leftImg8bit
 
 Chosen = tuple[int, tuple[int, ...]]  # index of a frame, indices of its neighbors
 
@@ -92,9 +95,16 @@ def in_video(clip: Clip, part: Part, max_step: int, trains: bool = True) -> list
     found = []
     for before, index, after in zip(clip.kept, clip.kept[1:], clip.kept[2:], strict=False):
         near = not max_step or max(index - before, after - index) <= max_step
+        near = near and len({_sequence(clip.names[i]) for i in (before, index, after)}) == 1
         if near and all(part.trains(clip.name, i) == trains for i in (before, index, after)):
             found.append((index, (before, after)))
     return found
+
+
+def _sequence(name: str) -> str:
+    """Of a frame with a name of Cityscapes, city and snippet: a folder holds many; of any other name ""."""
+    match = SNIPPET.fullmatch(name)
+    return match["sequence"] if match else ""
 
 
 def _block(candidates: Sequence[int], count: int, frames: int) -> tuple[int, int]:
