@@ -17,18 +17,19 @@ from sde_seg_jax.label_spaces import LabelSpace
 ERRORS = {"abs_rel": "AbsRel", "sq_rel": "SqRel", "rmse": "RMSE", "rmse_log": "RMSE log"}  # lower is better
 ACCURACIES = ("a1", "a2", "a3")  # higher is better
 VIDEO = {  # of `evaluation.video`: heading and format
-    "explained": ("frames explained %", tables.percent),
-    "error": ("photometric error", tables.number),
-    "error_constant": ("best constant depth", tables.number),
-    "error_unwarped": ("unwarped", tables.number),
-    "auto_masked": ("auto-masked %", tables.percent),
-    "disparity_spread": ("spread of disparity", tables.number),
-    "depth_inconsistency": ("neighbors differ by %", tables.percent),
     "frames": ("frames", tables.integer),
+    "explained": ("explained %", tables.percent),
+    "error": ("error", tables.number),
+    "error_constant": ("constant", tables.number),
+    "error_unwarped": ("unwarped", tables.number),
+    "auto_masked": ("masked %", tables.percent),
+    "disparity_spread": ("spread", tables.number),
+    "depth_inconsistency": ("contradiction %", tables.percent),
 }
 VIDEO_CAPTION = (
-    "Explained: warped by depth and motion, the neighbors look more like the frame than unwarped, and than warped by "
-    "the best constant depth. Auto-masked pixels are explained best by not moving."
+    "Error: photometric, of the neighbors warped by depth and motion; constant: by the same motion and the best "
+    "constant depth. Explained: the error is below both others. Masked: pixels that are explained best by not moving. "
+    "Spread: of the disparity, over its mean. Contradiction: between the depths of neighbors."
 )
 
 
@@ -74,7 +75,7 @@ def training_page(
         Section("Curves", [chart]),
         *pictures,
         Section("IoU by class", class_tables(groups, space)),
-        Section("Depth", [depth_table(groups), *video_parts(groups)]),
+        Section("Depth", depth_parts(groups)),
     ]
     configs = {f"Config: {of.label(run, groups)}": dict(run.config) for run in runs if run.config}
     facts = {**(summary or {}), **configs}
@@ -167,6 +168,12 @@ def depth_table(groups: Groups) -> Table | Text:
     columns += [tables.Column(key, key, tables.number, "max") for key in ACCURACIES]
     caption = "After median scaling per image. A network that learned nothing does no better than a constant depth."
     return Table(rows, columns, caption)
+
+
+def depth_parts(groups: Groups) -> list[Table | Text]:
+    """Errors where true depth is known, the verdict of held-out frames where it is not."""
+    table, video = depth_table(groups), video_parts(groups)
+    return video if video and isinstance(table, Text) else [table, *video]
 
 
 def video_parts(groups: Groups) -> list[Table | Text]:

@@ -19,8 +19,8 @@ def video_scores(frames: Mapping[str, Float[np.ndarray, " N"]]) -> dict[str, flo
 
     Args:
       frames: of each frame, photometric errors in [0,1] against its neighbors: `error`, warped by depth and motion;
-        `error_unwarped`, as they are; `error_constant`, warped by the same motion and the constant depth that is best
-        for this frame. And `auto_masked`, the share of pixels that no warped neighbor explains better than an
+        `error_unwarped`, as they are; `error_constant`, warped by the same motion and a constant depth, the one that
+        is best over all frames. And `auto_masked`, the share of pixels that no warped neighbor explains better than an
         unwarped one; `disparity_spread`, standard deviation over mean; `depth_inconsistency` with its neighbors.
 
     "video/explained" is the share of the frames whose error is below both that of no motion and that of no depth.

@@ -92,12 +92,14 @@ def measure(
         count, seen = len(batch.image), Batch(batch.image, batch.intrinsics, batch.neighbors)
         found = jax.device_get(function(variables, jax.tree.map(lambda x: padded(x, size), seen)))
         rows.append({name: values[:count] for name, values in found.items()})
-    return {name: np.concatenate([row[name] for row in rows]) for name in MEASURES}
+    found = {name: np.concatenate([row[name] for row in rows]) for name in MEASURES}
+    best = found["error_constant"].mean(0).argmin()  # one for all frames: a scale for each is not given to depth either
+    return {**found, "error_constant": found["error_constant"][:, best]}
 
 
 @functools.lru_cache
 def _measures(network: Network, depths: DepthRange) -> Callable[[Variables, Batch], dict[str, jax.Array]]:
-    """(variables, uint8 batch with neighbors) -> MEASURES of each sample [B]."""
+    """(variables, uint8 batch with neighbors) -> MEASURES of each sample [B]; errors of all constants [B,K]."""
 
     @jax.jit
     def measures(variables: Variables, batch: Batch) -> dict[str, jax.Array]:
@@ -121,7 +123,7 @@ def _measures(network: Network, depths: DepthRange) -> Callable[[Variables, Batc
             "error_unwarped": _mean(standing),
             "error_constant": jax.lax.map(
                 lambda constant: _mean(_warped_error(view, jnp.full_like(target, constant), depths)), constants
-            ).min(0),
+            ).T,
             "auto_masked": _mean((warped >= standing).astype(target.dtype)),
             "disparity_spread": jnp.std(target, axis=(1, 2, 3)) / jnp.mean(target, axis=(1, 2, 3)),
             "depth_inconsistency": _inconsistency(view, target, others, depths),

@@ -26,7 +26,7 @@ ROLES = {"depth": "depth", "supervised": "baseline", "semi_supervised": "ours", 
 UNLABELED_TASKS = ("depth", "student_depth")  # which read no labels
 CAPTIONS = {
     "segmentation": "Validation images, ground truth and prediction",
-    "depth": "Validation images, learnt disparity (near is bright) and true inverse depth",
+    "depth": "Validation images, learnt disparity (near is bright) and, where it is known, true inverse depth",
     "training_depth": "The last training batch: disparity, warped neighbors, and where the warp counts (white)",
     "training_mixing": "The last training batch: each image is pasted on the next where the mask is white",
     "training_cross_mixing": "The last training batch: each source image is pasted on a target image, mask white",
