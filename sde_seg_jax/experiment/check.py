@@ -68,11 +68,13 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)
-    check_depth_networks(config)
 
 
 def check_depth_networks(config: config_dict.ConfigDict) -> None:
-    """Raises UsageError if a frozen depth network that a run reads is not there, or is none; "@stage" may come yet."""
+    """Raises UsageError if a frozen depth network that a run reads is not there, or is none; "@stage" may come yet.
+
+    Not part of `check`, so that a configuration can be looked at before what it begins with is there.
+    """
     for name, domain in DEPTH_NETWORKS.items():
         key = f"task.{name}_checkpoint"
         place = value_of(config, key)

@@ -20,7 +20,7 @@ def config(tmp_path):
 
 def test_a_missing_one_is_named_with_its_key(config, tmp_path):
     with pytest.raises(UsageError, match=r"config.task.depth_checkpoint: no checkpoint in .*none: give a --workdir"):
-        checking.check(config(tmp_path / "none"))
+        checking.check_depth_networks(config(tmp_path / "none"))
 
 
 def test_one_without_depth_is_refused(config, monkeypatch):
@@ -28,9 +28,9 @@ def test_one_without_depth_is_refused(config, monkeypatch):
     monkeypatch.setattr(checking, "read", lambda place: place)
     monkeypatch.setattr(checking, "network_of", lambda stored: (None, network))
     with pytest.raises(UsageError, match=r"config.task.depth_checkpoint=seg holds no depth network"):
-        checking.check(config("seg"))
+        checking.check_depth_networks(config("seg"))
 
 
 def test_a_stage_may_come_yet_and_a_cache_needs_none(config, tmp_path):
-    checking.check(config("@depth"))
-    checking.check(config(tmp_path / "none", **{"data.depth_cache": "cached"}))
+    checking.check_depth_networks(config("@depth"))
+    checking.check_depth_networks(config(tmp_path / "none", **{"data.depth_cache": "cached"}))

@@ -120,7 +120,7 @@ def next_command(target: Target, file: ConfigFile, found: Prepared) -> str:
             keys |= {"data.size": size, "data.crop": crop, "data.labels": 0}
     elif target.raw_dir:
         keys["data.raw_dir"] = target.raw_dir
-    whole = target.raw_dir and file.path and "pipeline" in file.config()  # it prepares, and goes on
+    whole = target.raw_dir and file.path and "unlabeled" in file.config().get("pipeline", {})  # one's own files
     command = "train" if target.prepared_dir else "pipeline" if whole else "prepare"
     words = ["python", "-m", f"sde_seg_jax.cli.{command}"]
     words += [
