@@ -59,7 +59,8 @@ def main(arguments: Arguments) -> int:
         from sde_seg_jax.experiment.table.dry_run import needs, only_asked
 
         only_asked(plan)
-        print("\n".join(needs(plan)))
+        for line in needs(plan):
+            print(line)
     failed = {} if arguments.dry_run else execute(plan, CONSOLE)
     table = collect(plan, failed)
     print("\n" + as_text(table))

@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.display.selection_choice import STARTED
+from sde_seg_jax.evaluation.bootstrap import clips_of
 from sde_seg_jax.experiment.begun import CONFIG, refuse_other_config
 from sde_seg_jax.experiment.check import check, check_depth_networks
 from sde_seg_jax.experiment.config import UsageError, as_json, call, value_of
@@ -23,7 +24,7 @@ from sde_seg_jax.experiment.selection.work import Work, open_work
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
-from sde_seg_jax.selection.spread import highest, in_order
+from sde_seg_jax.selection.spread import Spread, highest, in_order
 from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.training.workdir_lock import alone
@@ -129,7 +130,7 @@ def _next(work: Work, chosen: Sequence[int], count: int) -> Iterator[Found]:
     else:
         scores = work.scores(chosen)
         left = np.flatnonzero(~np.isin(np.arange(len(scores)), chosen))
-        spread = work.spread(chosen)
+        spread = _spread(work, chosen)
         if spread is None:
             picks = choose.most_uncertain(scores, count, left).tolist()
         else:
@@ -138,9 +139,17 @@ def _next(work: Work, chosen: Sequence[int], count: int) -> Iterator[Found]:
             yield work.plan.criterion, index, float(scores[index]), None, float(scores[index])
 
 
+def _spread(work: Work, chosen: Sequence[int]) -> Spread | None:
+    """Over the clips of the samples, `chosen` counted; None unless the plan asks for it."""
+    if not work.plan.spread:
+        return None
+    _, groups = np.unique(clips_of(work.names), return_inverse=True)
+    return Spread(groups, chosen)
+
+
 def _at_random(work: Work, chosen: Sequence[int], count: int) -> list[int]:
     """The next of the seed's random order."""
-    spread = work.spread(chosen)
+    spread = _spread(work, chosen)
     if spread is not None:
         return in_order(work.order.tolist(), count, spread, chosen)
     return work.order[~np.isin(work.order, chosen)][:count].tolist()
@@ -157,7 +166,7 @@ def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray 
             left = np.flatnonzero(~np.isin(np.arange(len(errors)), chosen))
             wanted = min(int(work.plan.preselect * count), len(left))
             candidates = choose.preselect(np.nan_to_num(errors), wanted, left)
-    options = {"bias": bias, "candidates": candidates, "spread": work.spread(chosen), **work.plan.distance}
+    options = {"bias": bias, "candidates": candidates, "spread": _spread(work, chosen), **work.plan.distance}
     features = work.features
     with work.reporter.bar(total=count, desc="farthest points", unit="label", delay=1) as bar:
         options["progress"] = lambda done: bar.update(done - bar.n)

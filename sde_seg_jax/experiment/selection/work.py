@@ -13,7 +13,6 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.reading.subset import indices_of, published_permutation, read_list
-from sde_seg_jax.evaluation.bootstrap import clips_of
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.begun import steps_done
 from sde_seg_jax.experiment.cached_depth import FIELD, depth_fingerprint, reads_cache
@@ -25,7 +24,6 @@ from sde_seg_jax.experiment.selection.plan import ENTROPY, Plan
 from sde_seg_jax.experiment.train import train
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection.features import standardize
-from sde_seg_jax.selection.spread import Spread
 from sde_seg_jax.state_files.reading import DamagedFile, read_array
 from sde_seg_jax.state_files.writing import write_array, write_text
 from sde_seg_jax.training.fingerprint import SHOWN
@@ -68,13 +66,6 @@ class Work:
     def order(self) -> np.ndarray:
         """The random order of the seed, as published."""
         return published_permutation(len(self.names), self.config.seed)
-
-    def spread(self, chosen: Sequence[int]) -> Spread | None:
-        """Over the clips of the samples, `chosen` counted; None unless the plan asks for it."""
-        if not self.plan.spread:
-            return None
-        _, groups = np.unique(clips_of(self.names), return_inverse=True)
-        return Spread(groups, chosen)
 
     @functools.cached_property
     def features(self) -> np.ndarray:
