@@ -292,6 +292,7 @@ def selection(c):
     c.select.pool_kind = "average"  # or max
     c.select.standardize = True  # features per channel, by mean and deviation over all samples
     c.select.p = 2.0  # of the p-norm between features
+    c.select.spread = False  # True: each pick from the clips that have the fewest so far, by names "<clip>/<frame>"
     c.select.patchwise = False  # compare every cell with the nearest of the other image instead of the same one
     c.data.labels = 0  # the list decides
     c.train.eval_every = 0

@@ -62,6 +62,13 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"left out for time: {count} of {file}")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def notes_of_their_own(tmp_path_factory):
+    """What commands remember of raw files stays out of the home folder."""
+    if "SDE_SEG_CACHE" not in os.environ:
+        os.environ["SDE_SEG_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(autouse=True, scope="module")
 def small_memory():
     """Programs of one file are no use to the next, and a worker runs a hundred files."""

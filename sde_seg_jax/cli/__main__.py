@@ -8,21 +8,7 @@ import sys
 import types
 
 import sde_seg_jax
-
-COMMANDS = (
-    "pipeline",
-    "doctor",
-    "prepare",
-    "cache_depth",
-    "train",
-    "select",
-    "overlap",
-    "evaluate",
-    "predict",
-    "convert",
-    "report",
-    "table",
-)
+from sde_seg_jax.cli.command_names import COMMANDS
 
 
 def main() -> int:
@@ -43,7 +29,12 @@ def main() -> int:
 
     module = _module(name)
     return run(
-        module.main, [f"sde-seg {name}", *sys.argv[2:]], about=module.__doc__, extra=getattr(module, "flags", None)
+        module.main,
+        [f"sde-seg {name}", *sys.argv[2:]],
+        about=module.__doc__,
+        extra=getattr(module, "flags", None),
+        more=getattr(module, "more", None),
+        positional=getattr(module, "POSITIONAL", ""),
     )
 
 

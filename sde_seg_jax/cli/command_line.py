@@ -43,14 +43,28 @@ class Arguments:
         return self.file.config(row)
 
 
-def run(main: Callable[[Arguments], int | None], argv: list[str], *, about: str, extra: Callable | None = None) -> int:
-    """Parses flags, calls `main`, and turns what happens into an exit status. `extra(values)` defines more flags."""
+def run(
+    main: Callable[[Arguments], int | None],
+    argv: list[str],
+    *,
+    about: str,
+    extra: Callable | None = None,
+    more: Callable[[], str] | None = None,
+    positional: str = "",
+) -> int:
+    """Parses flags, calls `main`, and turns what happens into an exit status.
+
+    `extra(values)` defines more flags, `more()` ends the help text, and the first word, if it has no dashes, is the
+    value of the flag `positional`.
+    """
+    if positional and argv[1:] and not argv[1].startswith("-"):
+        argv = [argv[0], f"--{positional}={argv[1]}", *argv[2:]]
     compiled.keep()
     if not notices.shown():
         logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
     try:
         with notices.quiet():
-            arguments = parse(argv, about, extra)
+            arguments = parse(argv, about, extra, more)
             if arguments is None:
                 return DONE
             return main(arguments) or DONE
@@ -75,18 +89,28 @@ def one_line(error: BaseException) -> str:
     return text
 
 
-def parse(argv: list[str], about: str, extra: Callable | None = None) -> Arguments | None:
-    """Arguments of a command, or None after printing the help text (--help)."""
+def flag_values(extra: Callable | None = None) -> flags.FlagValues:
+    """The flags of every command, and those that `extra(values)` defines."""
     values = flags.FlagValues()
     flags.DEFINE_string("config", "", "configuration, by name or file, with a row after a colon", flag_values=values)
     flags.DEFINE_string("workdir", "", "where checkpoints, metrics and pictures go", flag_values=values)
     flags.DEFINE_string("checkpoint", "", "a workdir (or its checkpoints folder) to read", flag_values=values)
     if extra is not None:
         extra(values)
+    return values
+
+
+def parse(
+    argv: list[str], about: str, extra: Callable | None = None, more: Callable[[], str] | None = None
+) -> Arguments | None:
+    """Arguments of a command, or None after printing the help text (--help)."""
+    values = flag_values(extra)
     if "--help" in argv or "-h" in argv:
         print(about.strip())
         print("\nFlags (any configuration key can be overridden: --config.section.key=value):")
         print(values.get_help())
+        if more is not None:
+            print(f"\n{more()}")
         return None
     overrides, rest = {}, []
     for place, argument in enumerate(argv[1:], start=1):

@@ -6,6 +6,10 @@ Student and, where there is one, teacher (`teacher/...`). Prints one JSON line l
 and pictures of some samples to pictures/ in --workdir (default: the checkpoint's). A camera that was learnt
 (model.learn_intrinsics) is printed and written to camera.json there, which the data set `folder` reads.
 
+Another data set: --config.data.dataset=camvid --config.data.prepared_dir=DIR (prepared before, or with
+--config.data.raw_dir=DIR). Classes are mapped by name; mIoU is the mean over those that both have. Scores go to
+metrics_camvid_val.json.
+
 --split=test scores on another split than the one for validation, into metrics_test.json; its data are prepared if
 they are not yet.
 """

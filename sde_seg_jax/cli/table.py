@@ -5,7 +5,8 @@ colon (configs/paper/semi.py:dataset=camvid). Each run has its folder DIR/<row>_
 start from ("@stage") are trained first, once, in DIR/<stage>; weights that cli.convert wrote there are used as they
 are. A stage may also choose the images to label, as cli.select does: "@stage/labels.txt" is its list. What is finished
 is skipped, what was interrupted goes on, a folder begun with another configuration is refused. --dry_run only prints
-the plan and the table so far; --metric=miou_16 shows another score of the same runs, --split=test another split's.
+the plan, what it needs (hours, disk, data sets and weights that are missing), and the table so far, of the rows asked
+for; --metric=miou_16 shows another score of the same runs, --split=test another split's.
 
 Rows that the file names a partner for (or --against=ROW: all) are compared with it seed by seed: the mean difference,
 its 95 % interval, the seeds won.
@@ -39,7 +40,9 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string("metric", "", "score to show, such as miou_16; default: the file's", flag_values=values)
     absl_flags.DEFINE_string("split", "", "split to score on, such as test; default: the file's", flag_values=values)
     absl_flags.DEFINE_string("against", "", "row to compare all with; default: the file's partners", flag_values=values)
-    absl_flags.DEFINE_bool("dry_run", False, "only print the plan and the table so far", flag_values=values)
+    absl_flags.DEFINE_bool(
+        "dry_run", False, "only print the plan, what it needs, and the rows asked for so far", flag_values=values
+    )
 
 
 def main(arguments: Arguments) -> int:
@@ -52,6 +55,12 @@ def main(arguments: Arguments) -> int:
     asked = {name: getattr(arguments, name) for name in FLAGS}
     plan = Plan(arguments.file, arguments.workdir, **asked)
     print("\n".join(plan.lines()))
+    if arguments.dry_run:
+        from sde_seg_jax.experiment.table.dry_run import needs, only_asked
+
+        only_asked(plan)
+        for line in needs(plan):
+            print(line)
     failed = {} if arguments.dry_run else execute(plan, CONSOLE)
     table = collect(plan, failed)
     print("\n" + as_text(table))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from sde_seg_jax.cli.command_line import Arguments, run
+from sde_seg_jax.cli.sections import help_text as more
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.reporter import CONSOLE
 
@@ -23,4 +24,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, sys.argv, about=__doc__))
+    sys.exit(run(main, sys.argv, about=__doc__, more=more))

@@ -47,12 +47,18 @@ class DatasetSpec:
     layout: str | None = None  # the raw folder in one line; None: made without raw files
     remedies: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what to do where a field is missing
     read_space: Callable[..., LabelSpace] | None = None  # (raw_dir, **options) -> the classes, where space is None
+    held_out_video: str = ""  # a split beside `splits`, prepared when asked for: held-out frames with neighbors
     pixel_aspect: float = 1.0  # fy / fx of the raw images; other than 1 where their pixels are not square
 
     def __post_init__(self):
         unknown = set(self.fields) - set(STORED_FIELDS)
         if unknown:
             raise ValueError(f"{self.name!r} declares fields {sorted(unknown)}; possible are {STORED_FIELDS}")
+
+    @property
+    def all_splits(self) -> tuple[str, ...]:
+        """The splits that can be prepared, also the one that is not unless it is named."""
+        return (*self.splits, self.held_out_video) if self.held_out_video else self.splits
 
     def complete(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options with defaults filled in; an unknown one is an error naming the known ones."""

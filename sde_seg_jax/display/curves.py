@@ -22,7 +22,7 @@ from sde_seg_jax.state_files.schemas import METRICS_LINE
 Path = str | pathlib.Path
 Series = tuple[np.ndarray, np.ndarray]  # steps [N] ascending, values [N]
 
-DEFAULT_KEYS = ("loss", "val/miou", "val/abs_rel")
+DEFAULT_KEYS = ("val/miou", "val/abs_rel", "loss")  # what it is about first
 REFERENCES = {
     "val/constant_abs_rel": "val/abs_rel",
     "val/constant/abs_rel": "val/abs_rel",

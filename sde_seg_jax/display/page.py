@@ -53,6 +53,17 @@ class Text:
 
 
 @dataclasses.dataclass(frozen=True)
+class Items:
+    """Sentences as a list."""
+
+    items: Sequence[str]
+
+    def html(self) -> str:
+        """The list, escaped."""
+        return "<ul>\n" + "".join(f"<li>{html.escape(item)}</li>\n" for item in self.items) + "</ul>\n"
+
+
+@dataclasses.dataclass(frozen=True)
 class Table:
     """Rows for `tables.html_table`, in a box that scrolls sideways on narrow screens."""
 

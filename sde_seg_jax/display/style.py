@@ -13,7 +13,7 @@ body { margin:0; background:var(--bg); color:var(--ink); font:16px/1.55 system-u
 main { max-width:1120px; margin:0 auto; padding:28px 18px 60px; }
 h1 { font-size:1.85rem; line-height:1.2; margin:0 0 .3em; letter-spacing:-.01em; }
 h2 { font-size:1.22rem; margin:2.2em 0 .7em; padding-bottom:.3em; border-bottom:1px solid var(--line); }
-p { margin:.4em 0 .9em; max-width:46em; }
+p { margin:.4em 0 .9em; max-width:46em; } ul { margin:.4em 0 .9em; padding-left:1.3em; max-width:60em; }
 .intro { color:var(--soft); }
 .cards { display:grid; grid-template-columns:repeat(auto-fit,minmax(232px,1fr)); gap:14px; margin:18px 0; }
 .card { background:var(--card); border:1px solid var(--line); border-top:4px solid var(--soft);

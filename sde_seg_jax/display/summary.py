@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sde_seg_jax.display.tables import Spread, number, over_seeds
+from sde_seg_jax.display.tables import Spread, number, over_seeds, percent
 from sde_seg_jax.label_spaces import LabelSpace
 
 Score = Spread | float | None  # over several seeds, of a single run, not run
@@ -23,7 +23,8 @@ class RunSummary:
     `final` holds the metrics of the last evaluation: `miou` and `iou` (C floats, NaN for an absent class) as
     fractions, `abs_rel`, `sq_rel`, `rmse`, `rmse_log`, `a1`-`a3`, and the same of the best constant depth as
     `constant_abs_rel` or `constant/abs_rel`. Keys may start with "val/"; IoUs may stand as `iou/<class>`.
-    None: not run.
+    With `miou` may come the ends of its 95 % interval, `miou_low` and `miou_high`; without true depth, how well depth
+    explains held-out frames of the video, as `video/...`. None: not run.
     """
 
     name: str
@@ -37,6 +38,10 @@ class RunSummary:
     labels: int | None = None  # labeled training images
     images: int | None = None  # all training images
     seconds: float | None = None  # wall clock
+    space: LabelSpace | None = None  # its classes, if they are not those that the page is given
+    notes: Sequence[str] = ()  # what a reader should know of it, a sentence each
+    verdict: str = ""  # on depth where no true depth is known, a sentence
+    verdict_status: Literal["neutral", "good", "bad", "unclear"] = "neutral"
 
 
 Groups = Mapping[str, Sequence[RunSummary]]  # model name -> its seeds
@@ -79,6 +84,14 @@ def constant_error(runs: Sequence[RunSummary], key: str = "abs_rel") -> str | fl
     if len({number(value) for value in values}) > 1:
         return f"{number(values[0])} to {number(values[-1])}"
     return float(values[0]) if values else None
+
+
+def interval(seeds: Sequence[RunSummary]) -> str:
+    """The 95 % interval of a single run's mIoU in percent, "28.1 to 33.0"; "" of several seeds, or if none is known."""
+    if len(seeds) != 1:
+        return ""
+    low, high = (_metric(seeds[0], key) for key in ("miou_low", "miou_high"))
+    return "" if low is None or high is None else f"{percent(low)} to {percent(high)}"
 
 
 def class_iou(run: RunSummary, space: LabelSpace) -> list[float] | None:

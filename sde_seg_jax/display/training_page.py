@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import math
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sde_seg_jax.display import curves, tables
 from sde_seg_jax.display import summary as of
-from sde_seg_jax.display.page import Card, Cards, Figure, Section, Table, Text, write_page
+from sde_seg_jax.display.headlines import headlines
+from sde_seg_jax.display.page import Cards, Figure, Items, Section, Table, Text, write_page
 from sde_seg_jax.display.summary import Groups, RunSummary
 from sde_seg_jax.label_spaces import LabelSpace
 
 ERRORS = {"abs_rel": "AbsRel", "sq_rel": "SqRel", "rmse": "RMSE", "rmse_log": "RMSE log"}  # lower is better
 ACCURACIES = ("a1", "a2", "a3")  # higher is better
+VIDEO = {  # of `evaluation.video`: heading and format
+    "frames": ("frames", tables.integer),
+    "explained": ("explained %", tables.percent),
+    "error": ("error", tables.number),
+    "error_constant": ("constant", tables.number),
+    "error_unwarped": ("unwarped", tables.number),
+    "auto_masked": ("masked %", tables.percent),
+    "disparity_spread": ("spread", tables.number),
+    "depth_inconsistency": ("contradiction %", tables.percent),
+}
+VIDEO_CAPTION = (
+    "Error: photometric, of the neighbors warped by depth and motion; constant: by the same motion and the best "
+    "constant depth. Explained: the error is below both others. Masked: pixels that are explained best by not moving. "
+    "Spread: of the disparity, over its mean. Contradiction: between the depths of neighbors."
+)
 
 
 def training_page(
@@ -51,33 +67,19 @@ def training_page(
         for run in runs
         if run.pictures or run.left_out
     ]
+    notes = [f"{of.label(run, groups)}: {note}" for run in runs for note in run.notes]
     sections = [
         Section("", [Cards(headlines(groups))]),
+        *([Section("Notes", [Items(notes)])] if notes else []),
         Section("Models", [score_table(groups)]),
-        *pictures,
         Section("Curves", [chart]),
-        Section("IoU by class", [class_table(groups, space)]),
-        Section("Depth", [depth_table(groups)]),
+        *pictures,
+        Section("IoU by class", class_tables(groups, space)),
+        Section("Depth", depth_parts(groups)),
     ]
     configs = {f"Config: {of.label(run, groups)}": dict(run.config) for run in runs if run.config}
     facts = {**(summary or {}), **configs}
     return write_page(path, title=title, intro=intro, sections=sections, summary=facts)
-
-
-def headlines(groups: Groups) -> list[Card]:
-    """The four cards: depth against a constant, segmentation against the baseline, labels, time."""
-    runs = [run for seeds in groups.values() for run in seeds]
-    used = next((run for run in [*of.of_role(groups, "ours"), *runs] if run.labels is not None), None)
-    share = ""
-    if used and used.images:
-        share = f"of {used.images:,} training images ({used.labels / used.images:.1%})"
-    each = ", ".join(f"{name}: {tables.duration(of.total_seconds(seeds))}" for name, seeds in groups.items())
-    return [
-        _depth_card(groups),
-        _segmentation_card(groups),
-        Card("Labeled images used", tables.integer(used and used.labels), note=share),
-        Card("Time taken", tables.duration(of.total_seconds(runs)), note=each),
-    ]
 
 
 def score_table(groups: Groups) -> Table:
@@ -86,6 +88,7 @@ def score_table(groups: Groups) -> Table:
         {
             "name": name,
             "miou": of.score(seeds, "miou"),
+            "interval": of.interval(seeds),
             "abs_rel": of.score(seeds, "abs_rel"),
             "constant": of.constant_error(seeds),
             "labels": seeds[0].labels if seeds[0].labels is not None else "not recorded",
@@ -97,13 +100,28 @@ def score_table(groups: Groups) -> Table:
     columns = [
         tables.Column("name", "model"),
         tables.Column("miou", "mIoU %", tables.percent, "max"),
+        *([tables.Column("interval", "95 % interval")] if any(row["interval"] for row in rows) else []),
         tables.Column("abs_rel", "AbsRel", tables.number, "min"),
         tables.Column("constant", "AbsRel of best constant", tables.number),
         tables.Column("labels", "labeled images", tables.integer),
         tables.Column("seeds", "seeds"),
         tables.Column("seconds", "time", tables.duration),
     ]
-    return Table(rows, columns, "Several seeds: mean ± sample standard deviation. Bold: best of the column.")
+    caption = "Several seeds: mean ± sample standard deviation. Bold: best of the column."
+    if any(row["interval"] for row in rows):
+        caption += " The interval says how much mIoU depends on which images happen to be in the validation split."
+    return Table(rows, columns, caption)
+
+
+def class_tables(groups: Groups, space: LabelSpace) -> list[Table | Text]:
+    """A `class_table` of each label space that runs were scored in."""
+    spaces = {name: seeds[0].space or space for name, seeds in groups.items()}
+    found = []
+    for one in dict.fromkeys(spaces.values()):
+        table = class_table({name: seeds for name, seeds in groups.items() if spaces[name] == one}, one)
+        if isinstance(table, Table):
+            found.append(table)
+    return found or [Text(tables.NOT_RUN)]
 
 
 def class_table(groups: Groups, space: LabelSpace) -> Table | Text:
@@ -152,43 +170,24 @@ def depth_table(groups: Groups) -> Table | Text:
     return Table(rows, columns, caption)
 
 
+def depth_parts(groups: Groups) -> list[Table | Text]:
+    """Errors where true depth is known, the verdict of held-out frames where it is not."""
+    table, video = depth_table(groups), video_parts(groups)
+    return video if video and isinstance(table, Text) else [table, *video]
+
+
+def video_parts(groups: Groups) -> list[Table | Text]:
+    """Where no true depth is known: a sentence a run, and the numbers behind it."""
+    runs = [run for seeds in groups.values() for run in seeds if run.verdict]
+    rows = [{"name": of.label(run, groups), **{key: of.score([run], f"video/{key}") for key in VIDEO}} for run in runs]
+    if not rows:
+        return []
+    columns = [tables.Column("name", "model")]
+    columns += [tables.Column(key, title, text) for key, (title, text) in VIDEO.items()]
+    sentences = [Text(f"{of.label(run, groups)}: {run.verdict}.") for run in runs]
+    return [*sentences, Table(rows, columns, "Held-out frames of the video, without true depth. " + VIDEO_CAPTION)]
+
+
 def _iou_text(value: Any) -> str:
     center = value.mean if isinstance(value, tables.Spread) else value
     return "absent" if center is not None and math.isnan(center) else tables.percent(value)
-
-
-def _value_and_unit(score: of.Score, format: Callable[[Any], str]) -> tuple[str, str]:
-    """The mean in large print, its spread in small print."""
-    text, _, rest = format(score).partition(" ±")
-    return (text, f"±{rest}") if rest else (text, "")
-
-
-def _depth_card(groups: Groups) -> Card:
-    title = "Depth error (AbsRel)"
-    evaluated = (seeds for seeds in groups.values() if of.score(seeds, "abs_rel") is not None)
-    seeds = of.of_role(groups, "depth") or next(evaluated, ())
-    error, constant = of.score(seeds, "abs_rel"), of.constant_error(seeds)
-    value, unit = _value_and_unit(error, tables.number)
-    if of.mean(error) is None:
-        return Card(title, value, unit, status="neutral" if error is None else "bad")
-    if not isinstance(constant, float):
-        return Card(title, value, unit, note=f"best constant depth: {constant or tables.NOT_RUN}")
-    note = f"best constant depth: {tables.number(constant)}"
-    below = 1 - of.mean(error) / constant if constant else 0.0  # a depth without error is not beaten
-    if below > 0:
-        return Card(title, value, unit, f"{below:.0%} below a constant depth", note, "good")
-    return Card(title, value, unit, "no better than a constant depth", note, "bad")
-
-
-def _segmentation_card(groups: Groups) -> Card:
-    ours, baseline = (of.score(of.of_role(groups, role), "miou") for role in ("ours", "baseline"))
-    (value, unit), note = _value_and_unit(ours, tables.percent), f"baseline: {tables.percent(baseline)}"
-    title = "Segmentation (mIoU, %)"
-    if of.mean(ours) is None or of.mean(baseline) is None:
-        return Card(title, value, unit, note=note)
-    gain = of.mean(ours) - of.mean(baseline)
-    verdict = f"{tables.points(gain)} points against the baseline"
-    stds = [score.std for score in (ours, baseline) if isinstance(score, tables.Spread)]
-    if stds and abs(gain) <= max(stds):
-        return Card(title, value, unit, f"{verdict}, within the spread of seeds", note, "unclear")
-    return Card(title, value, unit, verdict, note, "good" if gain > 0 else "bad")

@@ -14,7 +14,7 @@ from sde_seg_jax.evaluation.depth import (
     scale_to_median,
     whole_image,
 )
-from sde_seg_jax.evaluation.segmentation import confusion_matrix, mean_over, scores
+from sde_seg_jax.evaluation.segmentation import confusion_matrices, mean_over, scores
 from sde_seg_jax.label_spaces import LabelSpace, subsets
 from sde_seg_jax.types import Batch
 
@@ -25,17 +25,22 @@ def segmentation_scores(
     space: LabelSpace,
     quiet: bool = False,
     classes: int | Sequence[int] = 0,
+    keep: Callable[[np.ndarray], None] | None = None,
 ) -> dict[str, float]:
     """{"miou", "pixel_accuracy", "mean_accuracy", "iou/<class>"...}, all in [0,1].
 
     predict: uint8 images [B,H,W,3] -> class ids [B,H,W]. A class that neither occurs nor is predicted has no IoU (NaN).
     classes: 16 or 13 also reports "miou_16" or "miou_13", the mean over that subset of Cityscapes' classes
     (`label_spaces.SUBSETS`), (16, 13) both; 0 or () only the mean over all.
+    keep: is given the confusion matrices [B,C,C] of the images of each batch.
     """
     chosen = subsets(space, classes)
     confusion = np.zeros((space.num_classes, space.num_classes), np.int64)
     for batch in tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet):
-        confusion += np.asarray(confusion_matrix(batch.label, predict(batch.image), space.num_classes), np.int64)
+        counts = np.asarray(confusion_matrices(batch.label, predict(batch.image), space.num_classes), np.int64)
+        confusion += counts.sum(0)
+        if keep is not None:
+            keep(counts)
     found = scores(confusion)
     per_class = dict(zip(space.classes, np.asarray(found["iou"]), strict=True))
     summary = {key: found[key] for key in ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")}

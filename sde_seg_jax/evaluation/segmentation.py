@@ -32,6 +32,14 @@ def confusion_matrix(
     return counts[:cells].reshape(num_classes, num_classes)
 
 
+@functools.partial(jax.jit, static_argnames="num_classes")
+def confusion_matrices(
+    label: Int[Array, "B H W"], prediction: Int[Array, "B H W"], num_classes: int
+) -> Int[Array, "B C C"]:
+    """`confusion_matrix` of each image of a batch."""
+    return jax.vmap(lambda one, other: confusion_matrix(one[None], other[None], num_classes))(label, prediction)
+
+
 def _ratio(part: Float[np.ndarray, " C"], whole: Float[np.ndarray, " C"]) -> Float[np.ndarray, " C"]:
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
 

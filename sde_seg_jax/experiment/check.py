@@ -8,8 +8,8 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.evaluation.depth import CROPS
-from sde_seg_jax.experiment.build import build_network, loop_section, task_section
-from sde_seg_jax.experiment.cached_depth import streams_read
+from sde_seg_jax.experiment.build import DEPTH_NETWORKS, build_network, loop_section, network_of, task_section
+from sde_seg_jax.experiment.cached_depth import reads_cache, streams_read
 from sde_seg_jax.experiment.config import UsageError, call, check_keys, check_section, check_values, plain, value_of
 from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
@@ -22,6 +22,7 @@ from sde_seg_jax.lookup import choose
 from sde_seg_jax.tasks.loss_terms import WEIGHT, find_loss
 from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
+from sde_seg_jax.training.checkpoints import CheckpointError, read
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import DIRECTIONS, make_optimizer
 
@@ -67,6 +68,24 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)
+
+
+def check_depth_networks(config: config_dict.ConfigDict) -> None:
+    """Raises UsageError if a frozen depth network that a run reads is not there, or is none; "@stage" may come yet.
+
+    Not part of `check`, so that a configuration can be looked at before what it begins with is there.
+    """
+    for name, domain in DEPTH_NETWORKS.items():
+        key = f"task.{name}_checkpoint"
+        place = value_of(config, key)
+        if not place or place.startswith("@") or reads_cache(config, domain):
+            continue
+        try:
+            _, network = network_of(read(place))
+        except CheckpointError as error:
+            raise UsageError(f"config.{key}: {error}") from error
+        if network.depth_decoder is None:
+            raise UsageError(f"config.{key}={place} holds no depth network")
 
 
 def check_loss(name: str, value: Any) -> None:

@@ -35,6 +35,7 @@ ABSENT = {
     "task.kept": "unlabeled",
     "task.prior": 0.0,
     "matching.candidates": 0,
+    "select.spread": False,
     "eval.classes": 0,
     "eval.depth_crop": "none",
 }

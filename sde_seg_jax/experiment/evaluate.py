@@ -13,14 +13,15 @@ from ml_collections import config_dict
 from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
-from sde_seg_jax.experiment import build, learnt_camera, monitor
+from sde_seg_jax.evaluation.bootstrap import miou_interval
+from sde_seg_jax.experiment import build, depth_verdict, learnt_camera, monitor, other_data
 from sde_seg_jax.experiment.config import ABSENT, call
 from sde_seg_jax.experiment.evaluated import result_name, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
-from sde_seg_jax.training.checkpoints import FOLDER, locate, read
+from sde_seg_jax.training.checkpoints import FOLDER, Stored, locate, read
 
 SHOWN = 6
 LATER = ("classes", "depth_crop")  # keys of the section eval that old checkpoints lack
@@ -35,34 +36,67 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes metrics.json and pictures; returns the scores.
 
-    `override` changes the checkpoint's configuration. `split`: one to score on other than the configuration's
-    validation split, into metrics_SPLIT.json and without pictures. Raises CheckpointError, ValueError.
+    `override` changes the checkpoint's configuration; with another data.dataset, classes are mapped by name and scores
+    go to metrics_DATASET_SPLIT.json, without pictures. `split`: one to score on other than the configuration's
+    validation split, into metrics_SPLIT.json, likewise. Raises CheckpointError, ValueError.
     """
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
     stored = read(checkpoint, "student", "teacher")
-    config = build.own_config(stored)
-    config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.get("eval", {})})
-    config = override(config)
+    config, trained_on = override(_stored_config(stored)), _stored_config(stored)
+    elsewhere = config.data.dataset != trained_on.data.dataset
+    if elsewhere:
+        other_data.fit(config)
     if split:
         config.data.val_split = split
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
+    own = data.space if elsewhere else None
+    if elsewhere:
+        data = other_data.in_classes_of(trained_on, data, reporter.tell)
     trained = build.trained(stored)
-    found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
+    matrices: list[np.ndarray] = []
+
+    def scores_of(one: build.Trained, keep=None) -> dict[str, Any]:
+        scores = monitor.score(one.network, one.variables, config, data, keep)
+        return scores if own is None else other_data.of_common_classes(scores, own, data.space)
+
+    found = {"step": trained.step, **scores_of(trained, matrices.append)}
+    if matrices and not elsewhere:
+        found |= miou_interval(np.concatenate(matrices), data.source("val", ("label",)).names)
+    found |= depth_verdict.judge(trained.network, trained.variables, config, data, reporter)
     if line := unscored(found, config):
         reporter.tell(f"warning: {line}")
     found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
     if stored.parts["teacher"]:
-        teacher = build.trained(stored, "teacher")
-        scores = monitor.score(teacher.network, teacher.variables, config, data)
+        scores = scores_of(build.trained(stored, "teacher"))
         found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
+    if elsewhere:
+        split = f"{config.data.dataset}_{config.data.val_split}"
     if not split:
         write_pictures(out, example_pictures(trained, config, data))
         learnt_camera.write(out, found)
     write_json(out / result_name(split), found)  # last: it says that all is there
     return found
+
+
+def draw_examples(checkpoint: str, reporter: Reporter = SILENT) -> None:
+    """Writes the pictures of `evaluate` beside a checkpoint, without scoring it. Raises CheckpointError, ValueError."""
+    folder, stored = locate(checkpoint), read(checkpoint, "student")
+    config = _stored_config(stored)
+    reporter.tell(f"drawing validation pictures of {checkpoint}")
+    data = call("data", open_data, config.data, reporter.tell)
+    write_pictures(
+        folder.parent if folder.name == FOLDER else folder, example_pictures(build.trained(stored), config, data)
+    )
+
+
+def _stored_config(stored: Stored) -> config_dict.ConfigDict:
+    """A checkpoint's configuration, with the keys of the section eval that older ones lack."""
+    config = build.own_config(stored)
+    config.eval = config_dict.ConfigDict({**{key: ABSENT[f"eval.{key}"] for key in LATER}, **config.get("eval", {})})
+    return config
 
 
 def unscored(found: Mapping[str, Any], config: config_dict.ConfigDict) -> str:
@@ -71,7 +105,7 @@ def unscored(found: Mapping[str, Any], config: config_dict.ConfigDict) -> str:
     remedy = f"cli.doctor --prepared_dir={config.data.prepared_dir} tells what is in it"
     if "miou" in found and not math.isfinite(found["miou"]):
         return f"{where} has no labelled pixel of a class, so mIoU and accuracies are unknown; {remedy}"
-    if not {"miou", "abs_rel"} & found.keys():
+    if not {"miou", "abs_rel", "verdict"} & found.keys():
         return f"{where} has neither labels nor true depth, so there are pictures but no scores; {remedy}"
     return ""
 

@@ -29,8 +29,14 @@ from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
 SHOWN = 4  # samples in a picture
 
 
-def score(network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data) -> dict[str, float]:
-    """Validation scores of whatever the network predicts and the data set knows.
+def score(
+    network: Network,
+    variables: Variables,
+    config: config_dict.ConfigDict,
+    data: Data,
+    keep: Callable[[np.ndarray], None] | None = None,
+) -> dict[str, float]:
+    """Validation scores of whatever the network predicts and the data set knows; `keep` as `segmentation_scores`.
 
     A network with both heads may be scored on depth alone; one without true depth to fall back on needs labels.
     """
@@ -40,7 +46,7 @@ def score(network: Network, variables: Variables, config: config_dict.ConfigDict
         classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
         batches = data.validation(("label",), size)
         subset = value_of(config, "eval.classes")
-        found |= segmentation_scores(classes, batches, data.space, quiet=True, classes=subset)
+        found |= segmentation_scores(classes, batches, data.space, quiet=True, classes=subset, keep=keep)
     if depth_is_known:
         disparity = predictors.in_batches(predictors.disparity_predictor(network), variables, size)
         to_depth = predictors.depth_of(disparity, pick(DepthRange, config.task))

@@ -9,30 +9,16 @@ from typing import Any
 import jax
 
 import sde_seg_jax
-from sde_seg_jax.display.summary import RunSummary
 from sde_seg_jax.display.training_page import training_page
-from sde_seg_jax.experiment.begun import CONFIG, read_json
+from sde_seg_jax.experiment.begun import CONFIG, read_json, steps_done
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.evaluate import draw_examples
 from sde_seg_jax.experiment.evaluated import OF_TRAINING, PICTURES, RESULT
-from sde_seg_jax.experiment.spaces import space_of
-from sde_seg_jax.label_spaces import LabelSpace
-from sde_seg_jax.state_files.pictures import read_picture
-from sde_seg_jax.state_files.reading import DamagedFile
+from sde_seg_jax.experiment.run_summary import summarize
+from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.schemas import CONFIG as CONFIG_SCHEMA
-from sde_seg_jax.state_files.schemas import SCORES
-from sde_seg_jax.training.log import METRICS, read_metrics
 
 PAGE = "report.html"
-ROLES = {"depth": "depth", "supervised": "baseline", "semi_supervised": "ours", "domain_adaptation": "ours"}
-CAPTIONS = {
-    "segmentation": "Validation images, ground truth and prediction",
-    "depth": "Validation images, learnt disparity (near is bright) and true inverse depth",
-    "training_depth": "The last training batch: disparity, warped neighbors, and where the warp counts (white)",
-    "training_mixing": "The last training batch: each image is pasted on the next where the mask is white",
-    "training_cross_mixing": "The last training batch: each source image is pasted on a target image, mask white",
-    "training_matching": "Target crops, the source crops that were chosen for them, and random ones (near is bright)",
-    "training_prediction": "The last training batch: ground truth and prediction",
-}
 
 
 def find_runs(workdir: str) -> list[pathlib.Path]:
@@ -45,54 +31,24 @@ def find_runs(workdir: str) -> list[pathlib.Path]:
     return sorted(runs, key=lambda path: (path / CONFIG).stat().st_mtime)
 
 
-def summarize(folder: pathlib.Path) -> RunSummary:
-    """One run's files as the report shows them; a damaged picture is left out with a sentence about it.
-
-    Raises ValueError that names any other file that is damaged.
-    """
-    config = read_json(folder / CONFIG, CONFIG_SCHEMA)
-    lines = read_metrics(str(folder))
-    result = folder / RESULT
-    segmentation = config["task"]["name"] != "depth"
-    pictures, left_out = _pictures(folder)
-    return RunSummary(
-        name=folder.name,
-        metrics=folder / METRICS,
-        config=config,
-        final=read_json(result, SCORES) if result.is_file() else None,
-        pictures=pictures,
-        left_out=left_out,
-        role=ROLES.get(config["task"]["name"], ""),
-        seed=config["seed"],
-        labels=(config["data"]["labels"] or None) if segmentation else 0,
-        seconds=lines[-1].get("seconds") if lines else None,
-    )
-
-
-def _pictures(folder: pathlib.Path) -> tuple[list[tuple[str, Any]], list[str]]:
-    """(caption, picture) of those that can be read, and why the others cannot."""
-    found, left_out = [], []
-    for path in sorted((folder / PICTURES).glob("*.png")):
-        remedy = f"cli.evaluate --checkpoint={folder} draws it again"
-        if path.stem.startswith(OF_TRAINING):
-            remedy = "it is drawn again when the run goes on"
-        try:
-            found.append((CAPTIONS.get(path.stem, path.stem), read_picture(path, remedy)))
-        except (DamagedFile, OSError) as error:
-            left_out.append(f"left out: {error}")
-    return found, left_out
-
-
-def _space(run: RunSummary, folder: pathlib.Path) -> LabelSpace:
+def draw_missing(folder: pathlib.Path, reporter: Reporter) -> None:
+    """Validation pictures of a run that was never evaluated, from its newest checkpoint; what hinders is told."""
+    drawn = [path for path in (folder / PICTURES).glob("*.png") if not path.stem.startswith(OF_TRAINING)]
+    if drawn or (folder / RESULT).is_file() or not steps_done(folder):
+        return
     try:
-        return space_of(run.config) or LabelSpace(run.config["data"]["dataset"], (), ())
-    except ValueError as error:
-        raise UsageError(f"{folder / CONFIG} cannot be used ({error}): correct it, or delete that folder") from error
+        draw_examples(str(folder), reporter)
+    except (ValueError, OSError) as error:
+        reporter.tell(f"no pictures of {folder.name}: {error}")
 
 
-def write_report(workdir: str, title: str = "", summary: dict[str, Any] | None = None) -> pathlib.Path:
+def write_report(
+    workdir: str, title: str = "", summary: dict[str, Any] | None = None, reporter: Reporter = SILENT
+) -> pathlib.Path:
     """Writes report.html into the workdir and returns its path. Raises ValueError, OSError that name a file."""
     folders = find_runs(workdir)
+    for folder in folders:
+        draw_missing(folder, reporter)
     runs = [summarize(folder) for folder in folders]
     facts = {
         "sde_seg_jax": sde_seg_jax.__version__,
@@ -107,6 +63,6 @@ def write_report(workdir: str, title: str = "", summary: dict[str, Any] | None =
         runs,
         title=title or pathlib.Path(workdir).expanduser().resolve().name,
         intro="Depth learnt from video alone, and what it does for segmentation with few labels.",
-        space=_space(runs[0], folders[0]),
+        space=next((run.space for run in runs if run.space.num_classes), runs[0].space),
         summary=facts,
     )

@@ -22,7 +22,7 @@ from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment import cached_depth, matching, monitor
 from sde_seg_jax.experiment.begun import CONFIG, EXTENDABLE, refuse_other_config
 from sde_seg_jax.experiment.build import Training, build_training
-from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.check import check, check_depth_networks
 from sde_seg_jax.experiment.config import UsageError, as_json
 from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.matched_pairs import Pairs
@@ -140,6 +140,7 @@ def start(config: config_dict.ConfigDict, runs: str | pathlib.Path | None = None
     """
     config = resolve(config.copy_and_resolve_references(), None if runs is None else pathlib.Path(runs).expanduser())
     check(config)
+    check_depth_networks(config)
     config = spell_out(config, {}, reporter.tell)
     prepare_domains(config, reporter=reporter)
     note_classes(config)

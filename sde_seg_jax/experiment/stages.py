@@ -71,6 +71,8 @@ def headline(scores: dict[str, dict]) -> list[str]:
             error, constant = found["abs_rel"], found.get("constant/abs_rel")
             share = f"; best constant depth {constant:.3f} ({error / constant:.2f} of it)" if constant else ""
             lines.append(f"{stage:<16} AbsRel {error:.3f}{share}")
+        if found.get("verdict"):
+            lines.append(f"{stage:<16} {found['verdict']}")
         if found.get("miou") is not None:
             accuracy = found.get("pixel_accuracy")
             pixels = "" if accuracy is None else f", pixel accuracy {accuracy:.2%}"

@@ -11,7 +11,7 @@ from sde_seg_jax.experiment import monitor
 from sde_seg_jax.experiment.begun import EXTENDABLE, begun, refuse_other_config, steps_done
 from sde_seg_jax.experiment.build import loop_section
 from sde_seg_jax.experiment.cached_depth import streams_read
-from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.check import check, check_depth_networks
 from sde_seg_jax.experiment.config import UsageError, as_json, call
 from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.evaluated import PICTURES
@@ -38,7 +38,10 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
     asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
     folder = pathlib.Path(workdir).expanduser().resolve()
     config = resolve(config, folder.parent)
-    check(config, sources=not steps_done(workdir))
+    done = steps_done(workdir)
+    check(config, sources=not done)
+    if done < config.train.steps:
+        check_depth_networks(config)
     with alone(folder):
         _train(config, asked, workdir, title, reporter)
 

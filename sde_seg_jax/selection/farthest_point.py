@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from sde_seg_jax.selection import distances as feature_distances
+from sde_seg_jax.selection.spread import Spread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,7 @@ def sample(
     p: float = 2.0,
     patchwise: bool = False,
     progress: Callable[[int], None] | None = None,
+    spread: Spread | None = None,
 ) -> Picks:
     """Picks `count` samples, each time arg max over j of bias[j] + min over chosen i of distance(i, j).
 
@@ -36,12 +38,13 @@ def sample(
     chosen: what is labeled already, at least one sample (published: the first of a seeded permutation).
     bias: for example 1000 times the uncertainty; that of chosen samples does not matter. candidates: pick only among
     these (preselection). p, patchwise: `distances.rows`. progress is called with the number of picks so far.
+    spread: each pick is one that it allows.
     Raises ValueError for impossible arguments: more picks than candidates, duplicates, indices out of range, NaN.
     """
     features = np.asarray(features)
     known = _checked(len(features), chosen, count, candidates)
     bias = _checked_bias(bias, len(features))
-    return _pick(feature_distances.rows(features, p=p, patchwise=patchwise), *known, count, bias, progress)
+    return _pick(feature_distances.rows(features, p=p, patchwise=patchwise), *known, count, bias, progress, spread)
 
 
 def from_matrix(
@@ -55,7 +58,7 @@ def from_matrix(
     return _pick(distances.__getitem__, *known, count, None, None)
 
 
-def _pick(row, chosen, is_open, count, bias, progress) -> Picks:
+def _pick(row, chosen, is_open, count, bias, progress, spread=None) -> Picks:
     nearest = np.minimum.reduce([_finite(row, index) for index in chosen])
     indices, found = [], []
     while len(indices) < count:
@@ -63,8 +66,10 @@ def _pick(row, chosen, is_open, count, bias, progress) -> Picks:
             np.minimum(nearest, _finite(row, indices[-1]), out=nearest)
         score = nearest if bias is None else nearest + bias
         # closed by this mask, not by their distance of 0: constant features, too, give distinct picks
-        index = int(np.argmax(np.where(is_open, score, -np.inf)))
+        index = int(np.argmax(np.where(is_open if spread is None else spread.allowed(is_open), score, -np.inf)))
         is_open[index] = False
+        if spread is not None:
+            spread.take(index)
         indices.append(index)
         found.append(score[index])
         if progress is not None:

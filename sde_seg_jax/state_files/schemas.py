@@ -71,11 +71,11 @@ METRICS_LINE: Schema = {
     "properties": {"step": COUNT, "seconds": {"type": "number", "minimum": 0, "maximum": 1e10}},
     "additionalProperties": {**SCORE, "type": ["number", "null", "string"]},
 }
-# metrics.json of a run: scores by name; "iou" may be the list of all classes
+# metrics.json of a run: scores by name; "iou" may be the list of all classes, "verdict" is a sentence on depth
 SCORES: Schema = {
     "type": "object",
     "required": ["step"],
-    "properties": {"step": COUNT, "iou": listed(SCORE), "teacher/iou": listed(SCORE)},
+    "properties": {"step": COUNT, "iou": listed(SCORE), "teacher/iou": listed(SCORE), "verdict": TEXT},
     "additionalProperties": SCORE,
 }
 # evaluated.json among a run's pictures
@@ -144,6 +144,24 @@ CACHE = record(
         "size": SIZE,
         "recipe": OPTIONS,
         "names": listed(TEXT),
+    }
+)
+# what looking at all frames of a video found
+VIDEO_LISTING = record(
+    {
+        "times": listed({"type": ["integer", "null"]}, least=1),
+        "is_key": listed(FLAG),
+        "kept": listed(COUNT),
+        "size": SIZE,
+    }
+)
+# times.json beside compiled programs: digest -> [platform, operations, seconds to compile]
+COMPILE_TIMES = each(
+    {
+        "type": "array",
+        "items": [NAME, COUNT, {"type": "number", "minimum": 0, "maximum": 1e10}],
+        "minItems": 3,
+        "maxItems": 3,
     }
 )
 # what a geometry index, an .npz of decoded samples and a contact of caches say of themselves

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from sde_seg_jax.geometry import camera, se3
 from sde_seg_jax.tasks.forward import to_float
-from sde_seg_jax.types import Batch, Intrinsics, Params
+from sde_seg_jax.types import Batch, Intrinsics, Params, Variables
 
 
 def source_poses(network: Any, params: Params, stats: Params, frames: jax.Array) -> tuple[jax.Array, Params]:
@@ -27,6 +27,15 @@ def source_poses(network: Any, params: Params, stats: Params, frames: jax.Array)
     backward, stats = pose(previous, target, stats)
     forward_, stats = pose(target, following, stats)
     return jnp.stack([se3.inverse_transform(*backward), se3.transform(*forward_)], axis=1), stats
+
+
+def predicted_poses(network: Any, variables: Variables, frames: jax.Array) -> jax.Array:
+    """`source_poses` in evaluation mode: with running statistics, so that no frame depends on those beside it."""
+    stored = {"params": variables.params, "batch_stats": variables.batch_stats}
+    target, previous, following = frames[:, 0], frames[:, 1], frames[:, 2]
+    backward = network.apply(stored, previous, target, method="pose")
+    forward_ = network.apply(stored, target, following, method="pose")
+    return jnp.stack([se3.inverse_transform(*backward), se3.transform(*forward_)], axis=1)
 
 
 def known_camera(network: Any, params: Params, nominal: Intrinsics) -> Intrinsics:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sde_seg_jax.bounds import CountOrNone
 from sde_seg_jax.reporter import SILENT, Reporter
+from sde_seg_jax.training.finished_steps import FinishedSteps
 from sde_seg_jax.training.finite import PREFIX, not_finite
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.types import Streams, TrainState
@@ -65,16 +66,18 @@ def train(
     pending: list[dict] = []
     clock = time.perf_counter()
     with _Stop() as stop, reporter.bar(total=steps, initial=start, desc=title, unit="step", mininterval=1) as bar:
+        finished = FinishedSteps(bar)
         for number in range(start + 1, steps + 1):
             streams = next(batches)
             state, logs = step(state, streams)
             pending.append(logs)
-            bar.update()
+            finished.started(logs["loss"])
             stopping = stop.requested and number < steps  # asked once: a later signal stops after the next step
             last = number == steps or stopping
             saving = last or _due(number, save_every, steps)
             if saving or _due(number, log_every or UNLOGGED, steps):  # before every save, so that no NaN is ever saved
                 first = number - len(pending) + 1
+                finished.wait()
                 values = _mean_logs(pending, first, lambda: _begin_from(checkpoints))
                 if first > collapse_after and (found := problem(values, first)):
                     raise Diverged(found)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
+from sde_seg_jax.training.compile_time import compile_told
 from sde_seg_jax.training.sharding import compile_step
 from sde_seg_jax.types import Streams, TrainState
 
@@ -34,12 +35,12 @@ class Memory:
 def compile_and_tell(
     step: Callable, mesh: Mesh, state: TrainState, batches: Iterator[Streams], tell: Callable[[str], None]
 ) -> tuple[Callable, Iterator[Streams]]:
-    """The compiled step and the same batches, after telling the memory that a step takes.
+    """The compiled step and the same batches, after telling how long that takes and the memory of a step.
 
     The first batch gives the shapes; the loop calls this executable, so nothing is compiled twice.
     """
     first = next(batches)
-    compiled = compile_step(step, mesh).lower(state, first).compile()
+    compiled = compile_told(compile_step(step, mesh).lower(state, first), tell)
     memory = measure(compiled, state)
     for line in lines(memory) if memory else ():
         tell(line)

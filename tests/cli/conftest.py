@@ -33,7 +33,9 @@ def command(capsys):
         module = importlib.import_module(f"sde_seg_jax.cli.{name}")
         extra = getattr(module, "flags", None)
         capsys.readouterr()
-        status = run(module.main, [f"cli.{name}", *flags], about=module.__doc__, extra=extra)
+        status = run(
+            module.main, [f"cli.{name}", *flags], about=module.__doc__, extra=extra, more=getattr(module, "more", None)
+        )
         return status, *capsys.readouterr()
 
     return call

@@ -13,8 +13,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 import trees
 
 from sde_seg_jax.cli import __main__ as cli
+from sde_seg_jax.data.inspecting.inspect_prepared import Prepared
 from sde_seg_jax.data.preparing.prepare import prepare
+from sde_seg_jax.experiment.config import ConfigFile
 from sde_seg_jax.experiment.doctor import text
+from sde_seg_jax.experiment.doctor.check import find_target, next_command
 
 IMAGE = "train/0001TP_000100.png"
 
@@ -51,6 +54,14 @@ def test_a_healthy_tree_is_told_so_with_the_next_command(doctor, tree, tmp_path)
         assert sheet.format == "PNG"
     assert not any(line.startswith("PROBLEM") for line in lines)
     assert max(map(len, lines[:-1])) <= 120 + len(str(tmp_path))
+
+
+def test_after_ones_own_files_comes_the_pipeline(tmp_path):
+    target = find_target("folder", str(tmp_path))
+    line = next_command(target, ConfigFile("folder", "quick", {"data.raw_dir": str(tmp_path)}), Prepared())
+    words = shlex.split(line)
+    assert words[2] == "sde_seg_jax.cli.pipeline"
+    assert {"--config=folder:quick", f"--config.data.raw_dir={tmp_path}", "--workdir=runs/folder"} <= {*words}
 
 
 def test_the_next_command_names_the_splits_that_are_there(doctor, tree):

@@ -35,6 +35,7 @@ def told(monkeypatch, tmp_path):
         monkeypatch.setattr(evaluation.monitor, "score", lambda *_: dict(scores))
         monkeypatch.setattr(evaluation.learnt_camera, "measure", lambda *_: {})
         monkeypatch.setattr(evaluation.learnt_camera, "write", lambda *_: None)
+        monkeypatch.setattr(evaluation.depth_verdict, "judge", lambda *_: {})
         monkeypatch.setattr(evaluation, "example_pictures", lambda *_: {})
         reporter = Told()
         evaluation.evaluate("x", reporter=reporter)

@@ -45,6 +45,8 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     runs = raw[0].parent / "work" / "runs"
     assert {p.name for p in runs.iterdir() if p.is_dir()} == {"quick_depth", "quick_select"}
     assert len((runs / "quick_select" / "labels.txt").read_text().split()) == 3
+    assert "2 held-out frames" in json.loads((runs / "quick_depth" / "metrics.json").read_text())["verdict"]
+    assert out.count("verdict: ") == 1
     assert "no labels yet" in out
     assert "cli.select" in out
     assert "--export=cvat,label_studio,folder" in out

@@ -1,11 +1,13 @@
 """What a table's file and command line may hold, and the plan that follows; nothing is trained here."""
 
 import pathlib
+import re
 
 import pytest
 
 from sde_seg_jax.experiment.config import ConfigFile
 from sde_seg_jax.experiment.configuration.files import load_module
+from sde_seg_jax.experiment.table import dry_run
 from sde_seg_jax.experiment.table.file import read_table
 
 TINY = pathlib.Path(__file__).resolve().parents[1] / "tiny" / "table.py"
@@ -24,8 +26,33 @@ def test_a_dry_run_touches_nothing(plan, tmp_path):
     assert status == 0
     runs = "transfer_2_s43, transfer_3_s43, transfer_2_s44, transfer_3_s44"
     assert f"Tiny table: 4 runs\n  stage depth: missing\n  4 missing: {runs}\n" in out
-    assert out.count("not run") == 2 * 3 * 2
+    assert out.count("not run") == 2 * 2  # of the row that was asked for
     assert not any(tmp_path.iterdir())
+
+
+def test_a_dry_run_tells_what_the_runs_need(plan, tmp_path):
+    _, out, _ = plan("--rows=transfer", "--seeds=43", f"--config.data.prepared_dir={tmp_path}/prepared")
+    assert "  time: 6 steps in 2 runs: 0.0 h for every second that a step takes" in out
+    assert re.search(r"  disk: about 0.0 GB of checkpoints, [\d.]+ GB are free", out)
+    assert f"  data: street_scenes (train, val) in '{tmp_path}/prepared': will be made\n" in out
+    assert "weights:" not in out
+
+
+def test_a_step_that_was_timed_tells_the_hours(plan, tmp_path):
+    for row in ("transfer_3_s43", "depth"):
+        (tmp_path / "none" / row).mkdir(parents=True)
+        (tmp_path / "none" / row / "metrics.jsonl").write_text('{"step": 2, "seconds": 7200}\n')
+    _, out, _ = plan("--rows=transfer", "--seeds=43")
+    assert "  time: about 6 h 0 min for 6 steps in 2 runs, by the time of a step here\n" in out
+
+
+def test_data_and_weights_that_are_missing_are_named(plan, monkeypatch):
+    monkeypatch.setattr(dry_run, "in_cache", lambda value, flag: False)
+    _, out, _ = plan("--rows=baseline,mtl", "--labels=372", "--seeds=42", config="paper/multitask")
+    assert out.count("MISSING; give --config.data.raw_dir=DIR, its files as downloaded") == 2
+    assert "model.safetensors are not on this machine: they will be fetched, or give --config.sources.imagenet=" in out
+    monkeypatch.setattr(dry_run, "in_cache", lambda value, flag: True)
+    assert "weights:" not in plan("--rows=baseline", "--labels=372", "--seeds=42", config="paper/multitask")[1]
 
 
 def test_label_counts_that_are_not_asked_for_are_shown_only_if_something_is_there(plan, tmp_path):

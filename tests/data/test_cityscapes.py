@@ -73,6 +73,26 @@ def test_video_holds_every_frame_with_both_neighbors_and_the_labels_there_are(ra
     np.testing.assert_array_equal(source.read(0)["neighbors"], expected)
 
 
+def test_a_part_of_the_sequences_is_enough_for_video_and_what_lacks_is_counted(raw):
+    """All labels, sequences of one snippet and of no validation frame: the splits with labels have no neighbors."""
+    first = FIRST.rsplit("_", 1)[0]
+    for path in (raw / "leftImg8bit_sequence").rglob("*.png"):
+        if not path.name.startswith(first):
+            path.unlink()
+    shutil.rmtree(raw / "leftImg8bit_sequence/val")
+    total = len(labeled_names("train"))
+    with (
+        pytest.warns(UserWarning, match=rf"{total - 1} of {total} labeled frames of 'train' have no sequence"),
+        pytest.warns(UserWarning, match=rf"{total - 1} of {total} labeled frames are left out of 'video'"),
+    ):
+        folder = make(raw)
+    train, val, video = (open_source("cityscapes", folder, split) for split in ("train", "val", "video"))
+    assert train.names == labeled_names("train")
+    assert train.fields == val.fields == ("label",)
+    assert {name.rsplit("_", 1)[0] for name in video.names} == {first}
+    assert video.labeled.sum() == 1
+
+
 def test_sequence_step_thins_the_video(raw):
     thin = open_source("cityscapes", make(raw, splits=["video"], sequence_step=3), "video")
     assert thin.names == [name.replace("019", "018") for name in labeled_names("train")]

@@ -13,6 +13,7 @@ from sde_seg_jax.data.inspecting.inspect import Split, spread
 from sde_seg_jax.data.inspecting.inspect_prepared import inspect_prepared, names_in
 from sde_seg_jax.data.inspecting.inspect_raw import inspect_item, inspect_raw
 from sde_seg_jax.data.inspecting.measure import Camera, Sample, count_classes, measure
+from sde_seg_jax.data.own import camera_files
 from sde_seg_jax.data.preparing.prepare import prepare
 from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES
 from sde_seg_jax.types import IGNORE
@@ -159,7 +160,7 @@ def test_frames_of_a_standing_camera_are_a_problem_when_they_are_many(tree):
     ("intrinsic", "message"),
     [
         ({"fx": 20000.0}, "horizontal field of view 5.9 degrees, plausible are 20 to 150"),
-        ({"fy": 100.0}, "vertical field of view 157.9 degrees, plausible are 20 to 150"),
+        ({"fy": 100.0}, "vertical field of view 157.9 degrees, plausible are 5 to 150"),
         ({"u0": 200.0}, "cx 2.6 is 40% of the side from the middle of 32 pixels"),
         ({"v0": 900.0}, "cy 13.6 is 38% of the side from the middle of 16 pixels"),
         ({"fy": 3000.0}, "fy / fx is 1.33, expected 1.00"),
@@ -183,8 +184,17 @@ def test_known_pixels_that_are_not_square_are_no_problem(tmp_path):
 
 def test_placeholder_cameras_of_photographs_are_not_judged(tmp_path):
     split = look(trees.write("mapillary", tmp_path), "mapillary", splits=("val",))[0]["val"]
-    assert [camera.angles[1] for camera in split.cameras if camera.faults(1.0)] == [pytest.approx(17.9, abs=0.05)]
+    assert min(camera.angles[1] for camera in split.cameras) == pytest.approx(17.9, abs=0.05)
     assert split.problems == []
+    split.judge_cameras, split.pixel_aspect = True, 1.5  # then they would be faults
+    assert len(split.problems) == len(split.cameras)
+
+
+def test_our_own_guess_of_a_camera_is_no_problem_for_pictures_cut_to_a_strip():
+    """KITTI's 1242x375 at the 60 degrees across that are taken for an unknown camera: 19.8 degrees down."""
+    guess = Camera(*camera_files.Camera("guess", degrees=camera_files.NOMINAL).at((375, 1242), "a.png"), (375, 1242))
+    assert guess.angles[1] == pytest.approx(19.8, abs=0.05)
+    assert guess.faults(1.0) == []
 
 
 def test_the_field_of_view_of_a_camera_in_the_middle():

@@ -136,6 +136,6 @@ def test_classes_may_be_named_one_by_one_and_must_fit_the_space(tmp_path):
 def test_pictures_and_configs_are_included(tmp_path):
     text = report(tmp_path, {**OURS, "pictures": [("frame 7", IMAGE)], "config": {"lr": 0.01}})
     alternatives = [attributes["alt"] for tag, attributes in Tags(text).found if tag == "img"]
-    assert alternatives[0] == "frame 7 (ours)"
-    assert "Line charts" in alternatives[1]
+    assert "Line charts" in alternatives[0]
+    assert alternatives[1] == "frame 7 (ours)"
     assert "&quot;lr&quot;: 0.01" in text

@@ -53,12 +53,12 @@ def items(split: str, raw_dir: pathlib.Path, *, problems: raw.Problems, sequence
     Order: by name, which is also the order of the paths.
     """
     if split == VIDEO:
-        return _video_items(raw_dir, sequence_step)
+        return _video_items(raw_dir, sequence_step, problems)
     images = _files(raw_dir, IMAGES, split)
     labels = _files(raw_dir, LABELS, split, remedy="download the package gtFine_trainvaltest.zip")
     remedy = "unpack leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip again"
     names = raw.check_pairs(images, labels, remedy, problems)
-    frames = _files(raw_dir, SEQUENCES, split) if (raw_dir / SEQUENCES).is_dir() else {}
+    frames = _sequences(raw_dir, split, names, problems)
     cameras = _Cameras(raw_dir, split)
     found = []
     for name in names:
@@ -117,7 +117,28 @@ def read_camera(path: pathlib.Path) -> Intrinsics:
     return found
 
 
-def _video_items(raw_dir: pathlib.Path, sequence_step: int) -> list[Item]:
+def _sequences(
+    raw_dir: pathlib.Path, split: str, names: Sequence[str], problems: raw.Problems
+) -> dict[str, pathlib.Path]:
+    """The frames of the snippets of a split; none where some labeled frames have no snippet, which is noted.
+
+    All samples of a split have neighbors, or none; a part of the snippets is enough for the split "video".
+    """
+    if not (raw_dir / SEQUENCES).is_dir():
+        return {}
+    frames = _files(raw_dir, SEQUENCES, split) if (raw_dir / SEQUENCES / split).is_dir() else {}
+    there = {_place(name)[0] for name in frames}
+    alone = [name for name in names if _place(name)[0] not in there]
+    if not alone:
+        return frames
+    problems.note(
+        f"{len(alone)} of {len(names)} labeled frames of {split!r} have no sequence in '{raw_dir / SEQUENCES}': the "
+        "split is without neighbors; tasks that need labels and neighbors read data.train_split=video"
+    )
+    return {}
+
+
+def _video_items(raw_dir: pathlib.Path, sequence_step: int, problems: raw.Problems) -> list[Item]:
     if sequence_step < 1:
         raise ValueError(f"sequence_step is {sequence_step}; expected 1 (every frame) or more")
     remedy = f"{NO_SEQUENCES}; without it prepare splits=('train', 'val') only"
@@ -131,6 +152,12 @@ def _video_items(raw_dir: pathlib.Path, sequence_step: int) -> list[Item]:
             found.append((str(image), str(labels[name]) if name in labels else None, neighbors, cameras.of(name)))
     if not found:
         raise ValueError(f"no frame in '{raw_dir / SEQUENCES / VIDEO_FOLDER}' has both neighbors; unpack it again")
+    labeled = sum(label is not None for _, label, _, _ in found)
+    if labeled < len(labels):
+        problems.note(
+            f"{len(labels) - labeled} of {len(labels)} labeled frames are left out of {VIDEO!r}: they have no "
+            f"neighbors in '{raw_dir / SEQUENCES / VIDEO_FOLDER}'"
+        )
     return found[::sequence_step]
 
 

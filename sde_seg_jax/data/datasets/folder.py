@@ -29,11 +29,14 @@ LAYOUT = (
 )
 CLASSES = "classes.json"
 VIDEO = "video"  # split of the frames that have both neighbors
+HELD_OUT_VIDEO = "val_video"  # of those that do not train, nor do their neighbors
 EMPTY = {  # remedies
     "train": "hold out less: dataset.val_clips, dataset.val_fraction",
     "val": "add frames, or name clips of validation in dataset.val_clips",
     VIDEO: "no three frames follow each other: add video, lower dataset.min_motion or raise dataset.max_step; "
     "without depth, data.video_split=train does",
+    HELD_OUT_VIDEO: "no three held-out frames follow each other: raise dataset.val_fraction, or name a clip in "
+    "dataset.val_clips",
 }
 NO_CLASSES = LabelSpace("folder", (), ())
 
@@ -67,7 +70,8 @@ def items(
     """Lists the frames of a split, clip after clip.
 
     "train": the frames that are kept and all labeled ones; "val": held-out labeled frames (without any labels: held-out
-    frames); "video": the kept frames of train whose neighbors are kept, too, and near enough. Options:
+    frames); "video": the kept frames of train whose neighbors are kept, too, and near enough; "val_video": likewise, of
+    those that are held out. Options:
 
       val_clips: names of the clips that are held out; () holds out a part of each.
       val_fraction: how much is held out, as a block of each clip.
@@ -86,7 +90,10 @@ def items(
     for clip in opened:
         here, names_here = labels.get(clip.name, {}), keys(raw_dir, clip)
         camera = cameras.of(clip.path).at(clip.size, _path(clip.frames[0]))
-        chosen = in_video(clip, part, max_step) if split == VIDEO else in_split(split, clip, here, part)
+        if split in (VIDEO, HELD_OUT_VIDEO):
+            chosen = in_video(clip, part, max_step, trains=split == VIDEO)
+        else:
+            chosen = in_split(split, clip, here, part)
         for index, near in chosen:
             name = _unique(clips.safe_name(f"{clip.name}/{clip.names[index]}"), names)
             neighbors = tuple(clip.frames[other] for other in near)
@@ -194,4 +201,5 @@ SPEC = DatasetSpec(
         "label": "write labels/ and classes.json into the raw folder and prepare again, into another prepared_dir",
     },
     read_space=read_space,
+    held_out_video=HELD_OUT_VIDEO,
 )

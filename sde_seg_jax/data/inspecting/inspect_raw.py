@@ -65,9 +65,9 @@ def inspect_raw(
       ValueError: the folder does not exist, or an option or split is unknown. All else is a finding.
     """
     spec = find(name)
-    unknown = [split for split in splits or () if split not in spec.splits]
+    unknown = [split for split in splits or () if split not in spec.all_splits]
     if unknown:
-        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.splits)}")
+        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.all_splits)}")
     options = spec.complete(options)
     if spec.layout is not None:
         raw_dir = raw.folder(raw_dir, spec.name, spec.layout)

@@ -20,6 +20,7 @@ DARK = 5.0  # mean of an image, of 255, below which nothing is to be seen in it 
 FLAT = 1.0  # standard deviation of an image, of 255, below which it is one color
 STILL = 2.5  # mean |neighbor - image|, of 255, below which the camera stood (KITTI: 2 standing in a jam, 15 driving)
 ANGLES = (20.0, 150.0)  # plausible field of view in degrees: from a long lens to a fisheye
+NARROW = 5.0  # of the shorter side: a dash camera's pictures are often cut to a strip (KITTI at 60 degrees across: 20)
 OFF_CENTER = 0.2  # plausible distance of the principal point from the middle, of the side
 NOT_SQUARE = 0.05  # plausible deviation of fy / fx from the pixels' known shape
 
@@ -44,11 +45,10 @@ class Camera:
     def faults(self, pixel_aspect: float | None) -> list[str]:
         """What is implausible; `pixel_aspect`: the known fy / fx, None: any (a stored image may be stretched)."""
         found, (height, width) = [], self.size
-        for which, angle in zip(("horizontal", "vertical"), self.angles, strict=True):
-            if not ANGLES[0] <= angle <= ANGLES[1]:
-                found.append(
-                    f"{which} field of view {angle:.1f} degrees, plausible are {ANGLES[0]:.0f} to {ANGLES[1]:.0f}"
-                )
+        for which, angle, side in zip(("horizontal", "vertical"), self.angles, (width, height), strict=True):
+            least = ANGLES[0] if side == max(self.size) else NARROW
+            if not least <= angle <= ANGLES[1]:
+                found.append(f"{which} field of view {angle:.1f} degrees, plausible are {least:.0f} to {ANGLES[1]:.0f}")
         for which, center, side in (("cx", self.cx, width), ("cy", self.cy, height)):
             off = abs(center - (side - 1) / 2) / side
             if not off <= OFF_CENTER:

@@ -15,9 +15,12 @@ from PIL import Image, ImageOps
 from sde_seg_jax.data.own.found import MIRROR, Listed, look
 from sde_seg_jax.data.own.label_like import without_labels
 from sde_seg_jax.data.own.listed_video import list_video, progress
+from sde_seg_jax.data.own.remembered import remembered
 from sde_seg_jax.data.raw_files import motion, raw, video
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.image_files import TURNED, open_image, orientation
+from sde_seg_jax.state_files.schemas import COUNT
+from sde_seg_jax.state_files.schemas import listed as listed_of
 from sde_seg_jax.text_files import nfc
 
 UNSAFE = "\\#?"  # begins a comment in lists of names, or stands for a letter that is none
@@ -75,7 +78,7 @@ def open_clip(
     if least:
         large = min(size) > 2 * motion.WIDTH  # half the size is enough, and JPEG files give it in half the time
         flags = cv2.IMREAD_REDUCED_GRAYSCALE_2 if large else cv2.IMREAD_GRAYSCALE
-        kept = _moved(name, list(listed.values()), kept, motion.Chooser(least), flags, problems)
+        kept = _remember_moved(name, list(listed.values()), kept, least, flags, problems)
     return Clip(name, path, size, tuple(listed.values()), tuple(listed), tuple(kept))
 
 
@@ -141,6 +144,20 @@ def _size_and_pages(path: pathlib.Path) -> tuple[Size, int]:
             return image.size if turned else image.size[::-1], pages
     except (*raw.BROKEN, TypeError) as error:
         raise ValueError(f"cannot read '{path}' ({error}); replace the file, then prepare again") from error
+
+
+def _remember_moved(
+    name: str, frames: list[str], candidates: range, least: float, flags: int, problems: raw.Problems
+) -> list[int]:
+    """`_moved`, from a note if these files were looked at before."""
+
+    def look() -> tuple[list[int], bool]:
+        before = len(problems.left_out)
+        found = list(_moved(name, frames, candidates, motion.Chooser(least), flags, problems))
+        return found, len(problems.left_out) == before
+
+    options = ("images", candidates.step, least)
+    return remembered(frames, options, listed_of(COUNT), look, lambda kept: all(i < len(frames) for i in kept))
 
 
 def _moved(

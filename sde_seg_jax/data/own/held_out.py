@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from sde_seg_jax.data.own.clips import Clip
 from sde_seg_jax.text_files import nfc
+
+SNIPPET = re.compile(r"(?P<sequence>.+_\d+)_\d+_leftImg8bit")  # aachen_000000_000019_leftImg8bit
 
 Chosen = tuple[int, tuple[int, ...]]  # index of a frame, indices of its neighbors
 
@@ -84,17 +87,24 @@ def in_split(split: str, clip: Clip, labels: Mapping[int, str], part: Part) -> l
     return [(index, ()) for index in sorted({*clip.kept, *labels}) if belongs(clip.name, index)]
 
 
-def in_video(clip: Clip, part: Part, max_step: int) -> list[Chosen]:
-    """The frames of a clip that train and whose neighbors do, too.
+def in_video(clip: Clip, part: Part, max_step: int, trains: bool = True) -> list[Chosen]:
+    """The frames of a clip that train and whose neighbors do, too; or of which all three are held out.
 
     Neighbors are the adjacent kept frames, if they are at most `max_step` frames away (0: at any distance).
     """
     found = []
     for before, index, after in zip(clip.kept, clip.kept[1:], clip.kept[2:], strict=False):
         near = not max_step or max(index - before, after - index) <= max_step
-        if near and all(part.trains(clip.name, i) for i in (before, index, after)):
+        near = near and len({_sequence(clip.names[i]) for i in (before, index, after)}) == 1
+        if near and all(part.trains(clip.name, i) == trains for i in (before, index, after)):
             found.append((index, (before, after)))
     return found
+
+
+def _sequence(name: str) -> str:
+    """Of a frame with a name of Cityscapes, city and snippet: a folder holds many; of any other name ""."""
+    match = SNIPPET.fullmatch(name)
+    return match["sequence"] if match else ""
 
 
 def _block(candidates: Sequence[int], count: int, frames: int) -> tuple[int, int]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tqdm import tqdm
 
+from sde_seg_jax.data.own.remembered import remembered
 from sde_seg_jax.data.raw_files import motion, video
 from sde_seg_jax.data.spec import Size
+from sde_seg_jax.state_files.schemas import VIDEO_LISTING
 
+NOTED = ("times", "is_key", "kept", "size")
 PATIENCE = 1.0  # seconds after which a bar shows how far looking at a clip has come
 
 
@@ -31,11 +35,35 @@ class ListedVideo:
 
 
 def list_video(name: str, path: pathlib.Path, step: int, least: float) -> ListedVideo:
-    """Looks at a video; `clips.open_clip` explains `step` and `least`.
+    """Looks at a video, unless that was done before; `clips.open_clip` explains `step` and `least`.
 
     Raises:
       ValueError: it cannot be opened, or changes its size.
     """
+    fresh = None
+
+    def look() -> tuple[dict[str, Any], bool]:
+        nonlocal fresh
+        fresh = _look_at(name, path, step, least)
+        note = {key: getattr(fresh, key) for key in NOTED}
+        return note, not fresh.damage and bool(fresh.times)
+
+    note = remembered([path], ("video", step, least), VIDEO_LISTING, look, _fits)
+    if fresh is not None:  # with what came of decoding
+        return fresh
+    found = ListedVideo(path)
+    for key in NOTED:
+        setattr(found, key, note[key])
+    found.size = tuple(note["size"])
+    return found
+
+
+def _fits(note: dict[str, Any]) -> bool:
+    count = len(note["times"])
+    return len(note["is_key"]) == count and all(index < count for index in note["kept"])
+
+
+def _look_at(name: str, path: pathlib.Path, step: int, least: float) -> ListedVideo:
     found = _list(name, path, step, least, threads=True)
     # What threads make of a damaged file depends on their number; `video.read` uses none
     return _list(name, path, step, least, threads=False) if found.damage else found

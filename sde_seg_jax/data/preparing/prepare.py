@@ -155,9 +155,9 @@ def _plan(spec: DatasetSpec, recipe: dict[str, Any], raw_dir, skip_bad: bool, fi
 
 def _recipe(spec: DatasetSpec, size: Size, splits, image_format: str | None, options) -> dict[str, Any]:
     """What was asked for, as JSON values: equal recipes make equal data."""
-    unknown = [split for split in splits or () if split not in spec.splits]
+    unknown = [split for split in splits or () if split not in spec.all_splits]
     if unknown:
-        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.splits)}")
+        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.all_splits)}")
     image_format = image_format or next(iter(CODECS))
     if image_format not in CODECS:
         raise ValueError(f"unknown image_format {image_format!r}; known: {list(CODECS)}")
@@ -169,6 +169,6 @@ def _recipe(spec: DatasetSpec, size: Size, splits, image_format: str | None, opt
         "image_format": image_format,
         "resize": codec.RESIZE,
         "options": spec.complete(options),
-        "splits": [split for split in spec.splits if splits is None or split in splits],
+        "splits": list(spec.splits) if splits is None else [split for split in spec.all_splits if split in splits],
     }
     return json.loads(json.dumps(recipe))

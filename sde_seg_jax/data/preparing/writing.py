@@ -197,7 +197,7 @@ def _joined(plan: Plan, added: dict[str, Any]) -> dict[str, Any]:
     """The metadata of finished splits and those of added ones as one, splits in the description's order."""
     earlier = plan.earlier
     both = [*earlier["recipe"]["splits"], *added["recipe"]["splits"]]
-    order = [split for split in plan.spec.splits if split in both]
+    order = [split for split in plan.spec.all_splits if split in both]
     joined = {key: value for key, value in added.items() if not isinstance(value, dict)}
     for key in (key for key, value in added.items() if isinstance(value, dict)):
         found = {**earlier[key], **added[key]}

@@ -120,9 +120,11 @@ def next_command(target: Target, file: ConfigFile, found: Prepared) -> str:
             keys |= {"data.size": size, "data.crop": crop, "data.labels": 0}
     elif target.raw_dir:
         keys["data.raw_dir"] = target.raw_dir
-    words = ["python", "-m", f"sde_seg_jax.cli.{'train' if target.prepared_dir else 'prepare'}"]
+    whole = target.raw_dir and file.path and "unlabeled" in file.config().get("pipeline", {})  # one's own files
+    command = "train" if target.prepared_dir else "pipeline" if whole else "prepare"
+    words = ["python", "-m", f"sde_seg_jax.cli.{command}"]
     words += [
         f"--config={file.path or BASE}{row}",
         *(f"--config.{k}={v}".replace(", ", ",") for k, v in keys.items()),
     ]
-    return shlex.join([*words, *([f"--workdir=runs/{target.dataset}"] if target.prepared_dir else [])])
+    return shlex.join([*words, *([] if command == "prepare" else [f"--workdir=runs/{target.dataset}"])])

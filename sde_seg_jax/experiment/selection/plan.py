@@ -37,6 +37,7 @@ class Plan:
     pool_kind: str
     standardize: bool
     distance: dict[str, Any]  # keyword arguments p, patchwise of the feature distance
+    spread: bool = False
 
     @property
     def trains(self) -> bool:
@@ -93,6 +94,7 @@ def make_plan(
     standardize: bool,
     p: Annotated[float, Bounds(1)],
     patchwise: bool,
+    spread: bool = False,
 ) -> Plan:
     """The section `select`. Raises ValueError that names the key and the remedy."""
     choose(CRITERIA, criterion, "select.criterion")
@@ -113,7 +115,7 @@ def make_plan(
     masks = {"kind": error, "far": far, "grow": grow, "bottom": bottom}
     distance = {"p": p, "patchwise": patchwise}
     cells = (pool[0], pool[1])
-    options = (bias, preselect, scale, masks, level, cells, pool_kind, standardize, distance)
+    options = (bias, preselect, scale, masks, level, cells, pool_kind, standardize, distance, spread)
     return Plan(criterion, tuple(steps), tuple(student_steps), single, start, *options)
 
 

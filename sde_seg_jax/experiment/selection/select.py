@@ -10,18 +10,21 @@ import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.display.selection_choice import STARTED
+from sde_seg_jax.evaluation.bootstrap import clips_of
 from sde_seg_jax.experiment.begun import CONFIG, refuse_other_config
-from sde_seg_jax.experiment.check import check
+from sde_seg_jax.experiment.check import check, check_depth_networks
 from sde_seg_jax.experiment.config import UsageError, as_json, call, value_of
 from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.selection import report
 from sde_seg_jax.experiment.selection.files import LIST, TABLE, Chosen, read_chosen, write_chosen
 from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan
+from sde_seg_jax.experiment.selection.teacher import quality
 from sde_seg_jax.experiment.selection.work import Work, open_work
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
+from sde_seg_jax.selection.spread import Spread, highest, in_order
 from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.training.workdir_lock import alone
@@ -39,10 +42,13 @@ def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path, reporter
         refuse_other_config(as_json(config), folder)
         asked = as_json(config)
         config = resolve(config, folder.resolve().parent)
+        check_depth_networks(config)
         prepare_data(config, reporter=reporter)
         asked["data"]["classes"] = note_classes(config)
         try:
             work = open_work(config, plan, folder, reporter)
+            if work.teacher is not None:
+                reporter.tell(quality(config.task.depth_checkpoint))
             write_json(folder / CONFIG, asked)
             chosen = _continue(work)
             report.write_report(work, chosen)
@@ -108,15 +114,15 @@ def _first(work: Work, started: Sequence[int], count: int) -> Iterator[Found]:
         yield from ((STARTED, index, None, None, None) for index in started)
         return
     at_random = 1 if work.plan.farthest else count
-    yield from ((RANDOM, int(index), None, None, None) for index in work.order[:at_random])
-    yield from _farthest(work, work.order[:at_random].tolist(), count - at_random)
+    first = _at_random(work, [], at_random)
+    yield from ((RANDOM, index, None, None, None) for index in first)
+    yield from _farthest(work, first, count - at_random)
 
 
 def _next(work: Work, chosen: Sequence[int], count: int) -> Iterator[Found]:
     """A later step."""
     if work.plan.criterion == RANDOM:
-        left = work.order[~np.isin(work.order, chosen)]
-        yield from ((RANDOM, int(index), None, None, None) for index in left[:count])
+        yield from ((RANDOM, index, None, None, None) for index in _at_random(work, chosen, count))
     elif work.plan.criterion == DIVERSITY:
         yield from _farthest(work, chosen, count)
     elif work.plan.criterion == BOTH:
@@ -124,8 +130,29 @@ def _next(work: Work, chosen: Sequence[int], count: int) -> Iterator[Found]:
     else:
         scores = work.scores(chosen)
         left = np.flatnonzero(~np.isin(np.arange(len(scores)), chosen))
-        for index in choose.most_uncertain(scores, count, left).tolist():
+        spread = _spread(work, chosen)
+        if spread is None:
+            picks = choose.most_uncertain(scores, count, left).tolist()
+        else:
+            picks = highest(scores, count, spread, left)
+        for index in picks:
             yield work.plan.criterion, index, float(scores[index]), None, float(scores[index])
+
+
+def _spread(work: Work, chosen: Sequence[int]) -> Spread | None:
+    """Over the clips of the samples, `chosen` counted; None unless the plan asks for it."""
+    if not work.plan.spread:
+        return None
+    _, groups = np.unique(clips_of(work.names), return_inverse=True)
+    return Spread(groups, chosen)
+
+
+def _at_random(work: Work, chosen: Sequence[int], count: int) -> list[int]:
+    """The next of the seed's random order."""
+    spread = _spread(work, chosen)
+    if spread is not None:
+        return in_order(work.order.tolist(), count, spread, chosen)
+    return work.order[~np.isin(work.order, chosen)][:count].tolist()
 
 
 def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray | None = None) -> Iterator[Found]:
@@ -139,7 +166,7 @@ def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray 
             left = np.flatnonzero(~np.isin(np.arange(len(errors)), chosen))
             wanted = min(int(work.plan.preselect * count), len(left))
             candidates = choose.preselect(np.nan_to_num(errors), wanted, left)
-    options = {"bias": bias, "candidates": candidates, **work.plan.distance}
+    options = {"bias": bias, "candidates": candidates, "spread": _spread(work, chosen), **work.plan.distance}
     features = work.features
     with work.reporter.bar(total=count, desc="farthest points", unit="label", delay=1) as bar:
         options["progress"] = lambda done: bar.update(done - bar.n)

@@ -182,6 +182,13 @@ def _hub_parts(value: str, flag: str) -> tuple[str, str]:
     return f"{owner}/{name}", file
 
 
+def in_cache(value: str, flag: str) -> bool:
+    """Is a file of the hub on this machine? Nothing is asked of the network."""
+    import huggingface_hub
+
+    return isinstance(huggingface_hub.try_to_load_from_cache(*_hub_parts(value, flag)), str)
+
+
 def _download(value: str, flag: str) -> pathlib.Path:
     """The file of the hub in its local cache. Raises WeightsError that describes the manual way."""
     import huggingface_hub

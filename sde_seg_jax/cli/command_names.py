@@ -1,0 +1,18 @@
+"""The commands, in the order in which they are listed."""
+
+COMMANDS = (
+    "pipeline",
+    "doctor",
+    "prepare",
+    "cache_depth",
+    "train",
+    "select",
+    "overlap",
+    "evaluate",
+    "predict",
+    "convert",
+    "report",
+    "table",
+    "config",
+    "completion",
+)

@@ -1,0 +1,72 @@
+"""A checkpoint scored on another data set: classes of one name are one class, mIoU is over those that both have."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sde_seg_jax.data.reading.dataset import Data
+from sde_seg_jax.experiment import other_data
+from sde_seg_jax.experiment.config import load_config
+from sde_seg_jax.label_spaces import CAMVID, CITYSCAPES, LabelSpace
+
+
+def data(**more):
+    splits = {"train": "train", "video": "train", "unlabeled": "", "val": "val"}
+    return Data("camvid", "prepared", (8, 8), (8, 8), 0.5, 2, 0, "", 42, "ours", splits, False, **more)
+
+
+class Labeled:
+    """One sample that has every class of CamVid."""
+
+    space, names = CAMVID, ["a"]
+
+    def __len__(self):
+        return 1
+
+    def read(self, index, fields=None, window=None):
+        return {"label": np.arange(CAMVID.num_classes, dtype=np.uint8)[None]}
+
+
+def test_labels_are_told_in_the_classes_of_the_network():
+    config, told = load_config("paper/semi", "baseline"), []
+    mapped = other_data.in_classes_of(config, data(), told.append)
+    assert mapped.space == CITYSCAPES
+    label = mapped.wrap(Labeled()).read(0)["label"][0]
+    found = {CAMVID.classes[i]: CITYSCAPES.classes[c] for i, c in enumerate(label) if c < CITYSCAPES.num_classes}
+    assert found
+    assert all(own == network for own, network in found.items())
+    assert any("'camvid'" in line for line in told)
+    assert data().space == CAMVID
+
+
+def test_miou_is_the_mean_over_common_classes():
+    own, network = LabelSpace("o", ("road", "car"), ((0,) * 3,) * 2), LabelSpace("n", ("car", "sky"), ((0,) * 3,) * 2)
+    scores = {"miou": 0.2, "iou/car": 0.4, "iou/sky": 0.0, "pixel_accuracy": 0.5}
+    found = other_data.of_common_classes(scores, own, network)
+    assert found["miou"] == 0.4
+    assert math.isnan(found["iou/sky"])
+    assert found["common_classes"] == 1
+    assert other_data.of_common_classes({"abs_rel": 0.1}, own, network) == {"abs_rel": 0.1}
+
+
+def test_options_and_size_are_those_of_the_prepared_data(monkeypatch):
+    recipe = {"recipe": {"options": {"frame_gap": 4}, "size": [96, 128]}}
+    monkeypatch.setattr(other_data, "find_finished", lambda spec, folder: folder)
+    monkeypatch.setattr(other_data, "metadata", lambda folder: recipe)
+    config = load_config("folder", "quick_supervised")
+    config.data.dataset = "camvid"
+    other_data.fit(config)
+    assert config.dataset.to_dict() == {"frame_gap": 4}
+    assert tuple(config.data.size) == (96, 128)
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "b")])
+def test_a_network_without_common_classes_is_refused_and_one_without_classes_is_not(classes, monkeypatch):
+    space = LabelSpace("n", classes, ((0, 0, 0),) * len(classes))
+    monkeypatch.setattr(other_data, "space_of", lambda config: space)
+    if not classes:
+        assert other_data.in_classes_of(None, data(), print) == data()
+        return
+    with pytest.raises(ValueError, match="no class of the source's"):
+        other_data.in_classes_of(None, data(), print)
