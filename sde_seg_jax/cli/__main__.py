@@ -20,6 +20,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "convert",
+    "export",
     "report",
     "table",
 )

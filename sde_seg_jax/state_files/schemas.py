@@ -149,3 +149,14 @@ CACHE = record(
 # what a geometry index, an .npz of decoded samples and a contact of caches say of themselves
 GEOMETRY = record({"count": COUNT, "size": SIZE, "cells": SIZE, "scale": NAME, "names": TEXT, "weights": TEXT})
 SAMPLES = record({"source": TEXT, "space": SPACE})
+# the record beside an exported file: what reading it needs
+EXPORT = record(
+    {
+        "format": NAME,
+        "size": SIZE,
+        "outputs": each(TEXT),
+        "classes": listed(NAME),
+        "colors": listed(COLOR),
+    },
+    {"batch": {"type": ["integer", "null"], "minimum": 1}, "input_size": {"type": ["array", "null"]}},
+)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sde_seg_jax.experiment.build import Trained, load_trained
+from sde_seg_jax.experiment.prediction.exported import is_exported, load_exported
 from sde_seg_jax.experiment.prediction.frames import read_image
 from sde_seg_jax.experiment.prediction.prediction import Prediction
 from sde_seg_jax.experiment.prediction.predictor import everything, features_at, in_batches
@@ -102,13 +103,13 @@ class Model:
         """
         if not 0 <= level <= 4:
             raise ValueError(f"level={level}: the encoder has the maps 0 (fine) to 4 (coarse)")
-        return in_batches(features_at(self.network, level), self.variables, 1)(self._stored(_as_array(image))[None])[0]
+        return in_batches(features_at(self.network, level), self.variables, 1)(self._stored(as_array(image))[None])[0]
 
     def _predict(self, images: list[Image], batch_size: int) -> list[Prediction]:
         found = []
         run = in_batches(everything(self.network), self.variables, batch_size)
         for start in range(0, len(images), batch_size):
-            group = [_as_array(image) for image in images[start : start + batch_size]]
+            group = [as_array(image) for image in images[start : start + batch_size]]
             maps = run(np.stack([self._stored(image) for image in group]))
             found += [
                 self._prediction(image, {key: value[i] for key, value in maps.items()}) for i, image in enumerate(group)
@@ -129,20 +130,23 @@ class Model:
 
 
 def load(path: str | os.PathLike, weights: str = "student") -> Model:
-    """A trained network from its run.
+    """A trained network from its run, or from a file that cli.export wrote.
 
     Args:
-      path: the workdir of a run, or its checkpoints folder.
+      path: the workdir of a run, or its checkpoints folder; or FILE.onnx, FILE.stablehlo, FILE.tflite, a SavedModel.
       weights: "student", or "teacher": the exponential moving average, where there is one.
 
     Raises:
       CheckpointError: there is no checkpoint, it is damaged, or it has no such weights; says what to give instead.
     """
+    if is_exported(path):
+        return cast("Model", load_exported(path, weights))  # it predicts alike, and has no network to look into
     trained = load_trained(str(pathlib.Path(path).expanduser()), weights)
     return Model(trained, space_of(trained.config))
 
 
-def _as_array(image: Image) -> np.ndarray:
+def as_array(image: Image) -> np.ndarray:
+    """An image, or what its file holds, as uint8 RGB [H,W,3]. Raises ValueError for anything else."""
     if isinstance(image, (str, os.PathLike)):
         return read_image(pathlib.Path(image).expanduser())
     array = np.asarray(image)
