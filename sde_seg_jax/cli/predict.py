@@ -69,9 +69,10 @@ def main(arguments: Arguments) -> None:
         **{name: getattr(arguments, name) for name in Wish.FLAGS},
     )
     folder = pathlib.Path(arguments.output).expanduser()
+    job = make_job(wish)
     sources = sources_of(arguments.input, folder, lambda: decode_text(sys.stdin.buffer.read()).splitlines())
     try:
-        done = write_predictions(sources, folder, make_job(wish), CONSOLE)
+        done = write_predictions(sources, folder, job, CONSOLE)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command with --resume goes on where it stopped") from None
     tell(done, folder)

@@ -13,7 +13,7 @@ from test_predict_files import DARK, SPACE, picture, read, save, write_video
 
 from sde_seg_jax.data.annotation import palette
 from sde_seg_jax.experiment.errors import UsageError
-from sde_seg_jax.experiment.prediction import batches, enlarging, metric
+from sde_seg_jax.experiment.prediction import batches, enlarging, job, metric
 from sde_seg_jax.experiment.prediction.asking import Predictor
 from sde_seg_jax.experiment.prediction.files import Job, write_predictions
 from sde_seg_jax.experiment.prediction.listed import sources_of
@@ -85,6 +85,7 @@ def test_a_list_with_missing_files_is_refused_before_any_work(photos, monkeypatc
 
 
 def test_the_command_reads_a_list_on_standard_input(photos, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr(job, "make_job", lambda wish: Job([DARK]))
     monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(b"a.png\ngone.png\n")))
     monkeypatch.chdir(photos)
     line = refused("predict", "--checkpoint=x", "--input=-", f"--output={tmp_path / 'out'}")
@@ -201,7 +202,7 @@ def test_a_call_that_was_stopped_goes_on(tmp_path, monkeypatch):
     (tmp_path / "out" / "predictions.jsonl").write_bytes(notes[:-3])  # a line was being written
     assert threading.active_count() < 8
     done = predict(source, tmp_path / "out", resume=True)
-    assert (done.skipped, done.count) == (2, 5)  # three had come back, and the note of one was cut off
+    assert (done.skipped, done.count) == (2, 8)  # three had come back, and the note of one was cut off
     assert len(list((tmp_path / "out").rglob("*_classes.png"))) == 10
     assert (tmp_path / "out" / "9" / "overlay.mp4").is_file()
 
