@@ -126,6 +126,7 @@ def test_commands_do_not_import_commands():
     files = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {
         "command_line",
         "annotation_flags",
+        "protocol_flags",
         "spelling",
         "notices",
     }

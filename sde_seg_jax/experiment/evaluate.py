@@ -13,11 +13,13 @@ from ml_collections import config_dict
 from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
+from sde_seg_jax.evaluation.protocols.protocol import file_part
 from sde_seg_jax.experiment import build, learnt_camera, monitor
 from sde_seg_jax.experiment.config import ABSENT, call
 from sde_seg_jax.experiment.evaluated import result_name, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.experiment.scoring import PUBLISHED, Asked, at_resolution, scorer_of
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.checkpoints import FOLDER, locate, read
@@ -32,11 +34,13 @@ def evaluate(
     override=lambda config: config,
     reporter: Reporter = SILENT,
     split: str = "",
+    asked: Asked = PUBLISHED,
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes metrics.json and pictures; returns the scores.
 
     `override` changes the checkpoint's configuration. `split`: one to score on other than the configuration's
-    validation split, into metrics_SPLIT.json and without pictures. Raises CheckpointError, ValueError.
+    validation split, into metrics_SPLIT.json and without pictures. `asked`: another protocol than the published, into a
+    file of its own, classes alone and without pictures. Raises CheckpointError, ValueError.
     """
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
@@ -46,22 +50,27 @@ def evaluate(
     config = override(config)
     if split:
         config.data.val_split = split
+    if asked != PUBLISHED:
+        config = at_resolution(config, asked)
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
     trained = build.trained(stored)
-    found = {"step": trained.step, **monitor.score(trained.network, trained.variables, config, data)}
+    scorer, name = scorer_of(asked, trained, data)
+    scores = scorer(trained.network, trained.variables, config, data)
+    found = {"step": trained.step, **({"protocol": name} if scores else {}), **scores}
     if line := unscored(found, config):
         reporter.tell(f"warning: {line}")
     found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
     if stored.parts["teacher"]:
         teacher = build.trained(stored, "teacher")
-        scores = monitor.score(teacher.network, teacher.variables, config, data)
+        scores = scorer(teacher.network, teacher.variables, config, data)
         found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
-    if not split:
+    if not split and asked == PUBLISHED:
         write_pictures(out, example_pictures(trained, config, data))
         learnt_camera.write(out, found)
-    write_json(out / result_name(split), found)  # last: it says that all is there
+    part = "" if asked == PUBLISHED else file_part(name)
+    write_json(out / result_name(split, part), found)  # last: it says that all is there
     return found
 
 

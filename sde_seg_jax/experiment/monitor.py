@@ -29,18 +29,33 @@ from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
 SHOWN = 4  # samples in a picture
 
 
-def score(network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data) -> dict[str, float]:
-    """Validation scores of whatever the network predicts and the data set knows.
+Scorer = Callable[[Network, Variables, config_dict.ConfigDict, Data], dict[str, float]]
+
+
+def segmentation(
+    network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data
+) -> dict[str, float]:
+    """Scores of the classes of whole images, as published."""
+    size, subset = config.eval.batch_size, value_of(config, "eval.classes")
+    classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
+    return segmentation_scores(classes, data.validation(("label",), size), data.space, quiet=True, classes=subset)
+
+
+def score(
+    network: Network,
+    variables: Variables,
+    config: config_dict.ConfigDict,
+    data: Data,
+    of_classes: Scorer = segmentation,
+) -> dict[str, float]:
+    """Validation scores of whatever the network predicts and the data set knows; `of_classes` scores classes.
 
     A network with both heads may be scored on depth alone; one without true depth to fall back on needs labels.
     """
     size, found = config.eval.batch_size, {}
     depth_is_known = network.depth_decoder is not None and data.has("val", "depth")
     if network.segmentation is not None and (data.has("val", "label") or not depth_is_known):
-        classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
-        batches = data.validation(("label",), size)
-        subset = value_of(config, "eval.classes")
-        found |= segmentation_scores(classes, batches, data.space, quiet=True, classes=subset)
+        found |= of_classes(network, variables, config, data)
     if depth_is_known:
         disparity = predictors.in_batches(predictors.disparity_predictor(network), variables, size)
         to_depth = predictors.depth_of(disparity, pick(DepthRange, config.task))

@@ -71,17 +71,26 @@ METRICS_LINE: Schema = {
     "properties": {"step": COUNT, "seconds": {"type": "number", "minimum": 0, "maximum": 1e10}},
     "additionalProperties": {**SCORE, "type": ["number", "null", "string"]},
 }
-# metrics.json of a run: scores by name; "iou" may be the list of all classes
+# metrics.json of a run: scores by name; "iou" may be the list of all classes, "protocol" says how they came about
 SCORES: Schema = {
     "type": "object",
     "required": ["step"],
-    "properties": {"step": COUNT, "iou": listed(SCORE), "teacher/iou": listed(SCORE)},
+    "properties": {"step": COUNT, "iou": listed(SCORE), "teacher/iou": listed(SCORE), "protocol": TEXT},
     "additionalProperties": SCORE,
 }
 # evaluated.json among a run's pictures
 DRAWN = record({"pictures": listed({"type": "string", "pattern": r"^[a-z_]+\.png$"})})
 # status.json of a run of a table: {"commits": of the code that trained it, "failed": why it stopped, or empty}
 STATUS = record({}, {"commits": listed(TEXT), "failed": TEXT})
+# predictions.jsonl of an output of cli.predict, line by line: how all are predicted, then which files are
+PREDICTED = record(
+    {},
+    {
+        "settings": OPTIONS,
+        "depth": record({"factor": {"type": "number", "minimum": 1e-9, "maximum": 1e9}, "told": TEXT}),
+        "file": {"type": "array", "minItems": 4, "maxItems": 4, "items": [TEXT, TEXT, COUNT, COUNT]},
+    },
+)
 # facts.json of a selection: what it was begun with
 FACTS = each(TEXT)
 
@@ -157,6 +166,15 @@ EXPORT = record(
         "outputs": each(TEXT),
         "classes": listed(NAME),
         "colors": listed(COLOR),
+        "label_space": TEXT,
+        "depth_range": pair({"type": "number", "minimum": 0, "maximum": LIMIT}),
+        "weights": NAME,
+        "task": NAME,
+        "encoder": NAME,
+        "step": COUNT,
     },
-    {"batch": {"type": ["integer", "null"], "minimum": 1}, "input_size": {"type": ["array", "null"]}},
+    {
+        "batch": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**16},
+        "input_size": {"type": ["array", "null"], "items": POSITIVE, "minItems": 2, "maxItems": 2},
+    },
 )

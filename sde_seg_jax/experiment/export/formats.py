@@ -14,6 +14,9 @@ from sde_seg_jax.experiment.export.choices import FORMATS
 from sde_seg_jax.experiment.export.graph import Graph
 from sde_seg_jax.experiment.export.onnx_int8 import write_int8 as write_int8_onnx
 
+MARK = saved_model.MARK
+SUFFIXES = tuple(suffix for suffix in FORMATS if suffix)
+
 # what a format cannot hold, and why
 REFUSED = {
     ("onnx", "bfloat16"): "onnxruntime has no convolution in bfloat16 on a CPU; give --dtype=float16",

@@ -5,40 +5,37 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import cv2
 import numpy as np
+from ml_collections import config_dict
 
+from sde_seg_jax.evaluation.protocols.protocol import WHOLE
+from sde_seg_jax.experiment.build import Trained
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export import formats
 from sde_seg_jax.experiment.export.record import read_record
-from sde_seg_jax.experiment.export.saved_model import MARK
-from sde_seg_jax.experiment.prediction.prediction import Prediction
-from sde_seg_jax.geometry.depth import disparity_to_depth
+from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
+from sde_seg_jax.experiment.prediction.model import Model
+from sde_seg_jax.experiment.prediction.request import TRAINED, Request
+from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.label_spaces import LabelSpace
 
-
-def is_exported(path: str | os.PathLike) -> bool:
-    """Is this an exported file, or the folder of a SavedModel? By its name, and what the folder holds."""
-    place = pathlib.Path(path).expanduser()
-    return (place / MARK).is_file() if place.is_dir() else place.suffix in (".onnx", ".stablehlo", ".tflite")
+BATCH = 4  # images a call, where any number may come
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ExportedModel:
+class ExportedModel(Model):
     """A file that `cli.export` wrote; `load_exported` makes one.
 
     Attributes:
       run: uint8 images [B,H,W,3] -> {output: array}.
       record: what the file says of itself.
-      space: its classes; none for one that gives depth alone.
     """
 
     run: Callable[[np.ndarray], Mapping[str, Any]]
     record: Mapping[str, Any]
-    space: LabelSpace | None
 
     def __repr__(self) -> str:
         height, width = self.size
@@ -49,35 +46,67 @@ class ExportedModel:
         """Names by class id."""
         return self.space.classes if self.space else ()
 
+    def predictors(self, request: Request = Request(), gives: tuple[str, ...] = ()) -> list[Predictor]:
+        """As of a trained network, but the file decides what it sees: windows, scales and resolution are not asked for.
+
+        Raises UsageError for those.
+        """
+        if request.protocol != WHOLE or request.resolution != TRAINED:
+            raise UsageError(
+                "an exported file sees the whole image at the size that it was made for: leave out --window, --scales, "
+                "--flip and --resolution, or predict with the run's folder"
+            )
+        outputs = self.record["outputs"]
+        has = [PROBABILITIES] if PROBABILITIES in outputs else []
+        has += [DISPARITY] if DISPARITY in outputs or "depth" in outputs else []
+        if not has:
+            raise UsageError("this file gives class ids alone; export it with --outputs=probabilities, too")
+        wanted = tuple(name for name in has if not gives or name in gives)
+        if not wanted:
+            return []
+        taken = self.record.get("input_size")
+
+        def call(images: np.ndarray) -> dict[str, np.ndarray]:
+            found = self._called(images)
+            if request.temperature != 1 and PROBABILITIES in found:  # softmax(logits / T) = normalised p ** (1 / T)
+                sharpened = found[PROBABILITIES] ** (1 / request.temperature)
+                found[PROBABILITIES] = sharpened / sharpened.sum(axis=-1, keepdims=True)
+            return {name: found[name] for name in wanted}
+
+        return [
+            Predictor(
+                call=call,
+                size_of=lambda image: tuple(taken) if taken else image,
+                gives=wanted,
+                space=self.space if PROBABILITIES in wanted else None,
+                depths=self._depths,
+                batch=self.record.get("batch") or 0,
+            )
+        ]
+
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels that the network in the file sees."""
-        return tuple(self.record["size"])
+    def _depths(self) -> DepthRange:
+        return DepthRange(*self.record["depth_range"])
 
-    def predict(self, image: Any) -> Prediction | list[Prediction]:
-        """What the file says of an image, or of each of several, as `Model.predict`."""
-        if isinstance(image, (list, tuple)) or getattr(image, "ndim", 3) == 4:
-            return [self._one(one) for one in cast("Sequence[Any]", image)]
-        return self._one(image)
+    def _called(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """The file's outputs, and disparity where it gives depth alone: 1 / depth runs linearly from far to near."""
+        size = self.record.get("batch") or len(images)
+        parts = []
+        for start in range(0, len(images), size):
+            part = images[start : start + size]
+            full = np.concatenate([part, part[-1:].repeat(size - len(part), axis=0)])
+            parts.append({name: np.asarray(values)[: len(part)] for name, values in self.run(full).items()})
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        if "depth" in found and DISPARITY not in found:
+            far, near = 1 / self._depths.max_depth, 1 / self._depths.min_depth
+            found[DISPARITY] = (1 / found["depth"] - far) / (near - far)
+        return found
 
-    def _one(self, image: Any) -> Prediction:
-        from sde_seg_jax.experiment.prediction.model import as_array
 
-        image = as_array(image)
-        wanted = self.record.get("input_size")
-        seen = cv2.resize(image, tuple(wanted[::-1]), interpolation=cv2.INTER_AREA) if wanted else image
-        found = self.run(np.repeat(seen[None], self.record.get("batch") or 1, axis=0))
-        maps = {name: np.asarray(values)[0] for name, values in found.items()}
-        if "classes" not in maps and "probabilities" in maps:
-            maps["classes"] = maps["probabilities"].argmax(axis=-1).astype(np.uint8)
-        disparity = depth = None
-        if "disparity" in maps or "depth" in maps:
-            least, most = self.record["depth_range"]
-            if "disparity" not in maps:  # 1 / depth runs linearly from far to near
-                maps["disparity"] = (1 / maps["depth"] - 1 / most) / (1 / least - 1 / most)
-            disparity = cv2.resize(maps["disparity"], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-            depth = np.asarray(disparity_to_depth(disparity, least, most))  # type: ignore[arg-type]
-        return Prediction(image, self.space, maps.get("classes"), maps.get("probabilities"), disparity, depth)
+def is_exported(path: str | os.PathLike) -> bool:
+    """Is this an exported file, or the folder of a SavedModel? By its name, and what the folder holds."""
+    place = pathlib.Path(path).expanduser()
+    return (place / formats.MARK).is_file() if place.is_dir() else place.suffix in formats.SUFFIXES
 
 
 def load_exported(path: str | os.PathLike, weights: str = "student") -> ExportedModel:
@@ -88,12 +117,20 @@ def load_exported(path: str | os.PathLike, weights: str = "student") -> Exported
     """
     place = pathlib.Path(path).expanduser()
     if not place.exists():
-        raise UsageError(f"--checkpoint={path}: no such file")
+        raise UsageError(f"--checkpoint={path}: no such file; cli.export writes it")
     record = read_record(place)
-    if weights != "student" and record.get("weights", "student") != weights:
-        raise UsageError(f"{path} holds the {record.get('weights')}; export with --weights={weights}")
+    if record["weights"] != weights:
+        raise UsageError(f"{path} holds the {record['weights']}: give --weights={record['weights']}, or export again")
     space = None
     if record["classes"]:
         colors = tuple(tuple(color) for color in record["colors"])
-        space = LabelSpace(record.get("label_space", ""), tuple(record["classes"]), colors)
-    return ExportedModel(formats.read(place), record, space)
+        space = LabelSpace(record["label_space"], tuple(record["classes"]), colors)
+    lowest, highest = record["depth_range"]
+    config = {
+        "task": {"name": record["task"], "min_depth": lowest, "max_depth": highest},
+        "model": {"encoder": record["encoder"]},
+        "data": {"size": tuple(record["size"])},
+        "eval": {"batch_size": record.get("batch") or BATCH},
+    }
+    trained = Trained(None, None, config_dict.ConfigDict(config), record["step"])  # type: ignore[arg-type]
+    return ExportedModel(trained, space, formats.read(place), record)
