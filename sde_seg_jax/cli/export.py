@@ -1,10 +1,10 @@
 """Writes a network for other programs: python -m sde_seg_jax.cli.export --checkpoint=DIR --output=model.onnx
 
-The format is that of --output: FILE.onnx (ONNX), FILE.stablehlo (jax.export, for CPU, CUDA and TPU), FILE.tflite (LiteRT)
-or a folder (TensorFlow's SavedModel). One graph takes uint8 RGB images [B,H,W,3] and gives what --outputs names; resizing
-and normalisation are inside. What was written is run on a few images and compared with the network; if it is too far
-from it, it is not kept. Beside it stands a JSON file: classes, colours, sizes, versions, the comparison.
-How to run it without this package: docs/export.md. Formats but SavedModel need more packages: pip install '.[export]'
+The format is that of --output: FILE.onnx (ONNX), FILE.stablehlo (jax.export, for CPU, CUDA and TPU), FILE.tflite
+(LiteRT) or a folder (TensorFlow's SavedModel). One graph takes uint8 RGB images [B,H,W,3] and gives what --outputs
+names; resizing and normalisation are inside. What was written is run on a few images and compared with the network; if
+it is too far from it, it is not kept. Beside it stands a JSON file: classes, colors, sizes, versions, the comparison.
+How to run it without this package: docs/export.md. ONNX and LiteRT need more packages: pip install '.[export]'
 Exit status: 0 done, 2 bad input, or the file does not say what the network says.
 """
 

@@ -14,7 +14,8 @@ from jaxtyping import UInt8
 from sde_seg_jax.experiment.build import Trained
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export.graph import Graph, computing_in, depth_limits, without_pose
-from sde_seg_jax.experiment.prediction.predictor import everything
+from sde_seg_jax.experiment.prediction.predictor import maps_predictor
+from sde_seg_jax.experiment.prediction.request import parts_of
 from sde_seg_jax.geometry.depth import disparity_to_depth
 
 Image = UInt8[np.ndarray, "H W 3"]
@@ -46,12 +47,14 @@ BOUNDS = {
 def reference(trained: Trained, graph: Graph, images: Sequence[Image]) -> dict[str, np.ndarray]:
     """What the network itself says of the images, resized by OpenCV, in float32."""
     network, variables = without_pose(trained)
-    run = everything(computing_in(network, "float32"))
+    run = maps_predictor(computing_in(network, "float32"), parts_of(network))
     height, width = graph.size
     found = []
     for image in images:
         seen = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         maps = jax.device_get(run(variables, seen[None]))
+        if "probabilities" in maps:
+            maps["classes"] = maps["probabilities"].argmax(axis=-1).astype(np.uint8)
         if "depth" in graph.outputs:
             maps["depth"] = np.asarray(disparity_to_depth(maps["disparity"], *depth_limits(trained.config)))
         found.append({name: maps[name][0] for name in maps})

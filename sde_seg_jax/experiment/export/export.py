@@ -67,7 +67,11 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
     formats.require_possible(name, options.dtype, options.calibration)
     if options.vjp_order and name != "stablehlo":
         raise UsageError(f"--vjp_order is for FILE.stablehlo; leave it out for {path.name}")
+    if options.input_size == ANY and name == "tflite":
+        raise UsageError("--input_size=any: a .tflite file takes one size; give it, or leave the flag out")
     _require_free(path)
+    if options.calibration:
+        samples.images_in(options.calibration, 1, "--calibration")
     sizes = {"size": _size(options.size, "--size"), **_input_size(options.input_size)}
     trained = load_trained(str(pathlib.Path(checkpoint).expanduser()), options.weights)
     dtype = formats.computed_in(name, options.dtype)
@@ -80,6 +84,8 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
         weights=options.weights,
         license_text=options.license_text,
     ) | {"dtype": options.dtype}
+    if options.vjp_order:
+        record["input"] = record["input"].replace("uint8", "float32")
     images, what = samples.sample_images(trained, options.images)
 
     def calibration():

@@ -78,8 +78,8 @@ READERS = {
 
 
 def computed_in(name: str, dtype: str) -> str:
-    """The dtype of the graph that is handed to a format: int8, and all of LiteRT's, are made by its converter."""
-    return "float32" if dtype == "int8" or name == "tflite" else dtype
+    """The dtype of the graph that is handed to a format: of ONNX and LiteRT others are made from float32 by tools."""
+    return "float32" if name in ("onnx", "tflite") else dtype
 
 
 def read(path: pathlib.Path) -> Callable[[np.ndarray], Any]:

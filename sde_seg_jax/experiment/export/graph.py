@@ -16,11 +16,12 @@ from sde_seg_jax.experiment.build import Trained
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export.choices import OUTPUTS
 from sde_seg_jax.experiment.export.resizing import resize_area
-from sde_seg_jax.experiment.prediction.predictor import everything
 from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
+from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
 from sde_seg_jax.lookup import suggest
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.options import pick
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.types import Variables
 
 Size = tuple[int, int]
@@ -87,16 +88,22 @@ def make_graph(
     network, variables = without_pose(trained)
     _check_size(network, size)
     names = _checked(outputs, network)
-    predicted = everything(computing_in(network, dtype))
+    computing = computing_in(network, dtype)
     variables = Variables(_stored_in(variables.params, dtype), variables.batch_stats)
     limits = depth_limits(trained.config)
 
     def function(image):
-        x = resize_area(image, size)
-        found = dict(predicted(variables, x))
-        if "depth" in names:
-            found["depth"] = disparity_to_depth(found["disparity"], *limits)
-        return {name: found[name] if name == "classes" else found[name].astype(jnp.float32) for name in names}
+        found = predict(computing, variables, to_float(resize_area(image, size)))
+        maps = {}
+        if found.logits is not None:
+            same = found.logits.shape[1:3] == size
+            logits = found.logits if same else resize_bilinear_corners(found.logits, size)
+            maps["classes"] = jnp.argmax(logits, axis=-1).astype(jnp.uint8)
+            maps["probabilities"] = jax.nn.softmax(logits, axis=-1)
+        if found.disparity is not None:
+            maps["disparity"] = resize_bilinear(found.disparity[0], size)[..., 0]
+            maps["depth"] = disparity_to_depth(maps["disparity"], *limits)
+        return {name: maps[name] for name in names}
 
     return Graph(function, names, size, None if any_input_size else input_size or size, batch, dtype)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import logging
 import pathlib
@@ -14,19 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.export import onnx_any_size
 from sde_seg_jax.experiment.export.graph import Graph
 from sde_seg_jax.experiment.export.packages import needed
 from sde_seg_jax.experiment.export.plain import plain
 from sde_seg_jax.experiment.export.record import KEY, as_text
 from sde_seg_jax.state_files.writing import write_bytes
 
-OPSET = 21
+OPSET = 21  # of 2024
 INPUT = "image"
 
 
 def write(graph: Graph, path: pathlib.Path, record: Mapping[str, Any]) -> None:
     """Writes the graph, with the record among its metadata."""
     model = to_model(graph)
+    if record["dtype"] == "float16":
+        model = _in_float16(model)
     note(model, record)
     write_bytes(path, model.SerializeToString())
 
@@ -36,10 +40,20 @@ def to_model(graph: Graph) -> Any:
     with quiet():  # it prints what it is at
         jax2onnx = needed("jax2onnx", "--output=*.onnx")
         try:
-            return _converted(jax2onnx, graph)
+            model = _converted(jax2onnx, dataclasses.replace(graph, input_size=graph.input_size or graph.size))
         except Exception as error:  # each of its operations raises what it likes
             reason = " ".join(str(error).split())[:200]
             raise UsageError(f"jax2onnx cannot convert this network ({reason}): export FILE.stablehlo") from error
+        finally:
+            jax.clear_caches()  # functions that were traced meanwhile hold operations of jax2onnx
+    return model if graph.input_size else onnx_any_size.before(model, INPUT, graph.size)
+
+
+def _in_float16(model: Any) -> Any:
+    """Weights and values in float16 but for what has none: resizing, and input and outputs."""
+    tool = needed("onnxruntime.transformers.float16", "--dtype=float16")
+    with quiet():
+        return tool.convert_float_to_float16(model, keep_io_types=True, op_block_list=[*tool.DEFAULT_OP_BLOCK_LIST])
 
 
 @contextlib.contextmanager
@@ -56,7 +70,7 @@ def quiet() -> Iterator[None]:
 
 def _converted(jax2onnx: Any, graph: Graph) -> Any:
     batch, height, width, channels = graph.example_shape
-    names = [batch if graph.batch else "B", *((height, width) if graph.input_size else ("H", "W")), channels]
+    names = [batch if graph.batch else "B", height, width, channels]
     return jax2onnx.to_onnx(
         plain(graph.in_order),
         inputs=[jax.ShapeDtypeStruct(tuple(names), jnp.uint8)],

@@ -36,17 +36,18 @@ def write_int8(graph: Graph, path: pathlib.Path, record: Mapping[str, Any], imag
     with tempfile.TemporaryDirectory() as folder:
         plain, quantized = pathlib.Path(folder) / "float.onnx", pathlib.Path(folder) / "int8.onnx"
         plain.write_bytes(model.SerializeToString())
-        quantization.quantize_static(
-            plain,
-            quantized,
-            Calibration(images, graph.batch or 1),
-            quant_format=quantization.QuantFormat.QDQ,
-            op_types_to_quantize=list(QUANTIZED),
-            per_channel=True,
-            reduce_range=True,  # 7 bits of weight: with 8, processors without VNNI overflow
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-        )
+        with onnx.quiet():  # it advises steps that are of no use here
+            quantization.quantize_static(
+                plain,
+                quantized,
+                Calibration(images, graph.batch or 1),
+                quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=list(QUANTIZED),
+                per_channel=True,
+                reduce_range=True,  # 7 bits of weight: with 8, processors without VNNI overflow
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+            )
         model = needed("onnx", "--dtype=int8").load(quantized)
     onnx.note(model, record)
     path.write_bytes(model.SerializeToString())

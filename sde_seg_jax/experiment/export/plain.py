@@ -6,6 +6,7 @@ compiled functions. Nothing here changes a value but the order of sums: of two f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jax import lax
 from jax.extend import core
 
 # operations that call a function -> where they keep it
@@ -72,8 +74,44 @@ def _apply(equation: Any, inputs: list[Any]) -> list[Any]:
         if form:
             return [form(equation.outvars[0].aval.shape, inputs[-1])]  # before it come constants
         return _run(getattr(inside, "jaxpr", inside), getattr(inside, "consts", ()), inputs)
+    if name == "dot_general" and not any(options["dimension_numbers"][1]):
+        return [_product(*inputs, **options)]
     found = equation.primitive.bind(*inputs, **equation.primitive.get_bind_params(options))
     return list(found) if equation.primitive.multiple_results else [found]
+
+
+def _product(left, right, *, dimension_numbers, precision, preferred_element_type, out_sharding=None):
+    """A product over some axes as a convolution of 1x1 pixel, whose kernel is the constant one if there is one.
+
+    TensorFlow's converter for LiteRT writes products of more than two axes wrongly.
+    """
+    (summed_left, summed_right), _ = dimension_numbers
+    if not isinstance(left, jax.core.Tracer):
+        swapped = _product(
+            right,
+            left,
+            dimension_numbers=((summed_right, summed_left), ((), ())),
+            precision=precision,
+            preferred_element_type=preferred_element_type,
+        )
+        moved, axes = right.ndim - len(summed_right), range(swapped.ndim)
+        return lax.transpose(swapped, (*axes[moved:], *axes[:moved]))
+    kept_left = [axis for axis in range(left.ndim) if axis not in summed_left]
+    kept_right = [axis for axis in range(right.ndim) if axis not in summed_right]
+    shape = [left.shape[axis] for axis in kept_left] + [right.shape[axis] for axis in kept_right]
+    count = math.prod(left.shape[axis] for axis in summed_left)
+    rows = lax.transpose(left, (*kept_left, *summed_left)).reshape(1, -1, 1, count)
+    kernel = lax.transpose(right, (*summed_right, *kept_right)).reshape(1, 1, count, -1)
+    result = lax.conv_general_dilated(
+        rows,
+        kernel,
+        (1, 1),
+        "VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        precision=precision,
+        preferred_element_type=preferred_element_type,
+    )
+    return result.reshape(shape)
 
 
 def _branch(options: Mapping[str, Any]) -> Any:

@@ -7,11 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Real
 
 
-def resize_area(image: UInt8[Array, "B H W 3"], size: tuple[int, int]) -> UInt8[Array, "B h w 3"]:
+def resize_area(image: Real[Array, "B H W 3"], size: tuple[int, int]) -> Real[Array, "B h w 3"]:
     """Means over the area of each new pixel, rounded; an image that has the size already is left alone.
+
+    A float image, which somebody differentiates by, is not rounded.
 
     As `cv2.resize(..., interpolation=cv2.INTER_AREA)` up to one grey level of rounding, if both sides shrink or both
     grow. The image's sides may be symbolic dimensions of `jax.export`.
@@ -21,7 +23,7 @@ def resize_area(image: UInt8[Array, "B H W 3"], size: tuple[int, int]) -> UInt8[
     x = image.astype(jnp.float32)
     for axis, spec in ((1, "ih,bhwc->biwc"), (2, "jw,bhwc->bhjc")):
         x = jnp.einsum(spec, _weights(image.shape[axis], size[axis - 1]), x, precision="highest")
-    return jnp.round(x).astype(jnp.uint8)
+    return jnp.round(x).astype(jnp.uint8) if image.dtype == jnp.uint8 else x
 
 
 def _weights(old: Any, new: int) -> Float[Array, "new old"]:

@@ -16,9 +16,17 @@ MARK = "saved_model.pb"  # tells the folder of a SavedModel
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
+def tensorflow() -> Any:
+    """TensorFlow, which sees no accelerator: jax has its memory."""
+    tf = needed("tensorflow", "a SavedModel or .tflite file")
+    for kind in ("GPU", "TPU"):
+        tf.config.set_visible_devices([], kind)
+    return tf
+
+
 def write(graph: Graph, path: pathlib.Path, *, platforms: tuple[str, ...] = PLATFORMS) -> None:
     """Writes the folder: signature `serving_default`, image -> the outputs by name."""
-    tf = needed("tensorflow", "a SavedModel")
+    tf = tensorflow()
     from jax.experimental import jax2tf
 
     batch, height, width, channels = graph.example_shape
@@ -38,7 +46,7 @@ def write(graph: Graph, path: pathlib.Path, *, platforms: tuple[str, ...] = PLAT
 
 def read(path: pathlib.Path) -> Callable[[np.ndarray], Mapping[str, Any]]:
     """The folder as a function of images. Raises UsageError for a folder that TensorFlow cannot read."""
-    tf = needed("tensorflow", f"{path.name}")
+    tf = tensorflow()
     try:
         loaded = tf.saved_model.load(str(path))
         function = loaded.signatures["serving_default"]

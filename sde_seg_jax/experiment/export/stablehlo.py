@@ -19,11 +19,12 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def write(graph: Graph, path: pathlib.Path, *, vjp_order: int = 0) -> None:
-    """Writes the graph; with `vjp_order` also so many orders of its derivatives."""
+    """Writes the graph; with `vjp_order` also so many orders of its derivatives by the image, which is float32 then."""
     batch, height, width, channels = graph.example_shape
     names = [batch if graph.batch else "b", *((height, width) if graph.input_size else ("h", "w"))]
     shape = jax.export.symbolic_shape(", ".join(map(str, (*names, channels))))
-    exported = jax.export.export(jax.jit(graph.function), platforms=PLATFORMS)(jax.ShapeDtypeStruct(shape, jnp.uint8))
+    image = jax.ShapeDtypeStruct(shape, jnp.float32 if vjp_order else jnp.uint8)
+    exported = jax.export.export(jax.jit(graph.function), platforms=PLATFORMS)(image)
     write_bytes(path, bytes(exported.serialize(vjp_order=vjp_order)))
 
 
@@ -35,5 +36,5 @@ def read(path: pathlib.Path) -> Callable[[np.ndarray], Mapping[str, Any]]:
         raise
     except Exception as error:  # flatbuffers has no error of its own
         raise UsageError(f"{path} is no file of jax.export, or of another version of jax: export again") from error
-    run = jax.jit(exported.call)
-    return lambda images: jax.device_get(run(images))
+    run, dtype = jax.jit(exported.call), exported.in_avals[0].dtype
+    return lambda images: jax.device_get(run(images.astype(dtype)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export import saved_model
 from sde_seg_jax.experiment.export.graph import Graph
 from sde_seg_jax.experiment.export.packages import needed
+from sde_seg_jax.experiment.export.plain import plain
 from sde_seg_jax.state_files.writing import write_bytes
 
 SIGNATURE = "serving_default"
@@ -20,9 +22,10 @@ SIGNATURE = "serving_default"
 
 def write(graph: Graph, path: pathlib.Path, *, dtype: str = "float32", images: Sequence[np.ndarray] = ()) -> None:
     """Writes the graph: float32, with weights in float16, or in int8 as far as the images calibrate it."""
-    tf = needed("tensorflow", "--output=*.tflite")
+    tf = saved_model.tensorflow()
     with tempfile.TemporaryDirectory() as folder:
-        saved_model.write(graph, pathlib.Path(folder) / "saved_model", platforms=("cpu",))
+        plainer = dataclasses.replace(graph, function=plain(graph.function))
+        saved_model.write(plainer, pathlib.Path(folder) / "saved_model", platforms=("cpu",))
         converter = tf.lite.TFLiteConverter.from_saved_model(str(pathlib.Path(folder) / "saved_model"))
         if dtype != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -39,7 +39,9 @@ class ExportedModel(Model):
 
     def __repr__(self) -> str:
         height, width = self.size
-        return f"ExportedModel({self.record['format']}, {', '.join(self.record['outputs'])}, for {width}x{height} pixels)"
+        return (
+            f"ExportedModel({self.record['format']}, {', '.join(self.record['outputs'])}, for {width}x{height} pixels)"
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:
