@@ -123,14 +123,14 @@ def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) ->
 
 
 def load(path: Path, weights: str = "student") -> Model:
-    """A trained network from its workdir.
+    """A trained network from its workdir, or from a file that cli.export wrote: that predicts, no more.
 
     >>> model = sds.load("runs/x")
     >>> model.classes[:2]
     ('road', 'sidewalk')
 
     Args:
-      path: the workdir of a run, or its checkpoints folder.
+      path: the workdir of a run, or its checkpoints folder; or FILE.onnx, .stablehlo, .tflite, a SavedModel's folder.
       weights: "student", or "teacher", the exponential moving average, where there is one.
 
     Raises:
