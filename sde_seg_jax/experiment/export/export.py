@@ -127,7 +127,7 @@ def _batch(name: str, options: Options) -> int | None:
 
 
 def _require_free(path: pathlib.Path) -> None:
-    for place in (path, path.with_name(f"{path.name}.json")):
+    for place in (path, path.with_name(f"{path.name}.json")) if path.suffix else (path,):
         if place.exists():
             raise UsageError(f"--output={path}: {place} exists already; delete it, or choose another name")
 
