@@ -23,6 +23,7 @@ from sde_seg_jax.experiment.prediction.model import brought_to
 from sde_seg_jax.experiment.prediction.predictor import padded, segmenter, size_rule
 from sde_seg_jax.experiment.prediction.request import FULL, TRAINED, Request, predictors_of
 from sde_seg_jax.experiment.prepare import original_size
+from sde_seg_jax.lookup import suggest
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.types import Variables
 
@@ -42,6 +43,10 @@ class Asked:
 
     protocol: Protocol = WHOLE
     resolution: str = PREPARED
+
+    def __post_init__(self):
+        if self.resolution not in RESOLUTIONS:
+            raise ValueError(f"unknown resolution; {suggest(self.resolution, RESOLUTIONS)}")
 
 
 PUBLISHED = Asked()
