@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import pathlib
+import resource
 import shutil
 import statistics
 import tempfile
@@ -25,6 +26,7 @@ import numpy as np
 
 CONTENDERS = ("ours", "network alone", "torch")
 SEED = 0
+WEIGHTS = "weights.npz"  # which the first contender writes
 
 
 def variables_of(network, size):
@@ -38,6 +40,7 @@ def ours(options, folder: pathlib.Path):
     """cli.predict without its command line."""
     from cases import CLASSES, SETTINGS, network_of
     from ml_collections import ConfigDict
+    from peer import weights
 
     from sde_seg_jax.experiment.build import Trained
     from sde_seg_jax.experiment.prediction.files import Job, write_predictions
@@ -48,6 +51,8 @@ def ours(options, folder: pathlib.Path):
     network = network_of("supervised", SETTINGS[options.setting])
     config = ConfigDict({"data": {"size": tuple(options.size)}, "task": {}})
     trained = Trained(network, variables_of(network, options.size), config, 0)
+    arrays = weights.named(trained.variables.params) | weights.named(trained.variables.batch_stats)
+    np.savez(folder / WEIGHTS, **arrays)
     space = LabelSpace("made up", tuple(map(str, range(CLASSES))), tuple((9 * i, 0, 0) for i in range(CLASSES)))
     job = Job(predictors_of(trained, space, Request()), outputs=("classes",))
 
@@ -81,14 +86,14 @@ def network_alone(options, folder: pathlib.Path):
 def torch_script(options, folder: pathlib.Path):
     """What a person writes in an hour."""
     import torch
-    from cases import CLASSES, SETTINGS, network_of
-    from peer import weights
+    from cases import CLASSES, SETTINGS
     from peer.network import make_network
     from torch.utils.data import DataLoader, Dataset
 
     setting = SETTINGS[options.setting]
     peer = make_network(num_classes=CLASSES, depth=False, pose=False, **setting.model).eval()
-    weights.load(peer, variables_of(network_of("supervised", setting), options.size))
+    arrays = np.load(folder / WEIGHTS)  # a process that computes with jax could not be forked
+    peer.load_state_dict({name: torch.from_numpy(arrays[name]) for name in arrays}, strict=False)
     files = sorted(folder.glob("*.jpg"))
     (folder / "torch").mkdir(exist_ok=True)
 
@@ -101,7 +106,7 @@ def torch_script(options, folder: pathlib.Path):
             small = cv2.resize(image, tuple(options.size)[::-1], interpolation=cv2.INTER_AREA)
             return torch.from_numpy(small).permute(2, 0, 1).float() / 255, image.shape[0], image.shape[1], index
 
-    loader = DataLoader(Pictures(), batch_size=options.batch, num_workers=2)
+    loader = DataLoader(Pictures(), batch_size=options.batch, num_workers=2, multiprocessing_context="fork")
 
     @torch.inference_mode()
     def call():
@@ -125,9 +130,15 @@ def contend(pipe, options, folder: pathlib.Path, contender: str) -> None:
     call()
     pipe.send("ready")
     while pipe.recv():
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), processor_time()
         call()
-        pipe.send((time.perf_counter() - begin) / images)
+        pipe.send(((time.perf_counter() - begin) / images, (processor_time() - busy) / images))
+
+
+def processor_time() -> float:
+    """Seconds on processors so far, of this process and of its workers that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def pictures(folder: pathlib.Path, size: tuple[int, int], count: int) -> None:
@@ -140,16 +151,17 @@ def pictures(folder: pathlib.Path, size: tuple[int, int], count: int) -> None:
         cv2.imwrite(str(folder / f"{number:04d}.jpg"), noisy)
 
 
-def measure(options, folder: pathlib.Path) -> dict[str, list[float]]:
-    """Seconds an image of every contender, one a round."""
+def measure(options, folder: pathlib.Path) -> dict[str, list[tuple[float, float]]]:
+    """(seconds, processor seconds) an image of every contender, one a round."""
     context = multiprocessing.get_context("spawn")
     pipes, running = {}, {}
     for name in CONTENDERS:
         pipes[name], theirs = context.Pipe()
         running[name] = context.Process(target=contend, args=(theirs, options, folder, name))
         running[name].start()
+        theirs.close()  # so that its end is noticed here
         assert pipes[name].recv() == "ready"
-    found: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
     for _ in range(options.rounds):
         for name, pipe in pipes.items():
             pipe.send(True)
@@ -182,7 +194,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         pictures(folder, tuple(options.pictures), options.count)
-        found, equal = measure(options, folder), None
+        found = measure(options, folder)
         equal = equal_share(folder)
         shutil.rmtree(folder / "torch")
     from timing import device_line
@@ -190,11 +202,14 @@ def main() -> None:
     sizes = ["x".join(map(str, size)) for size in (options.pictures, options.size)]
     shape = f"{options.count} files of {sizes[0]}, seen at {sizes[1]}"
     print(f"{device_line()}\n{options.setting} network, {shape}; {options.rounds} rounds")
-    reference = statistics.median(found["torch"])
-    for name, seconds in found.items():
-        low, median, high = np.percentile(seconds, [25, 50, 75])
-        rates = f"{1 / median:8.1f} images/s ({1 / high:.1f}-{1 / low:.1f})"
-        print(f"{name:14} {rates:34} {reference / median:5.2f} x torch")
+    reference = np.median(found["torch"], axis=0)
+    for name, rounds in found.items():
+        low, (median, busy), high = np.percentile(rounds, [25, 50, 75], axis=0)
+        rates = f"{1 / median:8.1f} images/s ({1 / high[0]:.1f}-{1 / low[0]:.1f})"
+        times = f"{reference[0] / median:5.2f} x torch"
+        print(
+            f"{name:14} {rates:34} {times}; {1e3 * busy:8.1f} ms of processors an image, {reference[1] / busy:5.2f} x"
+        )
     print(f"equal class ids: {100 * equal:.3f}%")
 
 

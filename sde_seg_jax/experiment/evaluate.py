@@ -55,7 +55,7 @@ def evaluate(
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
     trained = build.trained(stored)
-    scorer, name = scorer_of(asked, trained, data)
+    scorer, name = scorer_of(asked, trained, config, data)
     scores = scorer(trained.network, trained.variables, config, data)
     found = {"step": trained.step, **({"protocol": name} if scores else {}), **scores}
     if line := unscored(found, config):

@@ -23,6 +23,7 @@ from sde_seg_jax.experiment.prediction.model import brought_to
 from sde_seg_jax.experiment.prediction.predictor import padded, segmenter, size_rule
 from sde_seg_jax.experiment.prediction.request import FULL, TRAINED, Request, predictors_of
 from sde_seg_jax.experiment.prepare import original_size
+from sde_seg_jax.lookup import suggest
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.types import Variables
 
@@ -42,6 +43,10 @@ class Asked:
 
     protocol: Protocol = WHOLE
     resolution: str = PREPARED
+
+    def __post_init__(self):
+        if self.resolution not in RESOLUTIONS:
+            raise ValueError(f"unknown resolution; {suggest(self.resolution, RESOLUTIONS)}")
 
 
 PUBLISHED = Asked()
@@ -64,16 +69,14 @@ def at_resolution(config: config_dict.ConfigDict, asked: Asked) -> config_dict.C
     return copy
 
 
-def scorer_of(asked: Asked, trained: Trained, data: Data) -> tuple[monitor.Scorer, str]:
-    """What scores a network on validation data, and the protocol's name.
+def scorer_of(asked: Asked, trained: Trained, config: config_dict.ConfigDict, data: Data) -> tuple[monitor.Scorer, str]:
+    """What scores a network on validation data of a configuration, and the protocol's name.
 
     Raises ValueError for a protocol that does not fit network and images, or without classes to score.
     """
-    network, scored, rule = trained.network, tuple(data.size), size_rule(trained.network)
+    scored = tuple(config.data.size)
     seen = tuple(trained.config.data.size) if asked.resolution == TRAINED else scored
     name = asked.protocol.name(seen, scored)
-    if network.segmentation is not None:
-        asked.protocol.check(seen, rule)
 
     def of_classes(
         network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data
@@ -84,14 +87,17 @@ def scorer_of(asked: Asked, trained: Trained, data: Data) -> tuple[monitor.Score
         subset = value_of(config, "eval.classes")
         return calibrated_scores(predict, data.validation(("label",), size), data.space, quiet=True, classes=subset)
 
-    def published(network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data):
+    def published(
+        network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data
+    ) -> dict[str, float]:
         return monitor.score(network, variables, config, data, of_classes)
 
     if asked == PUBLISHED:
         return published, name
-    if network.segmentation is None or not data.has("val", "label"):
-        lacks = "the checkpoint predicts no classes" if network.segmentation is None else "the split has no labels"
+    if trained.network.segmentation is None or not data.has("val", "label"):
+        lacks = "the split has no labels" if trained.network.segmentation else "the checkpoint predicts no classes"
         raise UsageError(f"protocol '{name}': {lacks}; depth is scored as published alone: leave those flags out")
+    asked.protocol.check(seen, size_rule(trained.network))
     return of_classes, name
 
 

@@ -1,14 +1,25 @@
 """cli.evaluate under other protocols, and what it tells of calibration; with the tiny pipeline's networks."""
 
 import json
+import pathlib
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
+import tree_camvid
+
 from sde_seg_jax.evaluation.protocols.protocol import Protocol
+from sde_seg_jax.experiment import scoring
+from sde_seg_jax.experiment.build import load_trained
+from sde_seg_jax.experiment.config import load_config, override
 from sde_seg_jax.experiment.evaluate import evaluate
-from sde_seg_jax.experiment.scoring import Asked
+from sde_seg_jax.experiment.prediction.model import load
+from sde_seg_jax.experiment.scoring import Asked, at_resolution
+
+TINY = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py")
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +109,24 @@ def test_the_temperature_that_was_evaluated_is_applied(runs, refused, command, t
     line = refused("predict", f"--checkpoint={runs / 'depth'}", "--input=x", "--temperature=auto")
     assert "has no 'temperature'; run cli.evaluate --checkpoint=" in line
     assert "expected a number above 0, or auto" in refused(*flags[:-1], "--input=x", "--temperature=0")
+
+
+@pytest.mark.parametrize(("resolution", "folder"), [("prepared", ""), ("trained", "_24x32"), ("full", "_24x32")])
+def test_original_sizes_are_prepared_beside_the_others(tmp_path, resolution, folder):
+    tree_camvid.write(tmp_path / "raw")
+    config = load_config(TINY, "camvid")
+    override(config, {"data.raw_dir": str(tmp_path / "raw"), "data.prepared_dir": str(tmp_path / "prepared")})
+    found = at_resolution(config, Asked(resolution=resolution))
+    assert found.data.prepared_dir == f"{tmp_path / 'prepared'}{folder}"
+    assert tuple(found.data.size) == ((24, 32) if folder else (64, 64))
+    assert tuple(config.data.size) == (64, 64)  # nothing else reads the changed one
+
+
+def test_the_trained_resolution_scores_what_predict_writes(runs):
+    trained = load_trained(str(runs / "semi_supervised"))
+    images = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 3), np.uint8)
+    found = scoring._enlarged(trained, Asked(resolution="trained"), 2)
+    got = [found(images[:2]), found(images[2:])]
+    model = load(runs / "semi_supervised")
+    for classes, image in zip(np.concatenate([one.classes for one in got]), images, strict=True):
+        np.testing.assert_array_equal(classes, model.predict(image).classes)

@@ -87,7 +87,7 @@ def write_predictions(sources: Sources, folder: pathlib.Path, job: Job, reporter
     before = head_of(folder).get("depth") if job.resume else None
     scale = UP_TO_SCALE
     if "depth" in kinds:
-        scale = Scale(**before) if before else job.scale(sources.found, job.predictors)
+        scale = Scale(before["factor"], before["told"]) if before else job.scale(sources.found, job.predictors)
         done.depth = scale.told
     head = {"settings": {**job.settings, "outputs": ",".join(kinds)}, "depth": dataclasses.asdict(scale)}
     with contextlib.closing(Done(folder, head, resume=job.resume)) as notes:

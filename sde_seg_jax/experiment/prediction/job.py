@@ -84,12 +84,12 @@ def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish)
 
 def _settings(wish: Wish, model: Model, depth: Model | None, temperature: float) -> dict[str, Any]:
     """What is the same in all of an output."""
-    seen = "its own size" if wish.resolution != TRAINED else "x".join(map(str, model.size))
-    protocol = wish.protocol.name(model.size).replace("x".join(map(str, model.size)), seen)
     return {
         "checkpoint": f"{wish.checkpoint}, step {model.step}, {wish.weights}",
         "depth_checkpoint": f"{wish.depth_checkpoint}, step {depth.step}" if depth else "",
-        "protocol": f"{protocol}, aspect {wish.aspect}",
+        "protocol": wish.protocol.name(model.size),
+        "resolution": wish.resolution,
+        "aspect": wish.aspect,
         "temperature": temperature,
         "metric": wish.metric,
     }

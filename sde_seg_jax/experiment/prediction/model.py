@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -117,7 +118,13 @@ class Model:
 
         Raises ValueError for a protocol that the network does not allow.
         """
-        return predictors_of(self.trained, self.space, request, gives)
+        if (request, gives) not in self._made:  # the weights go to the device once
+            self._made[request, gives] = predictors_of(self.trained, self.space, request, gives)
+        return self._made[request, gives]
+
+    @functools.cached_property
+    def _made(self) -> dict[tuple, list[Predictor]]:
+        return {}
 
     def _predict(self, images: list[Image], batch_size: int, request: Request) -> list[Prediction]:
         arrays = [_as_array(image) for image in images]
