@@ -126,14 +126,15 @@ def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) ->
 
 
 def load(path: Path, weights: str = "student") -> Model:
-    """A trained network from its workdir, or from a file that cli.export wrote: that predicts, no more.
+    """A trained network from its workdir, from what cli.push wrote, or from cli.export's file, which only predicts.
 
     >>> model = sds.load("runs/x")
     >>> model.classes[:2]
     ('road', 'sidewalk')
 
     Args:
-      path: the workdir of a run, or its checkpoints folder; or FILE.onnx, .stablehlo, .tflite, a SavedModel's folder.
+      path: the workdir of a run, or its checkpoints folder; hf://org/name or a folder of cli.push; FILE.onnx,
+        .stablehlo, .tflite or the folder of a SavedModel.
       weights: "student", or "teacher", the exponential moving average, where there is one.
 
     Raises:

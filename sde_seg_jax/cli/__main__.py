@@ -21,6 +21,7 @@ COMMANDS = (
     "predict",
     "convert",
     "export",
+    "push",
     "report",
     "table",
 )

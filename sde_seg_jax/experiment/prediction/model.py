@@ -162,20 +162,25 @@ def brought_to(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def load(path: str | os.PathLike, weights: str = "student") -> Model:
-    """A trained network from its run, or from a file that cli.export wrote (`exported.ExportedModel`).
+    """A trained network from its run, from what cli.push wrote, or from cli.export's file (`exported.ExportedModel`).
 
     Args:
-      path: the workdir of a run, or its checkpoints folder; or FILE.onnx, .stablehlo, .tflite, a SavedModel's folder.
+      path: the workdir of a run, or its checkpoints folder; hf://org/name or a folder of cli.push; FILE.onnx,
+        .stablehlo, .tflite or the folder of a SavedModel.
       weights: "student", or "teacher": the exponential moving average, where there is one.
 
     Raises:
       CheckpointError: there is no checkpoint, it is damaged, or it has no such weights; says what to give instead.
     """
     from sde_seg_jax.experiment.prediction.exported import is_exported, load_exported
+    from sde_seg_jax.experiment.weights.sharing import is_shared, load_shared
 
     if is_exported(path):
         return load_exported(path, weights)
-    trained = load_trained(str(pathlib.Path(path).expanduser()), weights)
+    if is_shared(os.fspath(path)):
+        trained = load_shared(os.fspath(path), weights)
+    else:
+        trained = load_trained(str(pathlib.Path(path).expanduser()), weights)
     return Model(trained, space_of(trained.config))
 
 
