@@ -38,6 +38,8 @@ def test_a_file_says_what_the_network_says_where_the_package_is_missing(name, sc
     most = np.bincount(expected.classes.ravel()).argmax()
     share = 100 * np.mean(expected.classes == most)
     assert float(shares[model.classes[most]].rstrip("%")) == pytest.approx(share, abs=0.2)
+    assert len(np.unique(expected.classes)) > 3
+    assert np.ptp(expected.disparity) > 0.1
     record = json.loads(record_path(path).read_text())
     assert record["check"]["probabilities_difference"] < 1e-4
     assert record["check"]["disparity_difference"] < 1e-4

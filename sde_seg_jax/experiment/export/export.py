@@ -64,42 +64,23 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
     """
     path = pathlib.Path(output).expanduser()
     name = formats.format_of(path)
-    formats.require_possible(name, options.dtype, options.calibration)
-    if options.vjp_order and name != "stablehlo":
-        raise UsageError(f"--vjp_order is for FILE.stablehlo; leave it out for {path.name}")
-    if options.input_size == ANY and name == "tflite":
-        raise UsageError("--input_size=any: a .tflite file takes one size; give it, or leave the flag out")
+    _require_possible(path, name, options)
     _require_free(path)
-    if options.calibration:
-        samples.images_in(options.calibration, 1, "--calibration")
     sizes = {"size": _size(options.size, "--size"), **_input_size(options.input_size)}
     trained = load_trained(str(pathlib.Path(checkpoint).expanduser()), options.weights)
     dtype = formats.computed_in(name, options.dtype)
     graph = make_graph(trained, outputs=options.outputs, batch=_batch(name, options), dtype=dtype, **sizes)
-    record = describe(
-        trained,
-        graph,
-        file_format=name,
-        checkpoint=checkpoint,
-        weights=options.weights,
-        license_text=options.license_text,
-    ) | {"dtype": options.dtype}
+    told = {"file_format": name, "checkpoint": checkpoint, "weights": options.weights}
+    record = describe(trained, graph, license_text=options.license_text, **told) | {"dtype": options.dtype}
     if options.vjp_order:
         record["input"] = record["input"].replace("uint8", "float32")
     images, what = samples.sample_images(trained, options.images)
-
-    def calibration():
-        found = samples.images_in(options.calibration, samples.CALIBRATED, "--calibration")
-        return samples.fitted(found, graph.input_size)
-
     reporter.tell(f"writing {path} ({', '.join(graph.outputs)}; {options.dtype})")
     path.parent.mkdir(parents=True, exist_ok=True)
     unchecked = path.with_name(f"unchecked_{path.name}")
     _remove(unchecked)
     try:
-        formats.write(
-            name, graph, unchecked, record, dtype=options.dtype, calibration=calibration, vjp_order=options.vjp_order
-        )
+        _write(name, graph, unchecked, record, options)
         reporter.tell(f"comparing it with the network on {len(images)} {what}")
         facts = _compare(trained, graph, unchecked, samples.fitted(images, graph.input_size))
         bound = checking.BOUNDS[options.dtype]
@@ -112,6 +93,25 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
     place.parent.mkdir(exist_ok=True)
     write_json(place, record)
     return Exported(path, record, checking.sentence(facts))
+
+
+def _require_possible(path: pathlib.Path, name: str, options: Options) -> None:
+    """Raises UsageError for options that the format does not have."""
+    formats.require_possible(name, options.dtype, options.calibration)
+    if options.vjp_order and name != "stablehlo":
+        raise UsageError(f"--vjp_order is for FILE.stablehlo; leave it out for {path.name}")
+    if options.input_size == ANY and name == "tflite":
+        raise UsageError("--input_size=any: a .tflite file takes one size; give it, or leave the flag out")
+    if options.calibration:
+        samples.images_in(options.calibration, 1, "--calibration")  # before anything slow
+
+
+def _write(name: str, graph: Graph, path: pathlib.Path, record: dict[str, Any], options: Options) -> None:
+    def calibration():
+        found = samples.images_in(options.calibration, samples.CALIBRATED, "--calibration")
+        return samples.fitted(found, graph.input_size)
+
+    formats.write(name, graph, path, record, dtype=options.dtype, calibration=calibration, vjp_order=options.vjp_order)
 
 
 def _compare(trained, graph: Graph, path: pathlib.Path, images: list) -> dict[str, float]:

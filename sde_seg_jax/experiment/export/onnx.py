@@ -28,14 +28,12 @@ INPUT = "image"
 
 def write(graph: Graph, path: pathlib.Path, record: Mapping[str, Any]) -> None:
     """Writes the graph, with the record among its metadata."""
-    model = to_model(graph)
-    if record["dtype"] == "float16":
-        model = _in_float16(model)
+    model = to_model(graph, float16=record["dtype"] == "float16")
     note(model, record)
     write_bytes(path, model.SerializeToString())
 
 
-def to_model(graph: Graph) -> Any:
+def to_model(graph: Graph, *, float16: bool = False) -> Any:
     """The graph as an ONNX ModelProto with named input and outputs."""
     with quiet():  # it prints what it is at
         jax2onnx = needed("jax2onnx", "--output=*.onnx")
@@ -46,14 +44,16 @@ def to_model(graph: Graph) -> Any:
             raise UsageError(f"jax2onnx cannot convert this network ({reason}): export FILE.stablehlo") from error
         finally:
             jax.clear_caches()  # functions that were traced meanwhile hold operations of jax2onnx
+    if float16:
+        model = _in_float16(model)
     return model if graph.input_size else onnx_any_size.before(model, INPUT, graph.size)
 
 
 def _in_float16(model: Any) -> Any:
-    """Weights and values in float16 but for what has none: resizing, and input and outputs."""
+    """Weights and values in float16; inputs and outputs stay, and so do operations that onnxruntime lacks in it."""
     tool = needed("onnxruntime.transformers.float16", "--dtype=float16")
     with quiet():
-        return tool.convert_float_to_float16(model, keep_io_types=True, op_block_list=[*tool.DEFAULT_OP_BLOCK_LIST])
+        return tool.convert_float_to_float16(model, keep_io_types=True)
 
 
 @contextlib.contextmanager
