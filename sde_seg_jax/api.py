@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sde_seg_jax.display.curves import curves
     from sde_seg_jax.experiment.prediction.model import Model
     from sde_seg_jax.experiment.prediction.prediction import Prediction
+    from sde_seg_jax.experiment.prediction.request import Protocol, Request
     from sde_seg_jax.experiment.run import Run
     from sde_seg_jax.geometry import camera
     from sde_seg_jax.geometry.warp import warp
@@ -36,7 +37,9 @@ __all__ = [
     "Model",
     "Outputs",
     "Prediction",
+    "Protocol",
     "Reporter",
+    "Request",
     "Run",
     "View",
     "camera",
@@ -123,14 +126,15 @@ def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) ->
 
 
 def load(path: Path, weights: str = "student") -> Model:
-    """A trained network from its workdir.
+    """A trained network from its workdir, from what cli.push wrote, or from cli.export's file, which only predicts.
 
     >>> model = sds.load("runs/x")
     >>> model.classes[:2]
     ('road', 'sidewalk')
 
     Args:
-      path: the workdir of a run, or its checkpoints folder.
+      path: the workdir of a run, or its checkpoints folder; hf://org/name or a folder of cli.push; FILE.onnx,
+        .stablehlo, .tflite or the folder of a SavedModel.
       weights: "student", or "teacher", the exponential moving average, where there is one.
 
     Raises:
@@ -143,7 +147,14 @@ def load(path: Path, weights: str = "student") -> Model:
 
 
 def evaluate(
-    path: Path, *, workdir: Path = "", split: str = "", reporter: Reporter = CONSOLE, **changes: Any
+    path: Path,
+    *,
+    workdir: Path = "",
+    split: str = "",
+    protocol: Protocol | None = None,
+    resolution: str = "prepared",
+    reporter: Reporter = CONSOLE,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Scores of a trained network on the validation split, also written to metrics.json.
 
@@ -152,20 +163,25 @@ def evaluate(
     True
 
     Segmentation: miou, pixel_accuracy, iou/<class>, in [0,1]; depth: abs_rel, rmse, ..., unscaled/..., and those of the
-    best constant depth; `teacher/...` where there is one. A score that is not defined is None.
+    best constant depth; `teacher/...` where there is one. calibration_error, temperature; protocol, which names how the
+    scores came about. A score that is not defined is None.
 
     Args:
       path: the workdir of a run.
       workdir: where metrics.json and pictures go; by default the run's.
       split: another one to score on: "test", into metrics_test.json, without pictures.
+      protocol: another than the published, `sds.Protocol(window=(512, 512), flip=True)`, into a file of its own.
+      resolution: "prepared"; "trained" or "full": labels, or labels and images, at their original size.
       reporter: is told what goes on.
       **changes: {"section.key": value} of the stored configuration: {"data.prepared_dir": "elsewhere"}.
     """
     from sde_seg_jax.experiment.configuration.configure import replace
     from sde_seg_jax.experiment.evaluate import evaluate as run
+    from sde_seg_jax.experiment.scoring import PUBLISHED, Asked
 
     compiled.keep()
-    return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter, split)
+    asked = Asked(protocol or PUBLISHED.protocol, resolution)
+    return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter, split, asked)
 
 
 def report(path: Path) -> pathlib.Path:
@@ -247,6 +263,8 @@ def label_space(config: ConfigDict) -> LabelSpace:
 HOMES = {  # name -> the module that is imported when it is first used
     "Model": "experiment.prediction.model",
     "Prediction": "experiment.prediction.prediction",
+    "Protocol": "experiment.prediction.request",
+    "Request": "experiment.prediction.request",
     "Run": "experiment.run",
     "Intrinsics": "types",
     "Outputs": "types",

@@ -59,7 +59,12 @@ ROOMS = {
 }
 # library -> the parts (or files) that may import it
 OWNERS = {
-    "tensorflow": {"data"},
+    "tensorflow": {"data", "experiment.export"},
+    "jax.experimental.jax2tf": {"experiment.export"},
+    "jax2onnx": {"experiment.export"},
+    "onnx": {"experiment.export"},
+    "onnxruntime": {"experiment.export"},
+    "ai_edge_litert": {"experiment.export"},
     "tensorflow_datasets": {"data"},
     "matplotlib": {"display"},
     "torch": {"models.weight_readers"},
@@ -129,6 +134,7 @@ def test_commands_do_not_import_commands():
         "completion_script",
         "sections",
         "annotation_flags",
+        "protocol_flags",
         "spelling",
         "notices",
     }

@@ -11,6 +11,8 @@ COMMANDS = (
     "evaluate",
     "predict",
     "convert",
+    "export",
+    "push",
     "report",
     "table",
     "config",

@@ -6,6 +6,14 @@ Student and, where there is one, teacher (`teacher/...`). Prints one JSON line l
 and pictures of some samples to pictures/ in --workdir (default: the checkpoint's). A camera that was learnt
 (model.learn_intrinsics) is printed and written to camera.json there, which the data set `folder` reads.
 
+Every score stands with its protocol: the whole image once, at the prepared size, unless you say otherwise:
+  --resolution=trained         labels at their original size; probabilities are enlarged to it, as cli.predict does
+  --resolution=full            labels and images at their original size, which are prepared beside the others
+  --window=HxW --stride=HxW    in windows that slide over the image, whose logits are averaged (height first: 512x1024)
+  --scales=0.75,1,1.25 --flip  the mean over sizes of the image, and over the image and its mirror image
+These go into a file of their own, metrics_PROTOCOL.json. Beside mIoU stand the expected calibration error (15 bins)
+and the temperature with the smallest negative log likelihood, which cli.predict --temperature=auto applies.
+
 Another data set: --config.data.dataset=camvid --config.data.prepared_dir=DIR (prepared before, or with
 --config.data.raw_dir=DIR). Classes are mapped by name; mIoU is the mean over those that both have. Scores go to
 metrics_camvid_val.json.
@@ -21,6 +29,7 @@ import sys
 
 from absl import flags as absl_flags
 
+from sde_seg_jax.cli import protocol_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError, override
 from sde_seg_jax.reporter import CONSOLE
@@ -29,14 +38,18 @@ from sde_seg_jax.reporter import CONSOLE
 def flags(values: absl_flags.FlagValues) -> None:
     """The flags of cli.evaluate."""
     absl_flags.DEFINE_string("split", "", "split to score on; default: the one for validation", flag_values=values)
+    sizes = "of images and labels: as prepared, or labels, or both, at their original size"
+    protocol_flags.define(values, ["prepared", "trained", "full"], sizes)
 
 
 def main(arguments: Arguments) -> None:
     """Scores the checkpoint of the command line."""
     if not arguments.checkpoint:
         raise UsageError("cli.evaluate needs --checkpoint=DIR, a workdir of cli.train")
+    protocol = protocol_flags.protocol_of(arguments)
     from sde_seg_jax.experiment import learnt_camera
     from sde_seg_jax.experiment.evaluate import evaluate
+    from sde_seg_jax.experiment.scoring import Asked, lines
 
     found = evaluate(
         arguments.checkpoint,
@@ -44,8 +57,9 @@ def main(arguments: Arguments) -> None:
         lambda config: override(config, arguments.overrides),
         CONSOLE,
         arguments.split,
+        Asked(protocol, arguments.resolution),
     )
-    for line in learnt_camera.tell(found):
+    for line in (*learnt_camera.tell(found), *lines(found)):
         print(line)
     print(json.dumps(found))
 

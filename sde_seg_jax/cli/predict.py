@@ -1,12 +1,25 @@
 """Applies a checkpoint to your images: python -m sde_seg_jax.cli.predict --checkpoint=DIR --input=PATH --output=DIR
 
-PATH is an image, a video, or a folder of them with all folders below. For each image NAME it writes, by what the
-checkpoint predicts, NAME_classes.png (class ids), NAME_overlay.png (class colours over the image), NAME_depth.png (16
-bit, value / 256 = depth up to one unknown scale) and NAME_depth_color.png (near is bright); for a video also
-overlay.mp4 and depth.mp4. All at the size at which the input is shown. Of a folder, DIR mirrors the tree, a video has a
-folder of its own, and names that would be equal get the suffix (a_jpg, a_png). With --depth_checkpoint=DIR depth comes
-from another checkpoint, in the same call.
-Exit status: 0 done, 2 bad input: also if some files of a folder could not be read, which are listed at the end.
+PATH is an image, a video, a folder of them with all folders below, a pattern ('photos/**/*.jpg', in quotes), a list of
+files (files.txt, one a line), or - for such a list on standard input. For each image NAME it writes, of --outputs:
+  classes        NAME_classes.png, class ids; classes.json and legend.png beside it say which these are
+  overlay        NAME_overlay.png, class colors over the image; of a video overlay.mp4, too
+  depth          NAME_depth.png, 16 bit, value / 256 = depth; NAME_depth_color.png, near is bright; of a video depth.mp4
+  entropy        NAME_entropy.png, 8 bit, 0 = sure, 255 = every class is equally probable; NAME_entropy_color.png
+  probabilities  NAME_probabilities.npy, float16 [height, width, classes]
+The default is what the checkpoint gives of the first three. All at the size at which the input is shown. The output
+mirrors the tree of a folder, a video has a folder of its own, and names that would be equal get the suffix (a_jpg).
+With --depth_checkpoint=DIR depth comes from another checkpoint, in the same call. docs/predict.md explains the rest.
+
+How the network is asked (default: about the whole image at once, with as many pixels as in training):
+  --window=HxW --stride=HxW    in windows that slide over the image, whose logits are averaged (height first: 512x1024)
+  --scales=0.75,1,1.25 --flip  the mean over sizes of the image, and over the image and its mirror image
+  --resolution=full            with all pixels that the image has
+
+Depth learnt from video has one unknown scale. --metric=camera_height:1.5 gives metres, where the camera is 1.5 m above
+the road (needs a class road, and --camera=camera.json or --field_of_view=DEGREES); --metric=factor:3.2 if you know it.
+predictions.jsonl says which, and what is done: with --resume the same command goes on where an earlier one stopped.
+Exit status: 0 done, 2 bad input: also if some of several files could not be read, which are listed at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +29,7 @@ import sys
 
 from absl import flags as absl_flags
 
+from sde_seg_jax.cli import protocol_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.reporter import CONSOLE
@@ -23,26 +37,56 @@ from sde_seg_jax.reporter import CONSOLE
 
 def flags(values: absl_flags.FlagValues) -> None:
     """This command's own flags."""
-    absl_flags.DEFINE_string("input", "", "image, video, or folder of them", flag_values=values)
+    absl_flags.DEFINE_string("input", "", "image, video, folder, pattern, list, or -", flag_values=values)
     absl_flags.DEFINE_string("output", "predictions", "folder to write", flag_values=values)
     absl_flags.DEFINE_string("depth_checkpoint", "", "checkpoint that predicts depth", flag_values=values)
     absl_flags.DEFINE_enum("weights", "student", ["student", "teacher"], "which weights", flag_values=values)
+    absl_flags.DEFINE_list("outputs", [], "classes,overlay,depth,entropy,probabilities", flag_values=values)
+    absl_flags.DEFINE_bool("resume", False, "pass over files that are done", flag_values=values)
+    absl_flags.DEFINE_integer("batch", 0, "images at once; 0: by size and device", 0, flag_values=values)
+    absl_flags.DEFINE_enum("aspect", "keep", ["keep", "trained"], "shape the network sees", flag_values=values)
+    absl_flags.DEFINE_string("temperature", "1", "of the probabilities, or auto: as evaluated", flag_values=values)
+    absl_flags.DEFINE_string("metric", "", "camera_height:METRES or factor:NUMBER", flag_values=values)
+    absl_flags.DEFINE_string("camera", "", "camera.json of the images, for --metric", flag_values=values)
+    absl_flags.DEFINE_float("field_of_view", 0.0, "degrees across the width, instead", 0, 180, flag_values=values)
+    seen = "what the network sees: as many pixels as in training, or all of the image"
+    protocol_flags.define(values, ["trained", "full"], seen)
 
 
 def main(arguments: Arguments) -> None:
     """Predicts for the command line's input."""
     if not arguments.checkpoint or not arguments.input:
         raise UsageError("cli.predict needs --checkpoint=DIR and --input=PATH")
-    from sde_seg_jax.data.raw_files.listing import kinds
+    protocol = protocol_flags.protocol_of(arguments)
     from sde_seg_jax.experiment.prediction.files import write_predictions
-    from sde_seg_jax.experiment.prediction.model import load
+    from sde_seg_jax.experiment.prediction.job import Wish, make_job
+    from sde_seg_jax.experiment.prediction.listed import sources_of
+    from sde_seg_jax.text_files import decode_text
+    from sde_seg_jax.training.interrupted import Interrupted
 
-    source, folder = pathlib.Path(arguments.input).expanduser(), pathlib.Path(arguments.output).expanduser()
-    model = load(arguments.checkpoint, arguments.weights)
-    depth = load(arguments.depth_checkpoint) if arguments.depth_checkpoint else None
-    done = write_predictions(source, folder, model, depth, CONSOLE)
-    print(f"{done.count} image(s): {', '.join(done.kinds) or 'nothing'} in {folder}")
+    wish = Wish(
+        protocol=protocol,
+        **{name: getattr(arguments, name) for name in Wish.FLAGS},
+    )
+    folder = pathlib.Path(arguments.output).expanduser()
+    job = make_job(wish)
+    sources = sources_of(arguments.input, folder, lambda: decode_text(sys.stdin.buffer.read()).splitlines())
+    try:
+        done = write_predictions(sources, folder, job, CONSOLE)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; the same command with --resume goes on where it stopped") from None
+    tell(done, folder)
+
+
+def tell(done, folder: pathlib.Path) -> None:
+    """What came of it. Raises UsageError if files could not be read."""
+    skipped = f", {done.skipped} file(s) were done before" if done.skipped else ""
+    print(f"{done.count} image(s): {', '.join(done.kinds) or 'nothing'} in {folder}{skipped}")
+    if done.depth:
+        print(done.depth)
     if done.other:
+        from sde_seg_jax.data.raw_files.listing import kinds
+
         print(f"not read: {kinds(done.other)}")
     for message in done.bad:
         CONSOLE.warn(f"not predicted: {message}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import tqdm
 
+from sde_seg_jax.evaluation.calibration import Calibration
 from sde_seg_jax.evaluation.depth import (
     constant_depth_errors,
     depth_errors,
@@ -14,6 +15,7 @@ from sde_seg_jax.evaluation.depth import (
     scale_to_median,
     whole_image,
 )
+from sde_seg_jax.evaluation.protocols.views import Segmentation
 from sde_seg_jax.evaluation.segmentation import confusion_matrices, mean_over, scores
 from sde_seg_jax.label_spaces import LabelSpace, subsets
 from sde_seg_jax.types import Batch
@@ -34,10 +36,44 @@ def segmentation_scores(
     (`label_spaces.SUBSETS`), (16, 13) both; 0 or () only the mean over all.
     keep: is given the confusion matrices [B,C,C] of the images of each batch.
     """
+    bar = tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet)
+    return _scores(((batch.label, predict(batch.image)) for batch in bar), space, classes, keep)
+
+
+def calibrated_scores(
+    predict: Callable[[np.ndarray], Segmentation],
+    batches: Iterable[Batch],
+    space: LabelSpace,
+    quiet: bool = False,
+    classes: int | Sequence[int] = 0,
+    keep: Callable[[np.ndarray], None] | None = None,
+) -> dict[str, float]:
+    """`segmentation_scores` and `calibration.Calibration.scores`, of one pass over the data.
+
+    predict: uint8 images [B,H,W,3] -> classes and probabilities.
+    """
+    calibration = Calibration()
+
+    def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for batch in tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet):
+            found = predict(batch.image)
+            calibration.add(batch.label, *found)
+            yield batch.label, found.classes
+
+    return {**_scores(pairs(), space, classes, keep), **calibration.scores()}
+
+
+def _scores(
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
+    space: LabelSpace,
+    classes: int | Sequence[int],
+    keep: Callable[[np.ndarray], None] | None,
+) -> dict[str, float]:
+    """Of (label, classes) of all batches."""
     chosen = subsets(space, classes)
     confusion = np.zeros((space.num_classes, space.num_classes), np.int64)
-    for batch in tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet):
-        counts = np.asarray(confusion_matrices(batch.label, predict(batch.image), space.num_classes), np.int64)
+    for label, predicted in pairs:
+        counts = np.asarray(confusion_matrices(label, predicted, space.num_classes), np.int64)
         confusion += counts.sum(0)
         if keep is not None:
             keep(counts)

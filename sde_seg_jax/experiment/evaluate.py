@@ -14,11 +14,13 @@ from sde_seg_jax.data.reading.dataset import Data, open_data
 from sde_seg_jax.display import pictures
 from sde_seg_jax.display.sheets import grid
 from sde_seg_jax.evaluation.bootstrap import miou_interval
+from sde_seg_jax.evaluation.protocols.protocol import file_part
 from sde_seg_jax.experiment import build, depth_verdict, learnt_camera, monitor, other_data
 from sde_seg_jax.experiment.config import ABSENT, call
 from sde_seg_jax.experiment.evaluated import result_name, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.experiment.scoring import PUBLISHED, Asked, at_resolution, scorer_of
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.checkpoints import FOLDER, Stored, locate, read
@@ -33,12 +35,14 @@ def evaluate(
     override=lambda config: config,
     reporter: Reporter = SILENT,
     split: str = "",
+    asked: Asked = PUBLISHED,
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes metrics.json and pictures; returns the scores.
 
     `override` changes the checkpoint's configuration; with another data.dataset, classes are mapped by name and scores
     go to metrics_DATASET_SPLIT.json, without pictures. `split`: one to score on other than the configuration's
-    validation split, into metrics_SPLIT.json, likewise. Raises CheckpointError, ValueError.
+    validation split, into metrics_SPLIT.json, likewise. `asked`: another protocol than the published, into a file of
+    its own, classes alone and without pictures. Raises CheckpointError, ValueError.
     """
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
@@ -49,22 +53,27 @@ def evaluate(
         other_data.fit(config)
     if split:
         config.data.val_split = split
+    if asked != PUBLISHED:
+        config = at_resolution(config, asked)
     prepare_data(validation_only(config), reporter=reporter)
     data = call("data", open_data, config.data, reporter.tell)
     own = data.space if elsewhere else None
     if elsewhere:
         data = other_data.in_classes_of(trained_on, data, reporter.tell)
     trained = build.trained(stored)
+    scorer, name = scorer_of(asked, trained, config, data)
     matrices: list[np.ndarray] = []
 
-    def scores_of(one: build.Trained, keep=None) -> dict[str, Any]:
-        scores = monitor.score(one.network, one.variables, config, data, keep)
+    def scores_of(one: build.Trained, keep: monitor.Keep | None = None) -> dict[str, Any]:
+        scores = scorer(one.network, one.variables, config, data, keep)
         return scores if own is None else other_data.of_common_classes(scores, own, data.space)
 
-    found = {"step": trained.step, **scores_of(trained, matrices.append)}
+    scores = scores_of(trained, matrices.append)
+    found = {"step": trained.step, **({"protocol": name} if scores else {}), **scores}
     if matrices and not elsewhere:
         found |= miou_interval(np.concatenate(matrices), data.source("val", ("label",)).names)
-    found |= depth_verdict.judge(trained.network, trained.variables, config, data, reporter)
+    if asked == PUBLISHED:
+        found |= depth_verdict.judge(trained.network, trained.variables, config, data, reporter)
     if line := unscored(found, config):
         reporter.tell(f"warning: {line}")
     found |= learnt_camera.measure(trained.network, trained.variables, data, config.eval.batch_size)
@@ -74,10 +83,11 @@ def evaluate(
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
     if elsewhere:
         split = f"{config.data.dataset}_{config.data.val_split}"
-    if not split:
+    if not split and asked == PUBLISHED:
         write_pictures(out, example_pictures(trained, config, data))
         learnt_camera.write(out, found)
-    write_json(out / result_name(split), found)  # last: it says that all is there
+    part = "" if asked == PUBLISHED else file_part(name)
+    write_json(out / result_name(split, part), found)  # last: it says that all is there
     return found
 
 

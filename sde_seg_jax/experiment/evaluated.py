@@ -30,9 +30,12 @@ def write_pictures(folder: pathlib.Path, pictures: Mapping[str, np.ndarray]) -> 
     write_json(folder / PICTURES / DRAWN, {"pictures": [f"{name}.png" for name in pictures]})
 
 
-def result_name(split: str = "") -> str:
-    """The file of the scores on a split; "": the configuration's validation split."""
-    return f"metrics_{split}.json" if split else RESULT
+def result_name(split: str = "", protocol: str = "") -> str:
+    """The file of the scores on a split, "": the configuration's validation split, under a protocol, "": the published.
+
+    `protocol` is a part of a file's name.
+    """
+    return "_".join(filter(None, ("metrics", split, protocol))) + ".json"
 
 
 def scores_in(folder: pathlib.Path, step: int, split: str = "") -> dict[str, Any] | None:

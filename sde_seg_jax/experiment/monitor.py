@@ -29,24 +29,36 @@ from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
 SHOWN = 4  # samples in a picture
 
 
+Keep = Callable[[np.ndarray], None]  # is given the confusion matrices [B,C,C] of the images of each batch
+Scorer = Callable[[Network, Variables, config_dict.ConfigDict, Data, Keep | None], dict[str, float]]
+
+
+def segmentation(
+    network: Network, variables: Variables, config: config_dict.ConfigDict, data: Data, keep: Keep | None = None
+) -> dict[str, float]:
+    """Scores of the classes of whole images, as published."""
+    size, subset = config.eval.batch_size, value_of(config, "eval.classes")
+    classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
+    batches = data.validation(("label",), size)
+    return segmentation_scores(classes, batches, data.space, quiet=True, classes=subset, keep=keep)
+
+
 def score(
     network: Network,
     variables: Variables,
     config: config_dict.ConfigDict,
     data: Data,
-    keep: Callable[[np.ndarray], None] | None = None,
+    of_classes: Scorer = segmentation,
+    keep: Keep | None = None,
 ) -> dict[str, float]:
-    """Validation scores of whatever the network predicts and the data set knows; `keep` as `segmentation_scores`.
+    """Validation scores of whatever the network predicts and the data set knows; `of_classes` scores classes.
 
     A network with both heads may be scored on depth alone; one without true depth to fall back on needs labels.
     """
     size, found = config.eval.batch_size, {}
     depth_is_known = network.depth_decoder is not None and data.has("val", "depth")
     if network.segmentation is not None and (data.has("val", "label") or not depth_is_known):
-        classes = predictors.in_batches(predictors.class_predictor(network), variables, size)
-        batches = data.validation(("label",), size)
-        subset = value_of(config, "eval.classes")
-        found |= segmentation_scores(classes, batches, data.space, quiet=True, classes=subset, keep=keep)
+        found |= of_classes(network, variables, config, data, keep)
     if depth_is_known:
         disparity = predictors.in_batches(predictors.disparity_predictor(network), variables, size)
         to_depth = predictors.depth_of(disparity, pick(DepthRange, config.task))

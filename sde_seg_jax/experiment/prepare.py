@@ -37,6 +37,15 @@ def prepare_data(
     return str(folder)
 
 
+def original_size(config: config_dict.ConfigDict, split: str) -> tuple[int, int]:
+    """(height, width) of the first raw image of a split of a configuration's data."""
+    arguments = prepare_arguments(config)
+    del arguments["prepared_dir"], arguments["splits"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said when they are prepared
+        return preparation.original_size(**arguments, split=split)
+
+
 def prepare_domains(
     config: config_dict.ConfigDict, splits: Sequence[str] = (), reporter: Reporter = SILENT, **options: Any
 ) -> list[str]:

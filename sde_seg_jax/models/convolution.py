@@ -77,8 +77,8 @@ def _patches(padded: Float[Array, "B H W I"], taps: int, stride: int, dilation: 
     size = padded.shape[1:3]
     height, width = ((length - dilation * (taps - 1) - 1) // stride + 1 for length in size)
     places = _places(size, taps, stride, dilation)
-    found = jnp.take(padded.reshape(len(padded), -1, padded.shape[-1]), places.ravel(), axis=1, mode="clip")
-    return found.reshape(len(padded), height, width, -1)
+    found = jnp.take(padded.reshape(padded.shape[0], -1, padded.shape[-1]), places.ravel(), axis=1, mode="clip")
+    return found.reshape(padded.shape[0], height, width, -1)
 
 
 def _patches_backward(taps, stride, dilation, like, grad):

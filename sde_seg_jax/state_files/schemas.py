@@ -71,17 +71,33 @@ METRICS_LINE: Schema = {
     "properties": {"step": COUNT, "seconds": {"type": "number", "minimum": 0, "maximum": 1e10}},
     "additionalProperties": {**SCORE, "type": ["number", "null", "string"]},
 }
-# metrics.json of a run: scores by name; "iou" may be the list of all classes, "verdict" is a sentence on depth
+# metrics.json of a run: scores by name; "iou" may be the list of all classes, "protocol" says how they came about,
+# "verdict" is a sentence on depth
 SCORES: Schema = {
     "type": "object",
     "required": ["step"],
-    "properties": {"step": COUNT, "iou": listed(SCORE), "teacher/iou": listed(SCORE), "verdict": TEXT},
+    "properties": {
+        "step": COUNT,
+        "iou": listed(SCORE),
+        "teacher/iou": listed(SCORE),
+        "protocol": TEXT,
+        "verdict": TEXT,
+    },
     "additionalProperties": SCORE,
 }
 # evaluated.json among a run's pictures
 DRAWN = record({"pictures": listed({"type": "string", "pattern": r"^[a-z_]+\.png$"})})
 # status.json of a run of a table: {"commits": of the code that trained it, "failed": why it stopped, or empty}
 STATUS = record({}, {"commits": listed(TEXT), "failed": TEXT})
+# predictions.jsonl of an output of cli.predict, line by line: how all are predicted, then which files are
+PREDICTED = record(
+    {},
+    {
+        "settings": OPTIONS,
+        "depth": record({"factor": {"type": "number", "minimum": 1e-9, "maximum": 1e9}, "told": TEXT}),
+        "file": {"type": "array", "minItems": 4, "maxItems": 4, "items": [TEXT, TEXT, COUNT, COUNT]},
+    },
+)
 # facts.json of a selection: what it was begun with
 FACTS = each(TEXT)
 
@@ -167,3 +183,23 @@ COMPILE_TIMES = each(
 # what a geometry index, an .npz of decoded samples and a contact of caches say of themselves
 GEOMETRY = record({"count": COUNT, "size": SIZE, "cells": SIZE, "scale": NAME, "names": TEXT, "weights": TEXT})
 SAMPLES = record({"source": TEXT, "space": SPACE})
+# the record beside an exported file: what reading it needs
+EXPORT = record(
+    {
+        "format": NAME,
+        "size": SIZE,
+        "outputs": each(TEXT),
+        "classes": listed(NAME),
+        "colors": listed(COLOR),
+        "label_space": TEXT,
+        "depth_range": pair({"type": "number", "minimum": 0, "maximum": LIMIT}),
+        "weights": NAME,
+        "task": NAME,
+        "encoder": NAME,
+        "step": COUNT,
+    },
+    {
+        "batch": {"type": ["integer", "null"], "minimum": 1, "maximum": 2**16},
+        "input_size": {"type": ["array", "null"], "items": POSITIVE, "minItems": 2, "maxItems": 2},
+    },
+)

@@ -101,6 +101,7 @@ def photos(tmp_path):
 
 
 KINDS = ("classes", "overlay", "depth", "depth_color")
+BESIDE = {"classes.json", "legend.png", "predictions.jsonl"}
 
 
 def predict(command, runs, source, output):
@@ -118,7 +119,8 @@ def test_predict_writes_every_kind_at_the_images_size(runs, photos, command, tmp
     source = photos / "a.png" if len(names) == 1 else photos
     status, _, err = predict(command, runs, source, tmp_path / "out")
     assert status == 0, err
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {f"{n}_{k}.png" for n in names for k in KINDS}
+    found = {p.name for p in (tmp_path / "out").iterdir()}
+    assert found == {f"{n}_{k}.png" for n in names for k in KINDS} | BESIDE
     read = {k: cv2.imread(str(tmp_path / "out" / f"a_{k}.png"), cv2.IMREAD_UNCHANGED) for k in KINDS}
     assert {k: (v.shape, v.dtype.name) for k, v in read.items()} == {
         "classes": ((50, 70), "uint8"),
@@ -138,7 +140,8 @@ def test_predict_writes_every_frame_of_a_video_and_videos(runs, command, tmp_pat
     status, _, err = predict(command, runs, path, tmp_path / "out")
     assert status == 0, err
     found = {p.name for p in (tmp_path / "out").iterdir()}
-    assert found == {f"drive_{i:06d}_{k}.png" for i in range(3) for k in KINDS} | {"overlay.mp4", "depth.mp4"}
+    frames = {f"drive_{i:06d}_{k}.png" for i in range(3) for k in KINDS}
+    assert found == frames | {"overlay.mp4", "depth.mp4"} | BESIDE
     video = cv2.VideoCapture(str(tmp_path / "out" / "overlay.mp4"))
     assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (3, 10)
     video.release()

@@ -14,21 +14,25 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
 from tree_folder import picture, save, write_video
 
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.prediction import model as models
-from sde_seg_jax.experiment.prediction.files import write_predictions
-from sde_seg_jax.experiment.prediction.prediction import Prediction
+from sde_seg_jax.experiment.prediction import job
+from sde_seg_jax.experiment.prediction.asking import Predictor
+from sde_seg_jax.experiment.prediction.files import Job, write_predictions
+from sde_seg_jax.experiment.prediction.sources import find_sources
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.reporter import Reporter
 
 SPACE = LabelSpace("two", ("a", "b"), ((1, 2, 3), (200, 0, 0)))
 KINDS = ("classes", "overlay")
+BESIDE = {"classes.json", "legend.png", "predictions.jsonl"}
 
 
-class Dark:
+def dark(images):
     """Class 1 where the image is dark."""
+    one = (images.mean(-1) < 128).astype(np.float32)
+    return {"probabilities": np.stack([1 - one, one], axis=-1)}
 
-    def predict(self, image):
-        return Prediction(image, SPACE, (image.mean(-1) < 128).astype(np.uint8))
+
+DARK = Predictor(dark, lambda size: size, ("probabilities",), SPACE)
 
 
 class Said(Reporter):
@@ -44,8 +48,10 @@ def predicted(tmp_path):
     """predicted(source) -> (what was done, names of what was written)."""
 
     def call(source, folder=tmp_path / "out", reporter=None):
-        done = write_predictions(source, folder, Dark(), reporter=reporter or Said())
-        return done, {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        done = write_predictions(find_sources(source, folder), folder, Job([DARK]), reporter=reporter or Said())
+        written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert written >= BESIDE
+        return done, written - BESIDE
 
     return call
 
@@ -121,7 +127,7 @@ def test_the_command_lists_bad_files_and_ends_with_two(command, monkeypatch, tmp
     save(tmp_path / "in" / "a.png", picture(0))
     (tmp_path / "in" / "b.png").write_bytes(b"no image")
     (tmp_path / "in" / "c.heic").write_bytes(b"x")
-    monkeypatch.setattr(models, "load", lambda *_: Dark())
+    monkeypatch.setattr(job, "make_job", lambda wish: Job([DARK]))
     flags = ("--checkpoint=x", f"--input={tmp_path / 'in'}", f"--output={tmp_path / 'out'}")
     status, out, err = command("predict", *flags)
     assert status == 2

@@ -28,6 +28,8 @@ from sde_seg_jax.experiment import build, evaluated, report, scan, stages
 from sde_seg_jax.experiment.begun import begun, refuse_other_config
 from sde_seg_jax.experiment.config import as_json
 from sde_seg_jax.experiment.doctor.text import cache_lines
+from sde_seg_jax.experiment.prediction import done, metric
+from sde_seg_jax.experiment.prediction.sources import Source
 from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.selection import files as selection_files
 from sde_seg_jax.experiment.selection import overlap, work
@@ -188,6 +190,27 @@ def unfinished_targets(folder):
         notes.add(shard, facts)
     parts = where.partial / "parts"
     return [(path, [lambda: Unfinished(plan, where)]) for path in sorted(parts.iterdir())]
+
+
+def prediction_targets(folder):
+    """The notes of an output of cli.predict."""
+    path, image = folder / done.FILE, folder / "a.png"
+    image.write_bytes(b"an image")
+    head = {"settings": {"protocol": "whole 8x8"}, "depth": {"factor": 2.0, "told": "metres"}}
+    source = Source(image, pathlib.Path(), "a")
+    notes = done.Done(folder, head, resume=False)
+    notes.note(source)
+    notes.close()
+
+    def resume():
+        kept = path.read_bytes()
+        before = done.head_of(folder).get("depth")
+        notes = done.Done(folder, head, resume=True)
+        notes.close()
+        path.write_bytes(kept)
+        return metric.Scale(before["factor"], before["told"]) if before else None, notes.has(source)
+
+    return [(path, [resume])]
 
 
 def checkpoint_targets(folder):

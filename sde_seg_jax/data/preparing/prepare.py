@@ -29,7 +29,7 @@ from sde_seg_jax.data.stored.finished import (
 )
 from sde_seg_jax.reporter import SILENT, Reporter
 
-__all__ = ["LEFT_OUT", "VERSION", "estimate", "find_prepared", "metadata", "prepare"]
+__all__ = ["LEFT_OUT", "VERSION", "estimate", "find_prepared", "metadata", "original_size", "prepare"]
 
 
 def prepare(
@@ -125,6 +125,19 @@ def estimate(
     todo = Unfinished(plan, target).todo
     with contextlib.closing(Work(plan, todo, workers or os.cpu_count())) as work:
         return check_room(plan, work, target, reporter.tell)
+
+
+def original_size(
+    name: str | DatasetSpec, *, raw_dir: str | os.PathLike | None = None, size: Size, split: str, **options: Any
+) -> Size:
+    """(height, width) of the first raw image of a split; what is rendered is so at `size`.
+
+    Raises ValueError as `prepare`.
+    """
+    spec = find(name)
+    plan = _plan(spec, _recipe(spec, size, [split], None, options), raw_dir, False, None)
+    height, width = codec.load(spec, plan.items[split][0], size)["image"].shape[:2]
+    return int(height), int(width)
 
 
 def _plan(spec: DatasetSpec, recipe: dict[str, Any], raw_dir, skip_bad: bool, finished):

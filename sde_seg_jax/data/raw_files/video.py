@@ -79,6 +79,19 @@ def rate(path: str) -> float | None:
         return float(found) if found else None
 
 
+def about(path: str) -> int | None:
+    """How many frames the file says it has, or how many fit into its time; None where it says neither.
+
+    Raises ValueError as `shown`.
+    """
+    with VideoFile(path) as file:
+        stream, length = file.stream, file.container.duration
+        speed = stream.average_rate or stream.guessed_rate
+        if stream.frames:
+            return stream.frames
+        return round(length / av.time_base * float(speed)) or None if length and speed else None
+
+
 def shortfall(path: str, times: list[int | None], failed: int = 0) -> str:
     """What is missing of what the file says it holds, as "60 of 100 frames"; "" if (nearly) nothing is.
 

@@ -56,7 +56,7 @@ def class_list(config: config_dict.ConfigDict, model: Trained | None = None, pat
                 f"nothing says which classes to label in '{config.data.dataset}'; write a file like {EXAMPLE} and give "
                 f"it as --classes=FILE"
             )
-        found = ClassList(space, _text(space))
+        found = ClassList(space, classes_text(space))
     if model is not None:
         _check_model(model, found.space)
     return found
@@ -66,7 +66,7 @@ def _read(path: str | pathlib.Path) -> ClassList:
     return ClassList(palette.read_classes(str(path)).space, read_text(path))
 
 
-def _text(space: LabelSpace) -> str:
+def classes_text(space: LabelSpace) -> str:
     """A `classes.json` with a line a class; where two have one color only the first gets it, as its reader demands."""
     nobody = next(name for name in NOBODY if name not in space.classes)
     entries, used = [], set()

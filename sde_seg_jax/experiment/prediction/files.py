@@ -1,68 +1,55 @@
-"""What is predicted for images, as files: pictures of every kind, and videos of a video."""
+"""What is predicted for images and videos, as files: read, asked about and written side by side."""
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import dataclasses
+import os
 import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
-import cv2
 import numpy as np
 
-from sde_seg_jax.display import pictures
-from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.prediction.frames import frame_rate, read_frames
-from sde_seg_jax.experiment.prediction.model import Model
-from sde_seg_jax.experiment.prediction.prediction import Prediction
-from sde_seg_jax.experiment.prediction.sources import Source, find_sources
+from sde_seg_jax.experiment.errors import UsageError
+from sde_seg_jax.experiment.prediction import answers, outputs
+from sde_seg_jax.experiment.prediction.ahead import Ended, Frame, read_ahead
+from sde_seg_jax.experiment.prediction.asking import DISPARITY, Predictor
+from sde_seg_jax.experiment.prediction.batches import Batcher
+from sde_seg_jax.experiment.prediction.done import Done, head_of
+from sde_seg_jax.experiment.prediction.frames import count_frames, frame_rate
+from sde_seg_jax.experiment.prediction.metric import UP_TO_SCALE, Scale
+from sde_seg_jax.experiment.prediction.model import prediction_of
+from sde_seg_jax.experiment.prediction.movies import Movies
+from sde_seg_jax.experiment.prediction.sources import Source, Sources
+from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.reporter import SILENT, Reporter
 
-DEPTH_UNIT = 256.0  # 16-bit value of depth 1, as KITTI stores it
-FPS = 25.0  # of written videos, where the input does not say
+THREADS = min(8, os.cpu_count() or 1)  # that read, and as many that write
+WAITING = 2 * THREADS  # images that may wait to be written
 
 
-class Movies:
-    """Writes pictures of successive frames as videos, one a kind."""
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is to be done with every image.
 
-    KINDS = ("overlay", "depth_color")
+    Attributes:
+      predictors: what is asked; what a later one gives takes the place of an earlier one's.
+      outputs: names of `outputs.OUTPUTS`; () those that are usual.
+      batch: images that are asked about at once; 0: by their size and the device.
+      resume: pass over what an earlier call has done.
+      settings: in words, what must be the same to go on: checkpoint, protocol, ...
+      scale: what the files' depths are in; called once, with the files and predictors, before anything is written.
+    """
 
-    def __init__(self, folder: pathlib.Path, fps: float):
-        self._folder, self._fps, self._writers = folder, fps, {}
-
-    def add(self, found: dict[str, np.ndarray]) -> None:
-        """One frame."""
-        for kind in self.KINDS:
-            if kind in found:
-                height, width = found[kind].shape[:2]
-                if kind not in self._writers:
-                    path = str(self._folder / f"{kind.removesuffix('_color')}.mp4")
-                    code = cv2.VideoWriter.fourcc(*"mp4v")
-                    self._writers[kind] = cv2.VideoWriter(path, code, self._fps, (width, height))
-                self._writers[kind].write(cv2.cvtColor(found[kind], cv2.COLOR_RGB2BGR))
-
-    def close(self) -> None:
-        """Finishes the files."""
-        for writer in self._writers.values():
-            writer.release()
-
-
-def write(folder: pathlib.Path, name: str, found: dict[str, np.ndarray]) -> None:
-    """NAME_<kind>.png for every kind. Raises OSError that names the file if it cannot be written."""
-    for kind, picture in found.items():
-        path = folder / f"{name}_{kind}.png"
-        stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-        if not cv2.imwrite(str(path), stored):
-            raise OSError(f"cannot write {path}: is the disk full?")
-
-
-def shown(found: Prediction) -> dict[str, np.ndarray]:
-    """What is written of a prediction: pictures by suffix, at the image's size."""
-    written = {}
-    if found.classes is not None:
-        written |= {"classes": found.classes, "overlay": found.overlay()}
-    if found.depth is not None:
-        written["depth"] = np.clip(found.depth * DEPTH_UNIT + 0.5, 1, 65535).astype(np.uint16)
-        written["depth_color"] = pictures.disparity_picture(found.disparity)
-    return written
+    predictors: Sequence[Predictor]
+    outputs: Sequence[str] = ()
+    batch: int = 0
+    resume: bool = False
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    scale: Callable[[Sequence[Source], Sequence[Predictor]], Scale] = lambda sources, predictors: UP_TO_SCALE
 
 
 @dataclasses.dataclass
@@ -71,62 +58,123 @@ class Written:
 
     Attributes:
       count: images and frames that were predicted.
-      kinds: what was written of each.
+      kinds: outputs that were written of each.
       files: how many images and videos there were.
+      skipped: those that an earlier call had done.
       bad: a message for each of them that could not be read.
       other: files that are neither.
+      depth: what depth is in, in words; "" if there is none.
     """
 
     count: int = 0
     kinds: tuple[str, ...] = ()
     files: int = 0
+    skipped: int = 0
     bad: list[str] = dataclasses.field(default_factory=list)
     other: list[pathlib.Path] = dataclasses.field(default_factory=list)
+    depth: str = ""
 
 
-def write_predictions(
-    source: pathlib.Path, folder: pathlib.Path, model: Model, depth: Model | None = None, reporter: Reporter = SILENT
-) -> Written:
-    """Predicts for an image, a video, or all that are below a folder; depth by another network if one is given.
+def write_predictions(sources: Sources, folder: pathlib.Path, job: Job, reporter: Reporter = SILENT) -> Written:
+    """Predicts for images and videos, into a folder.
 
-    A file in a folder that cannot be read is noted and passed over. Raises UsageError if there is nothing to predict,
-    or a single file cannot be read.
+    Of several files, one that cannot be read is noted and passed over. Raises UsageError for an output that the
+    networks cannot give, notes of another call, or a single file that cannot be read; OSError if the disk is full.
     """
-    sources = find_sources(source, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    done = Written(files=len(sources.found) + len(sources.broken), other=sources.other)
+    kinds = outputs.chosen_outputs(job.outputs, job.predictors)
+    done = Written(kinds=kinds, files=len(sources.found) + len(sources.broken), other=sources.other)
     done.bad += [f"{link} is a link that leads nowhere" for link in sources.broken]
-    with reporter.bar(desc="predict", unit="img") as bar:
-        for one in sources.found:
-            try:
-                _predict(one, folder / one.folder, model, depth, done, reporter, bar.update)
-            except UsageError as error:
-                if source.is_file():
-                    raise
-                done.bad.append(str(error))
+    before = head_of(folder).get("depth") if job.resume else None
+    scale = UP_TO_SCALE
+    if "depth" in kinds:
+        scale = Scale(before["factor"], before["told"]) if before else job.scale(sources.found, job.predictors)
+        done.depth = scale.told
+    head = {"settings": {**job.settings, "outputs": ",".join(kinds)}, "depth": dataclasses.asdict(scale)}
+    with contextlib.closing(Done(folder, head, resume=job.resume)) as notes:
+        todo = [source for source in sources.found if not notes.has(source)]
+        done.skipped = len(sources.found) - len(todo)
+        answers.write(folder, job.predictors, kinds)
+        _Work(folder, job, kinds, scale, done, notes, reporter).go(todo, alone=done.files == 1)
     return done
 
 
-def _predict(
-    source: Source, folder: pathlib.Path, model: Model, depth: Model | None, done: Written, reporter: Reporter, update
-) -> None:
-    """Writes what is predicted for one file."""
-    movies = None
-    if source.is_video:
-        movies = Movies(folder, frame_rate(source.path) or FPS)
-    try:
-        for name, image in read_frames(source, reporter.warn):
-            found = model.predict(image)
-            if depth is not None:
-                other = depth.predict(image)
-                found = dataclasses.replace(found, disparity=other.disparity, depth=other.depth)
-            written = shown(found)
-            folder.mkdir(parents=True, exist_ok=True)
-            write(folder, name, written)
-            if movies:
-                movies.add(written)
-            done.count, done.kinds = done.count + 1, tuple(sorted(written))
-            update()
-    finally:
-        if movies:
-            movies.close()
+class _Work:
+    """One call's way through its files."""
+
+    def __init__(self, folder, job: Job, kinds, scale: Scale, done: Written, notes: Done, reporter: Reporter):
+        self._folder, self._job, self._kinds, self._scale = folder, job, kinds, scale
+        self._done, self._notes, self._reporter = done, notes, reporter
+        self._movies: dict[Source, Movies] = {}
+        self._writing: collections.deque[tuple[Frame, Future]] = collections.deque()
+        self._space = next((one.space for one in job.predictors if one.space is not None), None)
+        self._depths = next((one.depths for one in reversed(job.predictors) if DISPARITY in one.gives), DepthRange())
+
+    def go(self, todo: Sequence[Source], *, alone: bool) -> None:
+        """Predicts the files; of a file that is `alone` an error is raised, not noted."""
+        counts = {source: count_frames(source) or 0 for source in todo}
+        videos = any(source.is_video for source in todo)
+        batcher = Batcher(self._job.predictors, self._job.batch, 0 if videos else len(todo))
+        with contextlib.ExitStack() as stack:
+            bar = self._reporter.bar(desc="predict", unit="img", total=sum(counts.values()))
+            self._update = stack.enter_context(bar).update
+            stack.callback(lambda: [movies.drop() for movies in self._movies.values()])
+            readers, self._writers = (ThreadPoolExecutor(THREADS) for _ in range(2))
+            for pool in (readers, self._writers):
+                stack.callback(pool.shutdown, cancel_futures=True)
+            ahead = 2 * THREADS + self._job.batch
+            try:
+                for came in read_ahead(todo, self._job.predictors, readers, ahead, self._reporter.warn):
+                    if isinstance(came, Frame):
+                        self._write_all(batcher.add(came))
+                        continue
+                    if came.failed and alone:
+                        raise UsageError(came.failed)
+                    if came.source.is_video:
+                        self._write_all(batcher.flush())
+                        bar.total += came.frames - counts[came.source]
+                    self._end(came)
+                self._write_all(batcher.flush())
+            finally:  # what was predicted by an interruption is written and noted
+                self._settle(0)
+
+    def _write_all(self, found: Iterable[tuple[Frame, Mapping[str, np.ndarray]]]) -> None:
+        """Gives what was predicted to the threads that write; waits where too much waits for them."""
+        for frame, maps in found:
+            self._writing.append((frame, self._writers.submit(self._write, frame, maps)))
+            self._settle(WAITING)
+
+    def _write(self, frame: Frame, maps: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """In a thread: one image's files. Returns what videos are made of."""
+        found = prediction_of(frame.image, maps, self._space, self._depths)
+        if found.depth is not None:
+            found = dataclasses.replace(found, depth=found.depth * np.float32(self._scale.factor))
+        files = outputs.files_of(found, self._kinds)
+        outputs.write(self._folder / frame.source.folder, frame.name, files)
+        return files if frame.source.is_video else {}
+
+    def _settle(self, most: int) -> None:
+        """Waits, in order, until at most `most` images are being written, and takes those that are done."""
+        while self._writing and (len(self._writing) > most or self._writing[0][1].done()):
+            frame, future = self._writing.popleft()
+            files = future.result()
+            if frame.source.is_video:
+                if frame.source not in self._movies:
+                    where = self._folder / frame.source.folder
+                    self._movies[frame.source] = Movies(where, frame_rate(frame.source.path))
+                self._movies[frame.source].add(files)
+            else:
+                self._notes.note(frame.source)
+            self._done.count += 1
+            self._update()
+
+    def _end(self, ended: Ended) -> None:
+        """Nothing more comes of a file."""
+        if ended.failed:
+            self._done.bad.append(ended.failed)
+        if not ended.source.is_video:
+            return
+        self._settle(0)
+        if ended.source in self._movies:
+            self._movies.pop(ended.source).close()
+        if not ended.failed:
+            self._notes.note(ended.source)

@@ -50,6 +50,16 @@ def frame_rate(path: pathlib.Path) -> float | None:
         raise UsageError(_unreadable(path)) from error
 
 
+def count_frames(source: Source) -> int | None:
+    """About how many frames there are; None where a video does not say, or cannot be opened."""
+    if not source.is_video:
+        return 1
+    try:
+        return video.about(str(source.path))
+    except ValueError:
+        return None
+
+
 def _read_video(source: Source, warn: Callable[[str], None]) -> Iterator[tuple[str, np.ndarray]]:
     path, tally, times = str(source.path), video.Tally(), []
     try:

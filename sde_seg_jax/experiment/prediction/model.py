@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import functools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import cv2
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from sde_seg_jax.experiment.build import Trained, load_trained
+from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
+from sde_seg_jax.experiment.prediction.enlarging import resized
 from sde_seg_jax.experiment.prediction.frames import read_image
 from sde_seg_jax.experiment.prediction.prediction import Prediction
-from sde_seg_jax.experiment.prediction.predictor import everything, features_at, in_batches
+from sde_seg_jax.experiment.prediction.predictor import features_at, in_batches, padded
+from sde_seg_jax.experiment.prediction.request import Request, predictors_of
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
 from sde_seg_jax.label_spaces import LabelSpace
@@ -73,7 +79,7 @@ class Model:
         """(height, width) in pixels to which images are brought before the network sees them."""
         return tuple(self.config.data.size)
 
-    def predict(self, image: Image | Sequence[Image]) -> Prediction | list[Prediction]:
+    def predict(self, image: Image | Sequence[Image], request: Request = Request()) -> Prediction | list[Prediction]:
         """What the network says of an image, or of each of a list of them.
 
         >>> out = model.predict("street.png")
@@ -84,13 +90,15 @@ class Model:
         Args:
           image: uint8 RGB [H,W,3] of any size, the path of an image file, or several of these (a list, or an array
             [B,H,W,3]), which are computed in batches of config.eval.batch_size.
+          request: protocol, resolution, temperature; the default is the whole image in its own shape, with about as
+            many pixels as in training.
 
         Raises:
-          ValueError: an array of another kind, or a file that is no image; the message says which.
+          ValueError: an array of another kind, a file that is no image, or a protocol that does not fit; says which.
         """
         if isinstance(image, (list, tuple)) or getattr(image, "ndim", 3) == 4:
-            return self._predict(list(cast("Sequence[Image]", image)), self.config.eval.batch_size)
-        return self._predict([cast("Image", image)], 1)[0]
+            return self._predict(list(cast("Sequence[Image]", image)), self.config.eval.batch_size, request)
+        return self._predict([cast("Image", image)], 1, request)[0]
 
     def features(self, image: Image, level: int = 3) -> Float[np.ndarray, "h w F"]:
         """The encoder's feature map of an image: level 0 has a half, 1 a quarter, ... of the resolution it sees.
@@ -102,43 +110,77 @@ class Model:
         """
         if not 0 <= level <= 4:
             raise ValueError(f"level={level}: the encoder has the maps 0 (fine) to 4 (coarse)")
-        return in_batches(features_at(self.network, level), self.variables, 1)(self._stored(_as_array(image))[None])[0]
+        image = brought_to(_as_array(image), self.size)
+        return in_batches(features_at(self.network, level), self.variables, 1)(image[None])[0]
 
-    def _predict(self, images: list[Image], batch_size: int) -> list[Prediction]:
-        found = []
-        run = in_batches(everything(self.network), self.variables, batch_size)
-        for start in range(0, len(images), batch_size):
-            group = [_as_array(image) for image in images[start : start + batch_size]]
-            maps = run(np.stack([self._stored(image) for image in group]))
-            found += [
-                self._prediction(image, {key: value[i] for key, value in maps.items()}) for i, image in enumerate(group)
-            ]
-        return found
+    def predictors(self, request: Request = Request(), gives: tuple[str, ...] = ()) -> list[Predictor]:
+        """What `files` and other programs ask: uint8 images in, probabilities and disparity out (`asking.Predictor`).
 
-    def _prediction(self, image: np.ndarray, maps: dict[str, np.ndarray]) -> Prediction:
-        disparity = depth = None
-        if "disparity" in maps:
-            disparity = cv2.resize(maps["disparity"], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-            depths = pick(DepthRange, self.config.task)
-            limits = (depths.min_depth, depths.max_depth)
-            depth = np.asarray(disparity_to_depth(disparity, *limits))  # type: ignore[arg-type]
-        return Prediction(image, self.space, maps.get("classes"), maps.get("probabilities"), disparity, depth)
+        Raises ValueError for a protocol that the network does not allow.
+        """
+        if (request, gives) not in self._made:  # the weights go to the device once
+            self._made[request, gives] = predictors_of(self.trained, self.space, request, gives)
+        return self._made[request, gives]
 
-    def _stored(self, image: np.ndarray) -> np.ndarray:
-        return cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_AREA)
+    @functools.cached_property
+    def _made(self) -> dict[tuple, list[Predictor]]:
+        return {}
+
+    def _predict(self, images: list[Image], batch_size: int, request: Request) -> list[Prediction]:
+        arrays = [_as_array(image) for image in images]
+        found: list[dict[str, np.ndarray]] = [{} for _ in images]
+        for one in self.predictors(request):
+            groups = collections.defaultdict(list)
+            for number, image in enumerate(arrays):
+                groups[one.size_of(image.shape[:2])].append(number)
+            for size, numbers in groups.items():
+                for start in range(0, len(numbers), batch_size):
+                    chosen = numbers[start : start + batch_size]
+                    batch = padded(np.stack([brought_to(arrays[number], size) for number in chosen]), batch_size)
+                    maps = jax.device_get(one.call(batch))
+                    for place, number in enumerate(chosen):
+                        found[number] |= {key: values[place] for key, values in maps.items()}
+        depths = pick(DepthRange, self.config.task)
+        return [prediction_of(*pair, self.space, depths) for pair in zip(arrays, found, strict=True)]
+
+
+def prediction_of(
+    image: np.ndarray, maps: Mapping[str, np.ndarray], space: LabelSpace | None, depths: DepthRange
+) -> Prediction:
+    """Maps of one image, at any size, as a prediction of it."""
+    disparity = depth = None
+    if DISPARITY in maps:
+        disparity = resized(maps[DISPARITY], image.shape[:2])
+        limits = (depths.min_depth, depths.max_depth)
+        depth = np.asarray(disparity_to_depth(disparity, *limits))  # type: ignore[arg-type]
+    return Prediction(image, space, None, maps.get(PROBABILITIES), disparity, depth)
+
+
+def brought_to(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The image at the size at which a network is to see it; made smaller, each pixel is the mean of its area."""
+    return image if image.shape[:2] == tuple(size) else cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def load(path: str | os.PathLike, weights: str = "student") -> Model:
-    """A trained network from its run.
+    """A trained network from its run, from what cli.push wrote, or from cli.export's file (`exported.ExportedModel`).
 
     Args:
-      path: the workdir of a run, or its checkpoints folder.
+      path: the workdir of a run, or its checkpoints folder; hf://org/name or a folder of cli.push; FILE.onnx,
+        .stablehlo, .tflite or the folder of a SavedModel.
       weights: "student", or "teacher": the exponential moving average, where there is one.
 
     Raises:
       CheckpointError: there is no checkpoint, it is damaged, or it has no such weights; says what to give instead.
     """
-    trained = load_trained(str(pathlib.Path(path).expanduser()), weights)
+    from sde_seg_jax.experiment.prediction.exported import is_exported, load_exported
+    from sde_seg_jax.experiment.weights.sharing import is_shared, load_shared
+
+    if is_exported(path):
+        return load_exported(path, weights)
+    if is_shared(os.fspath(path)):
+        trained = load_shared(os.fspath(path), weights)
+    else:
+        trained = load_trained(str(pathlib.Path(path).expanduser()), weights)
     return Model(trained, space_of(trained.config))
 
 

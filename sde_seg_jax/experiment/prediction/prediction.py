@@ -6,11 +6,11 @@ import dataclasses
 import functools
 import sys
 
-import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from sde_seg_jax.display import pictures
+from sde_seg_jax.experiment.prediction import enlarging
 from sde_seg_jax.label_spaces import LabelSpace
 
 
@@ -21,6 +21,7 @@ class Prediction:
     Attributes:
       image: uint8 RGB [H,W,3], as it was given.
       space: the classes: `space.classes[id]` is a name, `space.colors[id]` its color.
+      stored_classes: ids at the size that the network sees, of a network that tells no probabilities.
       stored_probabilities: float32 [h,w,C] at the size that the network sees, in [0,1].
       disparity: float32 [H,W] in (0,1); near is large.
       depth: float32 [H,W], up to one unknown scale if depth was learnt from video alone.
@@ -35,24 +36,46 @@ class Prediction:
 
     def __repr__(self) -> str:
         height, width = self.image.shape[:2]
-        found = {"classes": self.stored_classes, "disparity and depth": self.disparity}
+        classes = self.stored_classes if self.stored_probabilities is None else self.stored_probabilities
+        found = {"classes": classes, "disparity and depth": self.disparity}
         known = [name for name, values in found.items() if values is not None]
         return f"Prediction({' and '.join(known) or 'nothing'} of {width}x{height} pixels)"
 
     @functools.cached_property
     def classes(self) -> UInt8[np.ndarray, "H W"] | None:
-        """Class ids, those of the nearest pixel that the network saw."""
-        return self._nearest(self.stored_classes)
+        """Class ids: at every pixel of the image the most probable one."""
+        if self.stored_probabilities is None:
+            return None if self.stored_classes is None else enlarging.nearest(self.stored_classes, self._size)
+        return self._chosen[0]
 
     @functools.cached_property
     def probabilities(self) -> Float[np.ndarray, "H W C"] | None:
-        """Of every class, in [0,1], sum 1; those of the nearest pixel that the network saw."""
-        return self._nearest(self.stored_probabilities)
+        """Of every class, in [0,1], sum 1: those that the network gave, enlarged bilinearly."""
+        if self.stored_probabilities is None:
+            return None
+        return np.stack(list(enlarging.planes(self.stored_probabilities, self._size)), axis=-1)
 
     @functools.cached_property
     def confidence(self) -> Float[np.ndarray, "H W"] | None:
         """Probability of the class that was chosen, in [0,1]."""
-        return None if self.stored_probabilities is None else self._nearest(self.stored_probabilities.max(axis=-1))
+        return None if self.stored_probabilities is None else self._chosen[1]
+
+    @functools.cached_property
+    def entropy(self) -> Float[np.ndarray, "H W"] | None:
+        """How unsure the network is: 0 where one class is certain, 1 where all are equally probable."""
+        if self.stored_probabilities is None:
+            return None
+        return enlarging.entropy(self.stored_probabilities, self._size)
+
+    @functools.cached_property
+    def _chosen(self) -> tuple[np.ndarray, np.ndarray]:
+        assert self.stored_probabilities is not None  # whoever asks has looked
+        return enlarging.largest(self.stored_probabilities, self._size)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        height, width = self.image.shape[:2]
+        return height, width
 
     def overlay(self) -> UInt8[np.ndarray, "H W 3"]:
         """The image with class colors over it. Raises ValueError for a network without classes."""
@@ -80,17 +103,3 @@ class Prediction:
             display(picture)
         else:
             picture.show()
-
-    def _nearest(self, values: np.ndarray | None) -> np.ndarray | None:
-        if values is None:
-            return None
-        height, width = self.image.shape[:2]
-        rows, columns = (_nearest_indices(*sides) for sides in ((values.shape[0], height), (values.shape[1], width)))
-        return values[rows[:, None], columns]
-
-
-@functools.lru_cache(64)
-def _nearest_indices(stored: int, wanted: int) -> np.ndarray:
-    """For each of `wanted` places the nearest of `stored`, as cv2.INTER_NEAREST chooses it."""
-    row = np.arange(stored, dtype=np.float32)[None]
-    return cv2.resize(row, (wanted, 1), interpolation=cv2.INTER_NEAREST)[0].astype(np.int64)

@@ -10,6 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sde_seg_jax.evaluation.calibration import tempered
+from sde_seg_jax.evaluation.protocols.protocol import WHOLE, Protocol
+from sde_seg_jax.evaluation.protocols.sizes import SizeRule, valid_size
+from sde_seg_jax.evaluation.protocols.views import Segmentation, segment
 from sde_seg_jax.geometry.depth import DepthRange, disparity_to_depth
 from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
 from sde_seg_jax.models.network import Network
@@ -43,26 +47,65 @@ def disparity_predictor(network: Network) -> Callable[[Variables, jax.Array], ja
     return disparity
 
 
-@functools.lru_cache
-def everything(network: Network) -> Callable[[Variables, jax.Array], dict[str, jax.Array]]:
-    """(variables, uint8 [B,H,W,3]) -> what the network predicts, at the images' size.
+def size_rule(network: Network) -> SizeRule:
+    """Which sizes the network takes."""
+    return SizeRule(network.stride, network.least)
 
-    classes uint8 [B,H,W], probabilities [B,H,W,C]; disparity [B,H,W] in (0,1).
+
+@functools.lru_cache
+def segmenter(network: Network, protocol: Protocol = WHOLE) -> Callable[[Variables, jax.Array], Segmentation]:
+    """(variables, uint8 [B,H,W,3]) -> classes and probabilities under a protocol, at the images' size.
+
+    The published protocol gives the classes of `class_predictor`.
+    """
+
+    @jax.jit
+    def segmented(variables, image):
+        def logits(view):
+            return _logits_at(predict(network, variables, view).logits, view.shape[1:3])
+
+        return segment(logits, to_float(image), protocol, size_rule(network))
+
+    return segmented
+
+
+@functools.lru_cache
+def maps_predictor(
+    network: Network, parts: tuple[str, ...], protocol: Protocol = WHOLE, temperature: float = 1.0
+) -> Callable[[Variables, jax.Array], dict[str, jax.Array]]:
+    """(variables, uint8 [B,H,W,3]) -> maps at the images' size, those named in `parts`.
+
+    probabilities [B,H,W,C] under the protocol, of logits divided by the temperature; disparity [B,H,W] in (0,1), always
+    of the whole image: what an enlarged or cut view has near is not what the image has.
     """
 
     @jax.jit
     def predicted(variables, image):
-        outputs, size, found = predict(network, variables, to_float(image)), image.shape[1:3], {}
-        if outputs.logits is not None:
-            same = outputs.logits.shape[1:3] == size
-            logits = outputs.logits if same else resize_bilinear_corners(outputs.logits, size)
-            found["classes"] = jnp.argmax(logits, axis=-1).astype(jnp.uint8)
-            found["probabilities"] = jax.nn.softmax(logits, axis=-1)
-        if outputs.disparity is not None:
-            found["disparity"] = resize_bilinear(outputs.disparity[0], size)[..., 0]
+        image, found = to_float(image), {}
+        size, rule = image.shape[1:3], size_rule(network)
+        view = resize_bilinear(image, valid_size(size, rule))
+        whole = predict(network, variables, view)  # what of it is not used is not computed
+        if "probabilities" in parts:
+
+            def logits(one):
+                outputs = whole if one is view else predict(network, variables, one)
+                return _logits_at(outputs.logits, one.shape[1:3])
+
+            if protocol == WHOLE:
+                probabilities = jax.nn.softmax(resize_bilinear(logits(view), size), axis=-1)
+            else:
+                probabilities = segment(logits, image, protocol, rule).probabilities
+            found["probabilities"] = probabilities if temperature == 1 else tempered(probabilities, temperature)
+        if "disparity" in parts:
+            found["disparity"] = resize_bilinear(whole.disparity[0], size)[..., 0]
         return found
 
     return predicted
+
+
+def _logits_at(logits: jax.Array, size: tuple[int, int]) -> jax.Array:
+    """Logits of an image at its size, as the published code resizes them."""
+    return logits if logits.shape[1:3] == tuple(size) else resize_bilinear_corners(logits, size)
 
 
 @functools.lru_cache

@@ -65,10 +65,10 @@ def find_sources(path: pathlib.Path, output: pathlib.Path) -> Sources:
         kinds = ", ".join((*listing.IMAGES, *listing.VIDEOS))
         there = f"; it has {listing.kinds(other)}" if other else ""
         raise UsageError(f"--input={path}: no images ({kinds}) in this folder{there}")
-    return Sources(_named(path, media, [here.relative_to(path) for here, _ in below.folders]), other, below.broken)
+    return Sources(named(path, media, [here.relative_to(path) for here, _ in below.folders]), other, below.broken)
 
 
-def _named(root: pathlib.Path, files: Sequence[pathlib.Path], folders: Sequence[pathlib.Path]) -> list[Source]:
+def named(root: pathlib.Path, files: Sequence[pathlib.Path], folders: Sequence[pathlib.Path]) -> list[Source]:
     """Gives each file a name of its own: a.jpg and a.png become a_jpg and a_png."""
     used = collections.Counter(_key(file.with_suffix("")) for file in files)
     folders_used, names, found = {_key(folder) for folder in folders}, set(), []

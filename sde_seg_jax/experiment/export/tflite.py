@@ -1,0 +1,54 @@
+"""LiteRT (.tflite), by TensorFlow's converter from a SavedModel."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.export import saved_model
+from sde_seg_jax.experiment.export.graph import Graph
+from sde_seg_jax.experiment.export.packages import needed
+from sde_seg_jax.experiment.export.plain import plain
+from sde_seg_jax.state_files.writing import write_bytes
+
+SIGNATURE = "serving_default"
+
+
+def write(graph: Graph, path: pathlib.Path, *, dtype: str = "float32", images: Sequence[np.ndarray] = ()) -> None:
+    """Writes the graph: float32, with weights in float16, or in int8 as far as the images calibrate it."""
+    tf = saved_model.tensorflow()
+    with tempfile.TemporaryDirectory() as folder:
+        plainer = dataclasses.replace(graph, function=plain(graph.function))
+        saved_model.write(plainer, pathlib.Path(folder) / "saved_model", platforms=("cpu",))
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(pathlib.Path(folder) / "saved_model"))
+        if dtype != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if dtype == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if dtype == "int8":
+            converter.representative_dataset = lambda: ([image[None]] for image in images)
+        try:
+            content = converter.convert()
+        except Exception as error:  # its errors are MLIR's, in a class of its own
+            raise UsageError(f"TensorFlow's converter cannot write {path.name}: {_short(error)}") from error
+    write_bytes(path, content)
+
+
+def read(path: pathlib.Path) -> Callable[[np.ndarray], Mapping[str, Any]]:
+    """The file as a function of images. Raises UsageError for a file that LiteRT cannot read."""
+    litert = needed("ai_edge_litert.interpreter", path.name)
+    try:
+        runner = litert.Interpreter(model_path=str(path)).get_signature_runner(SIGNATURE)
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"LiteRT cannot read {path}: {_short(error)}") from error
+    return lambda images: runner(image=images)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,81 @@
+"""Which files are predicted, noted one by one in the output, so that a call that was stopped can go on.
+
+The first line says how they were predicted: a folder never mixes two networks, or two protocols.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import IO, Any
+
+from sde_seg_jax.experiment.errors import UsageError
+from sde_seg_jax.experiment.prediction.sources import Source
+from sde_seg_jax.state_files.reading import DamagedFile, read_lines
+from sde_seg_jax.state_files.schemas import PREDICTED
+from sde_seg_jax.state_files.writing import write_text
+
+FILE = "predictions.jsonl"
+REMEDY = "delete it and leave --resume out"
+
+
+class Done:
+    """The notes of an output folder."""
+
+    def __init__(self, folder: pathlib.Path, head: Mapping[str, Any], *, resume: bool):
+        """Goes on with the notes that there are if `resume`, else begins new ones.
+
+        `head` is the first line: {"settings": what must be the same to go on, ...}. Raises UsageError if the notes are
+        damaged or of other settings.
+        """
+        self._path, self._files = folder / FILE, set()
+        lines = _lines(self._path) if resume else []
+        if lines:
+            self._compare(lines[0].get("settings", {}), head["settings"])
+            self._files = {tuple(line["file"]) for line in lines[1:] if "file" in line}
+        lines = [head, *({"file": list(file)} for file in sorted(self._files))]
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in lines))  # a line may have been cut off
+        self._file: IO[str] = self._path.open("a", encoding="utf-8")
+
+    def has(self, source: Source) -> bool:
+        """Is this file predicted, and has not changed since?"""
+        return _key(source) in self._files
+
+    def note(self, source: Source) -> None:
+        """Everything of this file is written."""
+        self._file.write(json.dumps({"file": _key(source)}) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Ends the notes."""
+        self._file.close()
+
+    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        for key in {**before, **now}:
+            old, new = before.get(key), now.get(key)
+            if old != new:
+                raise UsageError(
+                    f"--resume: {self._path.parent} was predicted otherwise ({key}: {old} then, {new} now); give "
+                    f"another --output, or leave --resume out to predict all again"
+                )
+
+
+def head_of(folder: pathlib.Path) -> dict[str, Any]:
+    """The first line of an output's notes; {} if there are none. Raises UsageError for damaged ones."""
+    return next(iter(_lines(folder / FILE)), {})
+
+
+def _lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    try:
+        return read_lines(path, PREDICTED, REMEDY)
+    except DamagedFile as error:
+        raise UsageError(str(error)) from error
+
+
+def _key(source: Source) -> tuple[str, str, int, int]:
+    """The file, where its results are, and what tells whether it has changed."""
+    stat = source.path.stat()
+    return (source.folder / source.name).as_posix(), source.path.name, stat.st_size, stat.st_mtime_ns // 1000

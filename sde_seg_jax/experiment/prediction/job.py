@@ -1,0 +1,121 @@
+"""From what a person asks for to the job that does it: networks, protocol, temperature, scale of depth."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import pathlib
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from sde_seg_jax.evaluation.protocols.protocol import WHOLE, Protocol
+from sde_seg_jax.experiment.begun import read_json
+from sde_seg_jax.experiment.errors import UsageError
+from sde_seg_jax.experiment.evaluated import RESULT
+from sde_seg_jax.experiment.prediction import metric
+from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
+from sde_seg_jax.experiment.prediction.files import Job
+from sde_seg_jax.experiment.prediction.model import Model, load
+from sde_seg_jax.experiment.prediction.outputs import OUTPUTS, chosen_outputs
+from sde_seg_jax.experiment.prediction.request import KEEP, TRAINED, Request
+from sde_seg_jax.state_files.schemas import SCORES
+from sde_seg_jax.training.checkpoints import FOLDER, locate
+
+AUTO = "auto"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """The flags of cli.predict, as they are written; `FLAGS` are those that are taken over by name."""
+
+    FLAGS: ClassVar[tuple[str, ...]] = (
+        *("checkpoint", "depth_checkpoint", "weights", "outputs", "resume", "batch", "resolution", "aspect"),
+        *("temperature", "metric", "camera", "field_of_view"),
+    )
+
+    checkpoint: str
+    depth_checkpoint: str = ""
+    weights: str = "student"
+    outputs: Sequence[str] = ()
+    resume: bool = False
+    batch: int = 0
+    resolution: str = TRAINED
+    aspect: str = KEEP
+    temperature: str = "1"
+    metric: str = ""
+    camera: str = ""
+    field_of_view: float = 0.0
+    protocol: Protocol = WHOLE
+
+
+def make_job(wish: Wish) -> Job:
+    """Reads the checkpoints. Raises ValueError, naming flag and remedy, for what they cannot do."""
+    scaled = metric.parse(wish.metric) if wish.metric else None
+    temperature = _temperature(wish)
+    model = load(wish.checkpoint, wish.weights)
+    depth = load(wish.depth_checkpoint) if wish.depth_checkpoint else None
+    request = Request(wish.protocol, wish.resolution, wish.aspect, temperature)
+    predictors = _predictors(model, depth, request, wish)
+    scale = {}
+    if scaled is not None:
+        if not any(DISPARITY in one.gives for one in predictors):
+            raise UsageError(
+                f"--metric={wish.metric}: no depth is predicted; give --depth_checkpoint=DIR, or leave it out"
+            )
+        if scaled[0] == "factor":
+            scale = {"scale": lambda sources, asked: metric.by_factor(scaled[1])}
+        else:
+            camera = metric.camera_of(wish.camera, wish.field_of_view, _run(wish.depth_checkpoint or wish.checkpoint))
+            scale = {"scale": functools.partial(metric.by_camera_height, scaled[1], camera)}
+    return Job(predictors, wish.outputs, wish.batch, wish.resume, _settings(wish, model, depth, temperature), **scale)
+
+
+def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish) -> list[Predictor]:
+    """Only those that the outputs need. Raises ValueError if a network cannot be asked so, or gives no such output."""
+    both = model.predictors(request) + (depth.predictors(request, (DISPARITY,)) if depth else [])
+    kinds = chosen_outputs(wish.outputs, both)
+    needed = {OUTPUTS[kind].needs for kind in kinds} | ({PROBABILITIES} if wish.metric.startswith("camera") else set())
+    if DISPARITY in needed and depth is not None:
+        own = model.predictors(request, (PROBABILITIES,)) if PROBABILITIES in needed else []
+        return own + depth.predictors(request, (DISPARITY,))
+    return model.predictors(request, tuple(needed))
+
+
+def _settings(wish: Wish, model: Model, depth: Model | None, temperature: float) -> dict[str, Any]:
+    """What is the same in all of an output."""
+    return {
+        "checkpoint": f"{wish.checkpoint}, step {model.step}, {wish.weights}",
+        "depth_checkpoint": f"{wish.depth_checkpoint}, step {depth.step}" if depth else "",
+        "protocol": wish.protocol.name(model.size),
+        "resolution": wish.resolution,
+        "aspect": wish.aspect,
+        "temperature": temperature,
+        "metric": wish.metric,
+    }
+
+
+def _temperature(wish: Wish) -> float:
+    """The number that was given, or that which cli.evaluate found for these weights."""
+    if wish.temperature != AUTO:
+        try:
+            found = float(wish.temperature)
+        except ValueError:
+            found = math.nan
+        if not 0 < found < math.inf:
+            raise UsageError(f"--temperature={wish.temperature}: expected a number above 0, or {AUTO}")
+        return found
+    path = _run(wish.checkpoint) / RESULT
+    key = "temperature" if wish.weights == "student" else f"{wish.weights}/temperature"
+    found = read_json(path, SCORES).get(key) if path.is_file() else None
+    if not found:
+        raise UsageError(
+            f"--temperature={AUTO}: {path} has no '{key}'; run cli.evaluate --checkpoint={wish.checkpoint} first"
+        )
+    return found
+
+
+def _run(checkpoint: str) -> pathlib.Path:
+    """The folder of a run, whose metrics.json and camera.json lie beside the checkpoints."""
+    folder = locate(str(pathlib.Path(checkpoint).expanduser()))
+    return folder.parent if folder.name == FOLDER else folder

@@ -1,0 +1,102 @@
+"""The model card of a shared network, filled from its run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import sde_seg_jax
+from sde_seg_jax.experiment.table.runs import commit
+from sde_seg_jax.label_spaces import LabelSpace
+
+SCORES = {  # of metrics.json -> how the card calls them
+    "miou": "mean IoU",
+    "pixel_accuracy": "pixel accuracy",
+    "abs_rel": "absolute relative depth error",
+    "rmse": "depth RMSE",
+    "delta_1": "share of depths within a factor of 1.25",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a card tells: configuration without places, scores of metrics.json, classes, the weights' licence."""
+
+    name: str
+    config: Mapping[str, Any]
+    step: int
+    weights: str
+    scores: Mapping[str, Any]
+    space: LabelSpace | None
+    license_text: str
+
+
+def text(facts: Facts) -> str:
+    """README.md: the head that the hub reads, and the page that people read."""
+    from huggingface_hub import ModelCardData
+
+    config = facts.config
+    head = ModelCardData(
+        library_name="sde_seg_jax",
+        pipeline_tag="image-segmentation" if facts.space else "depth-estimation",
+        tags=["jax", "flax", config["task"]["name"], config["model"]["encoder"], config["data"]["dataset"]],
+        license="other" if facts.license_text else None,
+        license_name=facts.license_text or None,
+    )
+    return "\n".join(["---", head.to_yaml(), "---", "", *_page(facts), ""])
+
+
+def _page(facts: Facts) -> list[str]:
+    config, data = facts.config, facts.config["data"]
+    size = "x".join(map(str, data["size"]))
+    rows = {
+        "task": config["task"]["name"],
+        "encoder": config["model"]["encoder"],
+        "weights": f"{facts.weights}, after {facts.step} updates",
+        "data": f"{data['dataset']}, {data['labels'] or 'all'} labels, images of {size}",
+        "seed": config["seed"],
+        "started from": "; ".join(_started_from(config)) or "random values",
+        "licence of the weights": facts.license_text or "not told: see what they started from and the data's terms",
+        "code": f"sde_seg_jax {sde_seg_jax.__version__}, commit {commit() or 'unknown'}",
+    }
+    table = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())]
+    return [
+        f"# {facts.name}",
+        "",
+        "Semantic segmentation and depth, trained as Hoyer et al. (IJCV 2023).",
+        "",
+        *table,
+        "",
+        "## Scores",
+        *_scores(facts),
+        "",
+        "## Use",
+        "```python",
+        "import sde_seg_jax as sds",
+        "",
+        f'model = sds.load("{facts.name}")  # this folder, or hf://org/{facts.name}',
+        'model.predict("street.jpg").show()',
+        "```",
+        *(["", f"Classes: {', '.join(facts.space.classes)}."] if facts.space else []),
+    ]
+
+
+def _scores(facts: Facts) -> list[str]:
+    found = {SCORES[key]: facts.scores[key] for key in SCORES if isinstance(facts.scores.get(key), float)}
+    if not found:
+        return ["Not evaluated."]
+    protocol = facts.scores.get("protocol")
+    how = f"On the validation split{f', protocol {protocol}' if protocol else ''}, student's weights."
+    return [how, "", "| score | value |", "|---|---|", *(f"| {name} | {value:.4f} |" for name, value in found.items())]
+
+
+def _started_from(config: Mapping[str, Any]) -> list[str]:
+    """The rules by which other weights came in, with their sources."""
+    model, known = config["model"], config.get("sources", {})
+    rules = list(model.get("transfer") or (["all"] if model.get("init") else []))
+    found = []
+    for rule in rules:
+        _, _, source = rule.partition(" from ")
+        found.append(f"{rule} ({known.get(source, source) if source else model.get('init', '')})")
+    return found

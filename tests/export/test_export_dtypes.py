@@ -1,0 +1,77 @@
+"""Smaller number formats, derivatives, and the command that predicts with a file."""
+
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from sde_seg_jax.experiment.export.checking import BOUNDS
+from sde_seg_jax.experiment.export.export import Options, export
+from sde_seg_jax.experiment.export.samples import generated
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder of images."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, image in enumerate(generated((70, 90), 6)):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "dtype"),
+    [
+        ("m.onnx", "float16"),
+        ("m.onnx", "int8"),
+        ("m.stablehlo", "bfloat16"),
+        ("saved", "float16"),
+        ("m.tflite", "float16"),
+        ("m.tflite", "int8"),
+    ],
+)
+def test_smaller_numbers_stay_within_their_bound_and_make_smaller_files(file, dtype, checkpoint, images, tmp_path):
+    sizes = {}
+    for one in ("float32", dtype):
+        options = Options(dtype=one, images=images, calibration=images if one == "int8" else "")
+        (tmp_path / one).mkdir()
+        done = export(checkpoint("multitask_supervised"), str(tmp_path / one / file), options)
+        files = [done.path, *done.path.rglob("*")]
+        sizes[one] = sum(path.stat().st_size for path in files if path.is_file())
+        check = done.record["check"]
+        assert done.record["dtype"] == one
+        assert check["classes_equal"] >= BOUNDS[one].equal
+        assert (check["probabilities_difference"] > 1e-6) == (one != "float32")
+    assert sizes[dtype] < sizes["float32"]
+
+
+def test_a_stablehlo_file_carries_the_derivative_by_the_image(checkpoint, tmp_path):
+    path = tmp_path / "m.stablehlo"
+    export(checkpoint("depth"), str(path), Options(vjp_order=1, batch=1))
+    file = jax.export.deserialize(bytearray(path.read_bytes()))
+    image = jnp.asarray(generated((64, 64), 1)[0], jnp.float32)[None]
+    gradient = jax.grad(lambda x: file.call(x)["disparity"].mean())(image)
+    assert float(jnp.abs(gradient).max()) > 0
+    step = 8.0  # grey levels; the network is nearly linear over so few
+    direction = jnp.sign(gradient)
+    change = sum(sign * file.call(image + sign * step / 2 * direction)["disparity"].mean() for sign in (1, -1))
+    assert float(change) == pytest.approx(step * float(jnp.abs(gradient).sum()), rel=0.05)
+
+
+def test_predict_takes_a_file_in_place_of_a_run(checkpoint, images, command, tmp_path):
+    export(checkpoint("multitask_supervised"), str(tmp_path / "m.onnx"), Options())
+    written = {}
+    for name, source in (("run", checkpoint("multitask_supervised")), ("file", tmp_path / "m.onnx")):
+        flags = (f"--checkpoint={source}", f"--input={images}", f"--output={tmp_path / name}", "--aspect=trained")
+        status, out, err = command(*flags, name="predict")
+        assert status == 0, err
+        assert "6 image(s): " in out
+        written[name] = {path.name: np.asarray(Image.open(path)) for path in (tmp_path / name).glob("*_classes.png")}
+    assert len(written["run"]) == 6
+    for name, classes in written["run"].items():
+        assert np.mean(written["file"][name] == classes) > 0.999

@@ -1,0 +1,95 @@
+"""A network that is shared is the network that was trained, and its card is one that the hub's own classes read."""
+
+import json
+import pathlib
+
+import huggingface_hub
+import numpy as np
+import pytest
+from huggingface_hub import ModelCard
+
+import sde_seg_jax as sds
+from sde_seg_jax.experiment.export.samples import generated
+from sde_seg_jax.experiment.weights import sharing
+
+LICENSE = "cc-by-nc-4.0"
+
+
+@pytest.fixture
+def shared(checkpoint, command, tmp_path):
+    """The folder that cli.push writes of an untrained multitask network."""
+    run = pathlib.Path(checkpoint("multitask_supervised"))
+    (run / "metrics.json").write_text(json.dumps({"step": 7, "miou": 0.5, "protocol": "whole 64x64"}))
+    to = tmp_path / "streets"
+    status, out, err = command(f"--checkpoint={run}", f"--to={to}", f"--license={LICENSE}", name="push")
+    assert status == 0, err
+    assert f"wrote {to}" in out
+    return to
+
+
+def test_what_is_shared_predicts_what_the_run_predicts(shared, checkpoint):
+    assert {path.name for path in shared.iterdir()} == {
+        *("model.safetensors", "config.json", "classes.json", "README.md")
+    }
+    run, there = sds.load(checkpoint("multitask_supervised")), sds.load(shared)
+    (image,) = generated(run.size, 1)
+    expected, found = run.predict(image), there.predict(image)
+    np.testing.assert_array_equal(found.stored_probabilities, expected.stored_probabilities)
+    np.testing.assert_array_equal(found.disparity, expected.disparity)
+    assert (there.classes, there.step) == (run.classes, run.step)
+
+
+def test_the_card_is_filled_and_names_no_folder_of_the_machine(shared):
+    card = ModelCard.load(shared / "README.md")
+    assert (card.data.library_name, card.data.license_name) == ("sde_seg_jax", LICENSE)
+    assert card.data.pipeline_tag == "image-segmentation"
+    assert "| mean IoU | 0.5000 |" in card.text
+    assert "protocol whole 64x64" in card.text
+    assert "| weights | student, after 7 updates |" in card.text
+    for file in ("README.md", "config.json"):
+        assert str(shared.parents[1]) not in (shared / file).read_text()
+
+
+def test_a_repository_is_read_through_a_snapshot(shared, monkeypatch):
+    asked = []
+
+    def snapshot(repository, **options):
+        asked.append(repository)
+        return str(shared)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    assert sds.load("hf://org/streets").step == 7
+    assert asked == ["org/streets"]
+
+
+def test_a_repository_is_written_whole(checkpoint, monkeypatch):
+    sent = {}
+    monkeypatch.setattr(huggingface_hub, "create_repo", lambda repository, exist_ok: None)
+
+    def upload(repo_id, folder_path):
+        sent[repo_id] = {path.name for path in folder_path.iterdir()}
+        return "https://there"
+
+    monkeypatch.setattr(huggingface_hub, "upload_folder", upload)
+    assert sharing.push(checkpoint("depth"), "hf://org/depth") == "https://there"
+    assert sent == {"org/depth": {"model.safetensors", "config.json", "README.md"}}
+
+
+def test_what_cannot_be_shared_or_fetched_names_the_way_by_hand(shared, checkpoint, monkeypatch, command):
+    def refuse(*arguments, **options):
+        raise OSError("403 gated")
+
+    for name in ("snapshot_download", "create_repo"):
+        monkeypatch.setattr(huggingface_hub, name, refuse)
+    run = checkpoint("depth")
+    for flags, told in (
+        ((f"--checkpoint={run}", f"--to={shared}"), "exists already; delete it, or choose another folder"),
+        ((f"--checkpoint={run}", "--to=hf://org"), "--to=hf://org: expected hf://org/name, or a folder"),
+        ((f"--checkpoint={run}", "--to=hf://org/name"), "cannot be written (403 gated): log in with 'hf auth login'"),
+        ((f"--checkpoint={run}", "--to=x", "--weights=teacher"), "has no teacher; use --weights=student"),
+    ):
+        status, _, err = command(*flags, name="push")
+        assert (status, len(err.splitlines())) == (2, 1)
+        assert told in err
+    with pytest.raises(ValueError, match=r"hf://org/name cannot be fetched \(403 gated\): save model.safetensors and"):
+        sds.load("hf://org/name")
