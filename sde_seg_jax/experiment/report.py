@@ -23,6 +23,7 @@ from sde_seg_jax.state_files.schemas import SCORES
 from sde_seg_jax.training.log import METRICS, read_metrics
 
 PAGE = "report.html"
+PUBLISHED = "whole image, as published"  # of runs that were scored before protocols had names
 ROLES = {"depth": "depth", "supervised": "baseline", "semi_supervised": "ours", "domain_adaptation": "ours"}
 CAPTIONS = {
     "segmentation": "Validation images, ground truth and prediction",
@@ -100,6 +101,7 @@ def write_report(workdir: str, title: str = "", summary: dict[str, Any] | None =
         "devices": ", ".join(str(device) for device in jax.devices()),
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "seeds": ", ".join(sorted({str(r.seed) for r in runs})),
+        "protocol of scores": "; ".join(sorted({(r.final or {}).get("protocol", PUBLISHED) for r in runs})),
         **(summary or {}),
     }
     return training_page(
