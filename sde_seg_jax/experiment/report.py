@@ -19,6 +19,7 @@ from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.schemas import CONFIG as CONFIG_SCHEMA
 
 PAGE = "report.html"
+PUBLISHED = "whole image, as published"  # of runs that were scored before protocols had names
 
 
 def find_runs(workdir: str) -> list[pathlib.Path]:
@@ -56,6 +57,7 @@ def write_report(
         "devices": ", ".join(str(device) for device in jax.devices()),
         "machine": f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}",
         "seeds": ", ".join(sorted({str(r.seed) for r in runs})),
+        "protocol of scores": "; ".join(sorted({(r.final or {}).get("protocol", PUBLISHED) for r in runs})),
         **(summary or {}),
     }
     return training_page(
