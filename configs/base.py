@@ -42,6 +42,9 @@ def get_config():
     c.model.encoder = "resnet101"
     c.model.width = 64  # channels of the encoder's first stage
     c.model.dilate = (False, False, True)  # layer2, layer3, layer4 dilated instead of strided: output stride 16
+    c.model.encoder_options = ConfigDict()  # those that only this encoder has, such as drop_path of a transformer
+    c.model.decoder = "deeplab"  # as published; or "dpt": a module of sde_seg_jax/models/decoders
+    c.model.decoder_options = ConfigDict()  # those that only this decoder has; decoder_channels, aspp_rates: deeplab's
     c.model.decoder_channels = (64, 128, 128, 256, 256)  # fine (level 0) to coarse (level 4)
     c.model.aspp_rates = (6, 12, 18)
     c.model.dropout = 0.5  # of the ASPP, in training only

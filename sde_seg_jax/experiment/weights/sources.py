@@ -100,7 +100,7 @@ def open_source(value: str, flag: str) -> Source:
     if value.startswith(HUB):
         return _open_weights(_download(value, flag))
     path = pathlib.Path(value).expanduser()
-    if _is_file(path) or (holds_weights(path) and not _is_workdir(path)):
+    if _is_file(path) or (holds_weights(path) and not is_workdir(path)):
         return _open_weights(path)
     stored = checkpoints.read(value, "student").parts["student"]
     if not stored:
@@ -145,7 +145,8 @@ def _is_file(path: pathlib.Path) -> bool:
     return path.is_file() or (not path.is_dir() and kind_of(path) != "")
 
 
-def _is_workdir(path: pathlib.Path) -> bool:
+def is_workdir(path: pathlib.Path) -> bool:
+    """Does a folder hold a checkpoint of ours?"""
     try:
         checkpoints.locate(str(path))
     except checkpoints.CheckpointError:
