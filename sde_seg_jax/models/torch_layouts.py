@@ -10,7 +10,7 @@ LEAVES = {
 
 
 def from_torch(leaf: str, value: np.ndarray) -> np.ndarray:
-    """PyTorch's array in our order: OIHW -> HWIO, OI -> IO of a dense layer, IOHW -> HWIO of a transposed convolution."""
+    """PyTorch's array in our order: OIHW -> HWIO, OI -> IO of a dense layer, IOHW -> HWIO of what enlarges."""
     if leaf == "transposed" and value.ndim == 4:
         return value.transpose(2, 3, 0, 1)
     if leaf == "kernel" and value.ndim > 1:

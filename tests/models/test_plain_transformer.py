@@ -8,7 +8,7 @@ import plain_transformer
 import pytest
 import torch
 
-from sde_seg_jax.models import backbones
+from sde_seg_jax.models import backbones, weight_names
 from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.maps import declared
@@ -27,6 +27,9 @@ OPTIONS = {"encoder": "plain", "width": 8, "num_classes": 3, "aspp_rates": (1,),
 def plain(monkeypatch):
     own = backbones._own_modules()
     monkeypatch.setattr(backbones, "_own_modules", lambda: own | {"plain": plain_transformer})
+    weight_names._kinds.cache_clear()
+    yield
+    weight_names._kinds.cache_clear()
 
 
 def networks():
