@@ -85,7 +85,9 @@ def get_config():
     c.optim.module_rates = ConfigDict({"encoder": 1e-3})  # absolute rates by module
     c.optim.frozen = ()  # modules without updates
     c.optim.momentum = 0.9
-    c.optim.weight_decay = 5e-4  # added to the gradient before the momentum, as PyTorch does
+    c.optim.weight_decay = 5e-4  # added to the gradient before the momentum, as PyTorch does; "adamw": decoupled
+    c.optim.decay_mask = "all"  # what decays; or "kernels": no norms, biases, tokens, position embeddings
+    c.optim.layer_decay = 1.0  # below 1: the earlier a numbered block of the encoder, the slower it learns
     c.optim.clip = 10.0  # norm of all gradients together
 
     # training.schedules.<name>; milestones: shares of train.steps, or numbers of updates; published: after 30000

@@ -123,7 +123,7 @@ def test_so_are_an_encoder_a_schedule_and_a_labelling_tool(our_lab):
 def test_errors_list_their_names_beside_ours(our_lab):
     with pytest.raises(ValueError, match=r"unknown data set 'our_street'; did you mean 'our_streets'\? known: .*kitti"):
         spec.find("our_street")
-    with pytest.raises(ValueError, match=r"unknown schedule\.name 'x'; known: constant, step, poly, half"):
+    with pytest.raises(ValueError, match=r"unknown schedule\.name 'x'; known: constant, step, poly, cosine, half"):
         find_schedule("x")
 
 

@@ -31,6 +31,7 @@ ABSENT = {
     **{f"{section}.{key}": "" for section in ("data", "source_data") for key in ("classes", "prepared_dir", "raw_dir")},
     **dict.fromkeys(("task.depth_checkpoint", "task.source_depth_checkpoint", "task.reference_encoder"), ""),
     **{"model.decoder": "deeplab", "model.encoder_options": {}, "model.decoder_options": {}},
+    **{"optim.decay_mask": "all", "optim.layer_decay": 1.0},
     "task.cross_domain": 0.0,
     "task.weighting": "batch",
     "task.ramp": (0, 0),
