@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from sde_seg_jax.models.init import ONES, ZEROS, Initial
 from sde_seg_jax.models.precision import at_least_float32
+from sde_seg_jax.models.rotary import rotated
 
 EPSILON = 1e-6  # of layer norm
 NORMAL = Initial("normal", 0.02)  # how all dense layers and embeddings start
@@ -39,7 +40,7 @@ class Dense(nn.Module):
 
 
 class LayerNorm(nn.Module):
-    """(x - mean) / sqrt(var + epsilon) * scale + bias over the channels of each token, in float32 at least."""
+    """(x - mean) / sqrt(var + epsilon) * scale + bias over the channels of each position, in float32 at least."""
 
     epsilon: float = EPSILON
 
@@ -48,12 +49,13 @@ class LayerNorm(nn.Module):
         return {"scale": ONES, "bias": ZEROS}
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B N C"]) -> Float[Array, "B N C"]:
-        scale, bias = (self.param(name, rule, (x.shape[-1],)) for name, rule in self.initial(0).items())
+    def __call__(self, x: Float[Array, "... C"]) -> Float[Array, "... C"]:
+        vectors = (self.param(name, rule, (x.shape[-1],)) for name, rule in self.initial(0).items())
+        scale, bias = (vector.reshape((1,) * (x.ndim - 1) + (-1,)) for vector in vectors)
         wide = at_least_float32(x)
         centred = wide - wide.mean(-1, keepdims=True)
         normal = centred * lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + self.epsilon)
-        return (normal * scale.reshape(1, 1, -1) + bias.reshape(1, 1, -1)).astype(x.dtype)
+        return (normal * scale + bias).astype(x.dtype)
 
 
 class LayerScale(nn.Module):
@@ -86,34 +88,66 @@ def attend(
     return jnp.einsum("bhnm,bmhc->bnhc", jax.nn.softmax(logits, axis=-1), value)
 
 
+def dropped(module: nn.Module, y: Float[Array, "B ..."], rate: float) -> Float[Array, "B ..."]:
+    """Each sample of `y` zero with probability `rate`, else divided by 1 - rate (stochastic depth, Huang et al. 2016).
+
+    A rate above 0 needs the random stream "dropout" of `module`.
+    """
+    if not rate:
+        return y
+    kept = jax.random.bernoulli(module.make_rng("dropout"), 1 - rate, (len(y), *(1,) * (y.ndim - 1)))
+    return jnp.where(kept, y / (1 - rate), 0)
+
+
+class Patches(nn.Module):
+    """Each patch of `size` x `size` pixels in `features` channels: a convolution whose stride is its size."""
+
+    features: int
+    size: int
+    dtype: Any = None
+
+    def initial(self, channels: int) -> dict[str, Initial]:
+        """How the parameters start."""
+        return {"kernel": NORMAL, "bias": ZEROS}
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B H W C"]) -> Float[Array, "B h w F"]:
+        batch, height, width, channels = x.shape
+        size, dtype = self.size, self.dtype or x.dtype
+        kernel = self.param("kernel", NORMAL, (size, size, channels, self.features))
+        bias = self.param("bias", ZEROS, (self.features,))
+        x = x.astype(dtype).reshape(batch, height // size, size, width // size, size, channels)
+        y = jnp.einsum("bhrwsc,rscf->bhwf", x, kernel.astype(dtype))
+        return y + bias.astype(dtype).reshape(1, 1, 1, -1)
+
+
 class Block(nn.Module):
     """Attention, then two dense layers with GELU, each on normalised tokens, scaled and added.
 
-    Where `drop` of the call is true, a sample keeps each of the two with probability 1 - `drop_path` (stochastic depth,
-    Huang et al. 2016); that needs the random stream "dropout".
+    Where `drop` of the call is true, each of the two is `dropped` at the rate `drop_path`. Queries and keys are turned
+    by `turn`, if there is one (`rotary.rotation`).
     """
 
     heads: int
     drop_path: float = 0.0
     implementation: str | None = None
     dtype: Any = None
+    epsilon: float = EPSILON
     expansion: int = 4
 
     @nn.compact
-    def __call__(self, x: Float[Array, "B N C"], *, drop: bool) -> Float[Array, "B N C"]:
+    def __call__(
+        self, x: Float[Array, "B N C"], turn: Float[Array, "2 P c"] | None = None, *, drop: bool
+    ) -> Float[Array, "B N C"]:
         batch, count, channels = x.shape
-        y = Dense(3 * channels, self.dtype, name="qkv")(LayerNorm(name="norm1")(x))
+        y = Dense(3 * channels, self.dtype, name="qkv")(LayerNorm(self.epsilon, name="norm1")(x))
         parts = y.reshape(batch, count, 3, self.heads, channels // self.heads)
-        y = attend(parts[:, :, 0], parts[:, :, 1], parts[:, :, 2], self.implementation).reshape(x.shape)
+        query, key, value = (parts[:, :, index] for index in range(3))
+        if turn is not None:
+            query, key = rotated(query, turn), rotated(key, turn)
+        y = attend(query, key, value, self.implementation).reshape(x.shape)
         y = LayerScale(name="ls1")(Dense(channels, self.dtype, name="proj")(y))
-        x = x + self._dropped(y, drop)
-        y = Dense(self.expansion * channels, self.dtype, name="fc1")(LayerNorm(name="norm2")(x))
+        x = x + dropped(self, y, self.drop_path if drop else 0)
+        y = Dense(self.expansion * channels, self.dtype, name="fc1")(LayerNorm(self.epsilon, name="norm2")(x))
         y = Dense(channels, self.dtype, name="fc2")(jax.nn.gelu(y, approximate=False))
-        return x + self._dropped(LayerScale(name="ls2")(y), drop)
-
-    def _dropped(self, y: Array, drop: bool) -> Array:
-        if not drop or not self.drop_path:
-            return y
-        keep = 1 - self.drop_path
-        kept = jax.random.bernoulli(self.make_rng("dropout"), keep, (y.shape[0], 1, 1))
-        return jnp.where(kept, y / keep, 0)
+        return x + dropped(self, LayerScale(name="ls2")(y), self.drop_path if drop else 0)

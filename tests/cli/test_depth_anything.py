@@ -1,6 +1,7 @@
 """Depth without a video: weights of Depth Anything V2 become a depth cache, directly and through cli.convert."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 import torch
 
 from sde_seg_jax.data.reading.source import open_source
-from sde_seg_jax.experiment.weights.depth_anything import name_for
-from sde_seg_jax.models.vit import MEAN, STD
+from sde_seg_jax.experiment.weights.depth_anything import name_for, read_depth_anything
+from sde_seg_jax.models.imagenet import MEAN, STD
 
 transformers = pytest.importorskip("transformers", reason="make install brings it")
 
@@ -131,6 +132,22 @@ def test_weights_of_something_else_are_refused(refused, flags, tmp_path):
     np.savez(tmp_path / "resnet.npz", **{"conv1.weight": np.zeros((64, 3, 7, 7), np.float32)})
     line = refused("cache_depth", *flags, f"--checkpoint={tmp_path / 'resnet.npz'}")
     assert "holds no depth network of Depth Anything V2 (it lacks 'cls_token of a DINOv2'); convert other" in line
+
+
+def test_what_lies_beside_the_weights_says_which_blocks_are_read(weights, tmp_path):
+    shutil.copytree(weights, tmp_path / "v1")
+    (tmp_path / "v1" / "config.json").write_text('{"backbone_config": {"out_indices": [1, 2, 3, 4]}}')
+    whole = read_depth_anything(str(tmp_path / "v1")).network.encoder
+    assert whole.size.layers == (0, 1, 2, 3)
+    (tmp_path / "v1" / "config.json").write_text('{"backbone_config": {"out_indices": [1, 3]}}')
+    with pytest.raises(ValueError, match="needs 4 maps, and the encoder has 2"):
+        read_depth_anything(str(tmp_path / "v1"))
+    (tmp_path / "v1" / "config.json").write_text('{"depth_estimation_type": "metric"}')
+    with pytest.raises(ValueError, match=r"is a metric model, which gives metres; take a relative one"):
+        read_depth_anything(str(tmp_path / "v1"))
+    (tmp_path / "v1" / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"config\.json cannot be read"):
+        read_depth_anything(str(tmp_path / "v1"))
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from sde_seg_jax.models.decoders import DECODERS
+from sde_seg_jax.models.imagenet import MEAN, STD
 from sde_seg_jax.models.import_weights import network_parts, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import make_network
-from sde_seg_jax.models.vit import MEAN, PATCH, STD
 from sde_seg_jax.models.weight_files import read_state
 from sde_seg_jax.models.weight_modules import module_from_torch
 from sde_seg_jax.types import Variables
 
-GRID, BLOCKS, WIDTH, HEADS, FEATURES, BETWEEN, HIDDEN = 3, 4, 4, 6, 8, (4, 6, 8, 12), 4
+PATCH, GRID, BLOCKS, WIDTH, HEADS, FEATURES, BETWEEN, HIDDEN = 14, 3, 4, 4, 6, 8, (4, 6, 8, 12), 4
 SIZES = [(28, 56), (70, 42), (42, 98)]
 DEPTH = {
     "encoder": "dinov2_vits14",

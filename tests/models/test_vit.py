@@ -9,17 +9,17 @@ import pytest
 import torch
 
 from sde_seg_jax.models.backbones import configured_encoder, make_encoder
+from sde_seg_jax.models.imagenet import MEAN, STD
 from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.positions import bicubic, resized_positions
-from sde_seg_jax.models.vit import MEAN, PATCH, STD
 from sde_seg_jax.models.weight_files import read_state
 from sde_seg_jax.models.weight_modules import module_from_torch
 from sde_seg_jax.types import Variables
 
 transformers = pytest.importorskip("transformers", reason="make install brings it")
 
-GRID, BLOCKS, WIDTH, HEADS = 3, 4, 4, 6
+PATCH, GRID, BLOCKS, WIDTH, HEADS = 14, 3, 4, 4, 6
 SIZES = [(28, 56), (70, 42), (84, 84)]  # pixels; the embeddings are for 42 x 42
 ENDINGS = ["", "_reg"]
 OPTIONS = {"blocks": BLOCKS, "grid": GRID, "layers": (0, 1, 2, 3)}

@@ -5,6 +5,7 @@ A source is found before any work (`find`), read when a rule first names it (`op
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -139,6 +140,15 @@ def nested(leaves: Mapping[str, Any]) -> dict:
             node = node.setdefault(part, {})
         node[last] = leaf
     return tree
+
+
+def fetch_beside(value: str, name: str, flag: str) -> None:
+    """Puts another file of a hub's repository beside the one that was fetched, if there is such a file."""
+    import huggingface_hub
+
+    repository, file = _hub_parts(value, flag)
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        huggingface_hub.hf_hub_download(repository, str(pathlib.PurePosixPath(file).with_name(name)))
 
 
 def _is_file(path: pathlib.Path) -> bool:
