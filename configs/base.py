@@ -40,7 +40,7 @@ def get_config():
     # models.network.make_network; init and transfer: experiment.build
     c.model = ConfigDict()
     c.model.encoder = "resnet101"
-    c.model.width = 64  # channels of the encoder's first stage
+    c.model.width = 64  # channels of the encoder's first stage; of a transformer: of an attention head
     c.model.dilate = (False, False, True)  # layer2, layer3, layer4 dilated instead of strided: output stride 16
     c.model.encoder_options = ConfigDict()  # those that only this encoder has, such as drop_path of a transformer
     c.model.decoder = "deeplab"  # as published; or "dpt": a module of sde_seg_jax/models/decoders

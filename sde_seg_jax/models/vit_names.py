@@ -65,7 +65,7 @@ def translate(content: Mapping[str, Any]) -> Mapping[str, Any]:
 def _facebooks(name: str) -> str | None:
     for pattern, new in TRANSFORMERS:
         if re.match(pattern, name):
-            return re.sub(pattern, new, name)
+            return re.sub(pattern, new, name, count=1)
     return None
 
 

@@ -14,6 +14,8 @@ from sde_seg_jax.models.imagenet import MEAN, STD
 
 transformers = pytest.importorskip("transformers", reason="make install brings it")
 
+pytestmark = pytest.mark.slow
+
 PATCH, GRID, BLOCKS, CHANNELS = 14, 3, 4, 384  # the channels tell which encoder it is
 SIZE = (56, 84)
 LEVEL = 1 / 65535

@@ -19,6 +19,11 @@ from sde_seg_jax.models.weight_modules import module_from_torch
 WIDTH, BLOCKS = 4, (2, 1, 2, 1)
 SIZES = [(64, 32), (32, 96), (96, 96)]
 TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
+CASES = [
+    *((size, np.float64) for size in SIZES),
+    (SIZES[0], np.float32),
+    *(pytest.param(size, np.float32, marks=pytest.mark.slow) for size in SIZES[1:]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +56,7 @@ def maps_of(model, image):
     return found
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "dtype"), CASES)
 def test_maps_are_those_of_transformers(pair, size, dtype):
     model, encoder, variables = pair
     wide = dtype == np.float64

@@ -30,6 +30,11 @@ DEPTH = {
 }
 BOTH = DEPTH | {"segmentation": True, "num_classes": 3}
 TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
+CASES = [
+    *((size, np.float64) for size in SIZES),
+    (SIZES[0], np.float32),
+    *(pytest.param(size, np.float32, marks=pytest.mark.slow) for size in SIZES[1:]),
+]
 
 
 def original():
@@ -88,8 +93,7 @@ def unbounded(network, tree, image):
     return jax.jit(functools.partial(network.apply, method=method))(tree, image)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "dtype"), CASES)
 def test_depth_is_that_of_transformers(pair, size, dtype, monkeypatch):
     model, network, variables, _ = pair
     wide = dtype == np.float64
@@ -152,6 +156,18 @@ def test_depth_starts_segmentation(pair):
     assert "disparity" not in decoder.params
     found = module_from_torch(read_state(path), "depth_decoder", decoder)
     jax.tree.map(np.testing.assert_array_equal, found.params["fusion_0"], variables.params["depth_decoder"]["fusion_0"])
+
+
+@pytest.mark.parametrize("level", [None, 2])
+def test_weights_of_both_tasks_go_out_and_come_back(level):
+    network = make_network(**(BOTH | {"distillation_level": level}))
+    variables = initial_variables(network, 0, SIZES[0])
+    state = to_torch(variables, network_parts(variables))
+    prefix = "models.segmentation.unet_dec" if level is None else "models.mtl_decoder.seg_dec"
+    assert f"{prefix}.decoder.scratch.refinenet1.out_conv.weight" in state
+    for name in variables.params:
+        found = module_from_torch(state, name, part(variables, name))
+        jax.tree.map(np.testing.assert_array_equal, found.params, variables.params[name])
 
 
 @pytest.mark.parametrize("level", [None, 2])
@@ -219,6 +235,13 @@ def test_decoders_are_found_by_name():
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         make_network(**(DEPTH | options))
+
+
+def test_the_nearest_size_of_whole_patches_is_found_and_a_pyramid_has_none():
+    assert make_network(**DEPTH).fitting_size(64, 512) == (70, 518)
+    assert make_network(**DEPTH).fitting_size(3, 20) == (14, 14)
+    options = DEPTH | {"encoder": "resnet18", "encoder_options": {}}
+    assert make_network(**options).fitting_size(65, 20) == (65, 20)
 
 
 def test_a_crop_of_broken_patches_is_refused_with_the_next_sizes():

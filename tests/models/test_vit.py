@@ -24,6 +24,11 @@ SIZES = [(28, 56), (70, 42), (84, 84)]  # pixels; the embeddings are for 42 x 42
 ENDINGS = ["", "_reg"]
 OPTIONS = {"blocks": BLOCKS, "grid": GRID, "layers": (0, 1, 2, 3)}
 TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
+CASES = [
+    *((size, np.float64) for size in SIZES),
+    (SIZES[0], np.float32),
+    *(pytest.param(size, np.float32, marks=pytest.mark.slow) for size in SIZES[1:]),
+]
 
 
 def original(ending):
@@ -66,8 +71,7 @@ def features_of(model, image):
     return [model.layernorm(state)[:, front:].reshape(grid) for state in states]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "dtype"), CASES)
 def test_features_are_those_of_transformers(pair, size, dtype, monkeypatch):
     model, encoder, variables = pair
     wide = dtype == np.float64

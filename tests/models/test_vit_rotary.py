@@ -18,6 +18,11 @@ from sde_seg_jax.models.weight_modules import module_from_torch
 PATCH, BLOCKS, WIDTH, HEADS, REGISTERS = 16, 4, 8, 6, 4
 SIZES = [(32, 64), (80, 48), (64, 64)]
 TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
+CASES = [
+    *((size, np.float64) for size in SIZES),
+    (SIZES[0], np.float32),
+    *(pytest.param(size, np.float32, marks=pytest.mark.slow) for size in SIZES[1:]),
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +60,7 @@ def features_of(model, image):
     return [model.norm(x)[:, 1 + REGISTERS :].reshape(grid) for x in found]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("size", "dtype"), CASES)
 def test_features_are_those_of_transformers(pair, size, dtype, monkeypatch):
     model, encoder, variables = pair
     wide = dtype == np.float64
