@@ -50,7 +50,7 @@ def read_depth_anything(checkpoint: str, flag: str = "--checkpoint") -> Trained:
     if checkpoint.startswith(sources.HUB):
         sources.fetch_beside(checkpoint, FACTS, flag)
     facts = _facts(opened.path)
-    if facts.get("depth_estimation_type") == "metric" or "metric" in checkpoint.lower():
+    if facts.get("depth_estimation_type") == "metric" or "metric" in name_for(checkpoint).lower():
         raise WeightsError(
             f"{opened.path} is a metric model, which gives metres; take a relative one, or write its maps with another "
             "program and give --from_files=DIR --kind=depth"
