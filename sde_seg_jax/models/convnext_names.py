@@ -82,7 +82,7 @@ def misfit(state: Mapping[str, Any], params: Mapping[str, Any]) -> str:
 NAMES = EncoderNames(
     torch_module,
     first="stem_conv",
-    starts=r"downsample_layers\.\d|stages\.\d|norm|head",
+    starts=r"downsample_layers\.\d|stages\.\d|(?:norm|head)\.(?:weight|bias)",
     ignore=r"(norm|head)\.(weight|bias)$",
     translate=translate,
     misfit=misfit,

@@ -34,7 +34,7 @@ TRANSFORMERS = (
 )
 # facebookresearch's names of DINOv3 -> those of DINOv2
 FACEBOOK = {"storage_tokens": "register_tokens"}
-IGNORED = r"mask_token$|rope_embed\.|local_cls_norm\.|cls_norm\."
+TRAINING = r"mask_token|rope_embed|local_cls_norm|cls_norm"  # what only training reads
 FUSED = ("q", "k", "v")
 LETTERS = {384: "s", 768: "b", 1024: "l"}
 
@@ -169,8 +169,8 @@ def misfit(state: Mapping[str, Any], params: Mapping[str, Any]) -> str:
 NAMES = EncoderNames(
     torch_module,
     first="patch_embed",
-    starts=r"patch_embed|blocks\.\d+|cls_token|pos_embed|register_tokens|mask_token|norm|rope_embed|local_cls_norm|cls_norm",
-    ignore=IGNORED,
+    starts=rf"patch_embed|blocks\.\d+|cls_token|pos_embed|register_tokens|norm\.(?:weight|bias)|{TRAINING}",
+    ignore=rf"(?:{TRAINING})(?:\.|$)",
     translate=translate,
     misfit=misfit,
 )
