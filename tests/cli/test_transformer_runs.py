@@ -36,15 +36,16 @@ def test_depth_starts_segmentation_and_both_together(command, tiny, tmp_path):
     train("depth")
     out = train("semi_supervised")
     assert "segmentation/decoder  depth_decoder from model.init  copied" in out
-    begun = read(str(tmp_path / "semi_supervised")).parts
-    assert not begun["student"].get("batch_stats"), "nothing has statistics but the pose network"
-    assert begun["teacher"]
+    workdir = str(tmp_path / "semi_supervised")
+    begun = read(workdir, "student").parts["student"]
+    assert not begun.get("batch_stats"), "nothing has statistics but the pose network"
+    assert read(workdir, "teacher").parts["teacher"]["params"]
     train("semi_supervised", "--config.train.steps=6")
-    after = read(str(tmp_path / "semi_supervised"))
+    after = read(workdir, "student")
     assert after.step == 6
     moved = jax.tree.map(
         lambda a, b: bool(np.any(np.asarray(a) != np.asarray(b))),
-        begun["student"]["params"]["encoder"],
+        begun["params"]["encoder"],
         after.parts["student"]["params"]["encoder"],
     )
     assert all(jax.tree.leaves(moved))
