@@ -40,8 +40,11 @@ def get_config():
     # models.network.make_network; init and transfer: experiment.build
     c.model = ConfigDict()
     c.model.encoder = "resnet101"
-    c.model.width = 64  # channels of the encoder's first stage
+    c.model.width = 64  # channels of the encoder's first stage; of a transformer: of an attention head
     c.model.dilate = (False, False, True)  # layer2, layer3, layer4 dilated instead of strided: output stride 16
+    c.model.encoder_options = ConfigDict()  # those that only this encoder has, such as drop_path of a transformer
+    c.model.decoder = "deeplab"  # as published; or "dpt": a module of sde_seg_jax/models/decoders
+    c.model.decoder_options = ConfigDict()  # those that only this decoder has; decoder_channels, aspp_rates: deeplab's
     c.model.decoder_channels = (64, 128, 128, 256, 256)  # fine (level 0) to coarse (level 4)
     c.model.aspp_rates = (6, 12, 18)
     c.model.dropout = 0.5  # of the ASPP, in training only
@@ -82,7 +85,9 @@ def get_config():
     c.optim.module_rates = ConfigDict({"encoder": 1e-3})  # absolute rates by module
     c.optim.frozen = ()  # modules without updates
     c.optim.momentum = 0.9
-    c.optim.weight_decay = 5e-4  # added to the gradient before the momentum, as PyTorch does
+    c.optim.weight_decay = 5e-4  # added to the gradient before the momentum, as PyTorch does; "adamw": decoupled
+    c.optim.decay_mask = "all"  # what decays; or "kernels": no norms, biases, tokens, position embeddings
+    c.optim.layer_decay = 1.0  # below 1: the earlier a numbered block of the encoder, the slower it learns
     c.optim.clip = 10.0  # norm of all gradients together
 
     # training.schedules.<name>; milestones: shares of train.steps, or numbers of updates; published: after 30000

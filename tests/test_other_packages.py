@@ -9,6 +9,8 @@ from sde_seg_jax.data import spec
 from sde_seg_jax.data.annotation import tools
 from sde_seg_jax.mixing.rule import find_rule
 from sde_seg_jax.models import backbones
+from sde_seg_jax.models.maps import Maps
+from sde_seg_jax.models.options import Decoders
 from sde_seg_jax.tasks import semi_supervised
 from sde_seg_jax.tasks.loss_terms import find_loss
 from sde_seg_jax.tasks.task import find_task
@@ -44,6 +46,10 @@ ENCODERS = ("tiny_net",)
 def make_encoder(name, **options):
     return name, options
 """,
+    "decoder.py": """
+def make_decoder(maps, shared, *, heads, disparity_bias, dtype, remat, depth=1):
+    return maps, heads, depth
+""",
     "rates.py": """
 def half(*, steps):
     return lambda step: 0.5
@@ -73,6 +79,9 @@ stripes = our_lab.stripes
 
 [sde_seg_jax.encoders]
 tiny_net = our_lab.network
+
+[sde_seg_jax.decoders]
+pyramid = our_lab.decoder
 
 [sde_seg_jax.schedules]
 half = our_lab.rates:half
@@ -120,10 +129,16 @@ def test_so_are_an_encoder_a_schedule_and_a_labelling_tool(our_lab):
     assert tools.find(our_lab) is None
 
 
+def test_so_is_a_decoder_with_its_own_options(our_lab):
+    maps = Maps((4,), (8,), False, 8)
+    made = Decoders(decoder="pyramid", decoder_options={"depth": 3}).make(maps, None, False, heads=True)
+    assert made == (maps, True, 3)
+
+
 def test_errors_list_their_names_beside_ours(our_lab):
     with pytest.raises(ValueError, match=r"unknown data set 'our_street'; did you mean 'our_streets'\? known: .*kitti"):
         spec.find("our_street")
-    with pytest.raises(ValueError, match=r"unknown schedule\.name 'x'; known: constant, step, poly, half"):
+    with pytest.raises(ValueError, match=r"unknown schedule\.name 'x'; known: constant, step, poly, cosine, half"):
         find_schedule("x")
 
 

@@ -1,9 +1,10 @@
 """Caches disparities: python -m sde_seg_jax.cli.cache_depth --config=FILE --checkpoint=DIR [--splits=train,video]
 
-DIR is the workdir of a depth run. Writes the disparity of every stored image (whole, 16 bit) beside the prepared data,
-under the name config.data.depth_cache (default: that of DIR); training with that key set reads them instead of running
-the depth network. With --source they are those of the images in config.source_data (GTA5, by a depth run on VIPER), and
-the key is config.source_data.depth_cache.
+DIR is the workdir of a depth run, a converted checkpoint, or weights of Depth Anything V2: a file, a folder, or
+hf://depth-anything/Depth-Anything-V2-Small-hf, which needs no video and no training. Writes the disparity of every
+stored image (whole, 16 bit) beside the prepared data, under the name config.data.depth_cache (default: that of DIR);
+training with that key set reads them instead of running the depth network. With --source they are those of the images
+in config.source_data (GTA5, by a depth run on VIPER), and the key is config.source_data.depth_cache.
 
 --from_files=DIR takes the maps of another program instead: DIR/NAME.npy, .npz, .pfm or 16-bit .png for every sample
 NAME, which hold --kind=depth (metres), inverse (1/m) or disparity (any unit). No network is needed.
@@ -42,8 +43,8 @@ def flags(values: absl_flags.FlagValues) -> None:
 def main(arguments: Arguments) -> None:
     """Caches what the command line names."""
     if not arguments.path or bool(arguments.checkpoint) == bool(arguments.from_files):
-        wanted = "--config=FILE (which data) and --checkpoint=DIR (a depth run) or --from_files=DIR (maps of depth)"
-        raise UsageError(f"cli.cache_depth needs {wanted}")
+        wanted = "--config=FILE (which data) and --checkpoint=DIR (a depth run, or weights of Depth Anything V2)"
+        raise UsageError(f"cli.cache_depth needs {wanted} or --from_files=DIR (maps of depth)")
     from sde_seg_jax.experiment.cached_depth import SOURCE
     from sde_seg_jax.experiment.depth_cache import cache_depth
     from sde_seg_jax.experiment.depth_files import cache_files

@@ -8,7 +8,14 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.evaluation.depth import CROPS
-from sde_seg_jax.experiment.build import DEPTH_NETWORKS, build_network, loop_section, network_of, task_section
+from sde_seg_jax.experiment.build import (
+    DEPTH_NETWORKS,
+    abstract_variables,
+    build_network,
+    loop_section,
+    network_of,
+    task_section,
+)
 from sde_seg_jax.experiment.cached_depth import reads_cache, streams_read
 from sde_seg_jax.experiment.config import UsageError, call, check_keys, check_section, check_values, plain, value_of
 from sde_seg_jax.experiment.finite_numbers import check_numbers
@@ -23,6 +30,7 @@ from sde_seg_jax.tasks.loss_terms import WEIGHT, find_loss
 from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import CheckpointError, read
+from sde_seg_jax.training.decay import DECAYS, layer_factors
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import DIRECTIONS, make_optimizer
 
@@ -65,6 +73,9 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     check_section("optim", make_optimizer, config.optim, fixed=("schedule",))
     if "name" in config.optim:
         choose(DIRECTIONS, config.optim.name, "optim.name")
+    choose(DECAYS, value_of(config, "optim.decay_mask"), "optim.decay_mask")
+    if value_of(config, "optim.layer_decay") != 1:
+        layer_factors(abstract_variables(network, data.crop).params, config.optim.layer_decay)
     check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)

@@ -22,6 +22,7 @@ from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.home import expand
 
+OPEN = ("model.encoder_options", "model.decoder_options")  # whose keys the named encoder and decoder declare
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
 # What a key means where a configuration lacks it: one stored before the key existed, or one of a task or of data that
 # have no such option.
@@ -29,6 +30,8 @@ ABSENT = {
     **dict.fromkeys(("data.unlabeled_split", "data.depth_cache", "source_data.depth_cache"), ""),
     **{f"{section}.{key}": "" for section in ("data", "source_data") for key in ("classes", "prepared_dir", "raw_dir")},
     **dict.fromkeys(("task.depth_checkpoint", "task.source_depth_checkpoint", "task.reference_encoder"), ""),
+    **{"model.decoder": "deeplab", "model.encoder_options": {}, "model.decoder_options": {}},
+    **{"optim.decay_mask": "all", "optim.layer_decay": 1.0},
     "task.cross_domain": 0.0,
     "task.weighting": "batch",
     "task.ramp": (0, 0),
@@ -57,12 +60,28 @@ def override(config: config_dict.ConfigDict, overrides: Mapping[str, str]) -> co
     Raises UsageError for unknown keys and bad values.
     """
     for key, text in overrides.items():
+        section, _, name = key.rpartition(".")
+        if section in OPEN:
+            _set_own_option(config, section, name, text)
+            continue
         _check_key(config, key)
         value = parse_value(text, _get(config, key), key)
         check_numbers(value, key)
         with config.ignore_type():
             config.update_from_flattened_dict({key: value})
     return expand(config)
+
+
+def _set_own_option(config: config_dict.ConfigDict, section: str, name: str, text: str) -> None:
+    """A key that the section need not have yet; what is no literal is a text."""
+    _check_key(config, section)
+    try:
+        value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError):
+        value = text
+    check_numbers(value, f"{section}.{name}")
+    with config.unlocked(), config.ignore_type():
+        _get(config, section)[name] = value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sde_seg_jax.experiment.cached_depth import depth_fingerprint
 from sde_seg_jax.experiment.config import UsageError, as_json
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.experiment.weights import depth_anything
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import FOLDER, locate
@@ -36,15 +37,23 @@ def cache_depth(
 ) -> str:
     """Writes what is missing of the caches of `splits`; returns their name.
 
+    `checkpoint` is a depth run, a converted checkpoint, or weights of Depth Anything V2 (file, folder, hf://org/name).
+    A transformer sees images at the nearest size of whole patches.
+
     Raises ValueError, naming the remedy, for a checkpoint without depth network, for sizes that it cannot process, and
     for a cache of other weights or samples (unless `replace`); Interrupted.
     """
-    trained = build.load_trained(checkpoint)
+    published = depth_anything.is_weights(checkpoint)
+    trained = depth_anything.read_depth_anything(checkpoint) if published else build.load_trained(checkpoint)
     if trained.network.depth_decoder is None:
         raise UsageError(f"--checkpoint={checkpoint} holds no depth network: give the workdir of a depth run")
-    trained.network.check_size(*config.data.size)
+    size, seen = tuple(config.data.size), trained.network.fitting_size(*config.data.size)
+    trained.network.check_size(*seen)
+    if seen != size:
+        reporter.tell(f"the network sees images of {size[0]}x{size[1]} at {seen[0]}x{seen[1]}, whole patches")
     prepared = prepare_data(config, reporter=reporter)
-    name = config.data.depth_cache or _workdir_name(checkpoint)
+    own = depth_anything.name_for if published else _workdir_name
+    name = config.data.depth_cache or own(checkpoint)
     origin = {
         "weights": depth_fingerprint(trained.variables.params, trained.variables.batch_stats),
         "checkpoint": checkpoint,

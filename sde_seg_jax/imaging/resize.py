@@ -4,6 +4,8 @@ Bilinear resizing is separable and linear, so it is two small matrix products: f
 the gradient is the transposed product instead of a scatter.
 """
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -50,13 +52,39 @@ def area_pyramid(image: Float[Array, "B H W C"], levels: int) -> list[Array]:
     return pyramid
 
 
+def area_images(image: Float[Array, "B H W C"], sizes: Sequence[tuple[int, int]]) -> list[Array]:
+    """The image at each of `sizes`, a pixel being the mean of what it covers.
+
+    As `area_pyramid` has it where each size is half the one before, the first being the image's own.
+    """
+    height, width = image.shape[1:3]
+    step = 2 ** (len(sizes) - 1)
+    halved = [(height >> level, width >> level) for level in range(len(sizes))]
+    if list(sizes) == halved and height % step == width % step == 0:
+        return area_pyramid(image, len(sizes))
+    return [_resize_by(image, size, _covered) for size in sizes]
+
+
+def _covered(n: int, m: int) -> np.ndarray:
+    """Matrix [m, n]: the share of each of n pixels in each of m that cover the same length."""
+    edges = np.arange(m + 1) * n / m
+    pixels = np.arange(n)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return np.maximum(overlap, 0) * m / n
+
+
 def _resize(x, size, positions):
+    return _resize_by(x, size, lambda n, m: _interpolation(positions(n, m), n))
+
+
+def _resize_by(x, size, matrix):
+    """`matrix(n, m)` [m, n] says what m values are of n."""
     if x.ndim != 4:
         raise ValueError(f"expected [B,H,W,C], got shape {x.shape}; add the batch or channel axis")
     for axis, spec in ((1, "ih,bhwc->biwc"), (2, "jw,bhwc->bhjc")):
         n, m = x.shape[axis], size[axis - 1]
         if n != m:
-            weights = jnp.asarray(_interpolation(positions(n, m), n), dtype=x.dtype)
+            weights = jnp.asarray(matrix(n, m), dtype=x.dtype)
             # Highest precision: the short formats of matrix units (TF32, bfloat16) would round the values.
             x = jnp.einsum(spec, weights, x, precision="highest")
     return x

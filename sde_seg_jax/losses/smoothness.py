@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from sde_seg_jax.imaging.resize import area_pyramid
+from sde_seg_jax.imaging.resize import area_images
 from sde_seg_jax.losses.absolute import absolute
 from sde_seg_jax.types import View
 
@@ -29,13 +29,15 @@ def edge_aware_variation(disparity: Float[Array, "B H W 1"], image: Float[Array,
 
 
 def term(view: View, rng: jax.Array) -> Float[Array, ""]:
-    """Mean over scales of smoothness(d_s, I_s) / 2^s, I_s the 2x2-mean pyramid of the un-augmented image.
+    """Mean over scales of smoothness(d_s, I_s) / f_s, I_s the image at the size of d_s, f_s = H / H_s (published: 2^s).
 
-    Reads image, outputs.disparity (scale s is its position in the tuple). Deterministic: `rng` is not used.
+    I_s has the means of the un-augmented image's pixels. Reads image, outputs.disparity. `rng` is not used.
     """
     scales = view.outputs.disparity
-    pyramid = area_pyramid(view.image, len(scales))
-    return sum(smoothness(d, i) / 2**s for s, (d, i) in enumerate(zip(scales, pyramid, strict=True))) / len(scales)
+    images = area_images(view.image, [d.shape[1:3] for d in scales])
+    height = view.image.shape[1]
+    pairs = zip(scales, images, strict=True)
+    return sum(smoothness(d, image) / (height / d.shape[1]) for d, image in pairs) / len(scales)
 
 
 def _edges(image, axis):

@@ -3,6 +3,7 @@
 Channels per level are listed fine to coarse, as published: `(64, 128, 128, 256, 256)` is 64 at level 0.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from flax import linen as nn
 from flax import struct
 from jaxtyping import Array, Float
 
-from sde_seg_jax.imaging.resize import upsample_nearest_2x
+from sde_seg_jax.imaging.resize import resize_bilinear, upsample_nearest_2x
 from sde_seg_jax.models.aspp import ASPP
 from sde_seg_jax.models.layers import Conv, ConvBlock, ConvNormRelu
 from sde_seg_jax.models.padding import reflect
@@ -20,6 +21,7 @@ from sde_seg_jax.models.precision import at_least_float32
 from sde_seg_jax.models.remat import run
 
 LEVELS = (4, 3, 2, 1, 0)
+SCALES = (0, 1, 2, 3)  # levels with a disparity head, as published
 
 
 @struct.dataclass
@@ -35,7 +37,10 @@ class Decoded:
 
 
 class Level(nn.Module):
-    """One level: block, nearest 2x upsampling if needed, concatenation of the skip, block."""
+    """One level: block, enlarging to the level's size if needed, concatenation of the skip, block.
+
+    `size` is (height, width) of what comes out; unless given that of the skip, or twice the input's without one.
+    """
 
     features: int
     aspp_rates: tuple[int, ...] = ()  # empty: the first block is a ConvBlock
@@ -46,17 +51,19 @@ class Level(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, x, skip, *, train: bool, dropout: bool) -> tuple[Array, Array]:
+    def __call__(
+        self, x, skip, *, train: bool, dropout: bool, size: tuple[int, int] | None = None
+    ) -> tuple[Array, Array]:
         if self.aspp_rates:
             aspp = ASPP(self.features, self.aspp_rates, self.image_pooling, self.dropout_rate, self.dtype, name="aspp")
             first = aspp(x, train=train, dropout=dropout)
         else:
             first = ConvBlock(self.features, self.batch_norm, self.dtype, name="first")(x, train=train)
-        x = first
-        # a dilated encoder repeats a stride: then the skip is as large already
-        if skip is None or skip.shape[2] > x.shape[2]:
-            x = upsample_nearest_2x(x)
+        if size is None:
+            size = _doubled(x) if skip is None else skip.shape[1:3]
+        x = _enlarged(first, size)
         if skip is not None:
+            skip = resize_bilinear(skip, size)
             if self.skip_features is not None:
                 project = ConvNormRelu(self.skip_features, 1, use_bias=True, dtype=self.dtype, name="skip")
                 skip = project(skip, train=train)
@@ -64,11 +71,50 @@ class Level(nn.Module):
         return first, ConvBlock(self.features, self.batch_norm, self.dtype, name="second")(x, train=train)
 
 
-class DepthDecoder(nn.Module):
-    """Features and disparities of an encoder's five maps.
+def _doubled(x: Array) -> tuple[int, int]:
+    return 2 * x.shape[1], 2 * x.shape[2]
 
-    `scales` are the levels that get a disparity head: (0, 1, 2, 3) as published, () for the copy in the
-    segmentation network. `disparity_bias` is the heads' initial bias (None: PyTorch's default).
+
+def _enlarged(x: Array, size: tuple[int, int]) -> Array:
+    """At `size`; as it is where an encoder repeats a stride, nearest where the size doubles, as published."""
+    if x.shape[1:3] == size:
+        return x
+    return upsample_nearest_2x(x) if _doubled(x) == size else resize_bilinear(x, size)
+
+
+def levels_of(maps: Sequence[Array], image: tuple[int, int]) -> dict[int, tuple[tuple[int, int], int | None]]:
+    """Level -> (its size, index of the map that joins it as a skip or None), of an encoder's maps, fine to coarse.
+
+    Five maps of which the first has half the image's size join levels 1 to 4 and set their sizes, as published. Other
+    encoders: level i has 1/2^i of the image, rounded up, or the last map's size if that is larger. A map joins the
+    level of its size, from the last but one on; a level without such a map takes the next coarser one that is left,
+    enlarged: so the maps of a transformer, all of one size, join one level each.
+    """
+    sizes = [x.shape[1:3] for x in maps]
+    if _as_published(len(maps), image[0] / sizes[0][0]):
+        return {level: (sizes[level - 1], level - 1) for level in LEVELS[:-1]} | {LEVELS[-1]: (image, None)}
+    left, found = len(maps) - 1, {}
+    for level in LEVELS:
+        stride = min(2**level, image[0] / sizes[-1][0])
+        size = (math.ceil(image[0] / stride), math.ceil(image[1] / stride))
+        fitting = [i for i in range(left) if sizes[i] == size]
+        coarser = [i for i in range(left) if sizes[i][0] < size[0]]
+        skip = max(fitting or coarser, default=None)
+        left = left if skip is None else skip
+        found[level] = size, skip
+    return found
+
+
+def _as_published(maps: int, first_stride: float) -> bool:
+    return maps == len(LEVELS) and first_stride == 2
+
+
+class DepthDecoder(nn.Module):
+    """Features and disparities of an encoder's maps.
+
+    `strides` are those that the encoder declares. `scales` are the levels that get a disparity head: (0, 1, 2, 3)
+    as published, () for the copy in the segmentation network. `disparity_bias` is the heads' initial bias (None:
+    PyTorch's default).
     `aspp_rates=()` puts a ConvBlock in ASPP's place. With `remat` a level's inside is computed again in the
     backward pass instead of being kept.
     """
@@ -79,10 +125,11 @@ class DepthDecoder(nn.Module):
     skip_features: int | None = None
     batch_norm: bool = False
     dropout_rate: float = 0.5
-    scales: tuple[int, ...] = (0, 1, 2, 3)
+    scales: tuple[int, ...] = SCALES
     disparity_bias: float | None = None
     dtype: Any = None
     remat: bool = False
+    strides: tuple[int, ...] = (2, 4, 8, 16, 32)
 
     def setup(self):
         self.level = [
@@ -103,17 +150,34 @@ class DepthDecoder(nn.Module):
         self, x: Array, maps: Sequence[Array], levels: Iterable[int], *, train: bool, dropout: bool
     ) -> list[Array]:
         """The layers of consecutive `levels` (coarse to fine) from the input `x` of the first."""
-        layers = []
+        layers, plan = [], levels_of(maps, self.image_size(maps))
         for i in levels:
-            skip = maps[i - 1] if i > 0 else None
-            layers += run(self.level[i], x, skip, remat=self.remat, train=train, dropout=dropout)
+            size, index = plan[i]
+            skip = None if index is None else maps[index]
+            layers += run(self.level[i], x, skip, remat=self.remat, train=train, dropout=dropout, size=size)
             x = layers[-1]
         return layers
+
+    def image_size(self, maps: Sequence[Array]) -> tuple[int, int]:
+        """(height, width) of the image that the maps are of."""
+        return self.strides[0] * maps[0].shape[1], self.strides[0] * maps[0].shape[2]
+
+    @property
+    def least(self) -> int:
+        """The smallest height and width of an image, in pixels.
+
+        Reflection padding needs two pixels: on the coarsest map, or, where ASPP comes first and what it gives is
+        enlarged before the next convolution, on the map after it.
+        """
+        last = self.strides[-1]
+        published = _as_published(len(self.strides), self.strides[0])
+        enlarged = last > (self.strides[-2] if published else 2 ** LEVELS[0])
+        return last if self.aspp_rates and enlarged else 2 * last
 
     def __call__(
         self, maps: Sequence[Float[Array, "B h w c"]], *, train: bool = False, dropout: bool | None = None
     ) -> Decoded:
-        """`maps` are the encoder's five, fine to coarse. `dropout` follows `train` unless given."""
+        """`maps` are the encoder's, fine to coarse. `dropout` follows `train` unless given."""
         dropout = train if dropout is None else dropout
         decoded = Decoded(tuple(self.decode(maps[-1], maps, LEVELS, train=train, dropout=dropout)))
         return decoded.replace(disparity=self.disparities(decoded))

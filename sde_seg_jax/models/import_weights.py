@@ -16,10 +16,10 @@ import numpy as np
 
 from sde_seg_jax.models import resnet
 from sde_seg_jax.models.backbones import torch_names
+from sde_seg_jax.models.decoders import DECODERS
+from sde_seg_jax.models.torch_layouts import LEAVES, from_torch, to_torch_layout, torch_shape
 from sde_seg_jax.models.torch_names import (
-    COARSEST,
     EncoderNames,
-    decoder_module,
     gate_module,
     head_module,
     no_module,
@@ -27,7 +27,6 @@ from sde_seg_jax.models.torch_names import (
 )
 from sde_seg_jax.types import Variables
 
-LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 COUNTER = "num_batches_tracked"
 SHOWN_PROBLEMS = 5
 
@@ -43,6 +42,7 @@ class Part:
     prefix: str
     module_name: ModuleName
     ignore: str | None = None  # names (behind the prefix) that have no counterpart, as a regular expression
+    misfit: Callable[[State, Mapping], str] | None = None  # (arrays behind the prefix, parameters) -> the remedy
 
 
 def read_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
@@ -67,7 +67,7 @@ def to_torch(variables: Variables, parts: list[Part]) -> dict[str, np.ndarray]:
     state = {}
     for (_, *path), leaf in _leaves(variables):
         name, module = _torch_name(tuple(path), parts)
-        state[name] = _to_torch_layout(path[-1], np.asarray(leaf))
+        state[name] = to_torch_layout(path[-1], np.asarray(leaf))
         if path[-1] == "var":
             state[f"{module}.{COUNTER}"] = np.zeros((), np.int64)
     return state
@@ -76,7 +76,7 @@ def to_torch(variables: Variables, parts: list[Part]) -> dict[str, np.ndarray]:
 def encoder_part(path: tuple[str, ...] = (), prefix: str = "encoder.", like: Variables | None = None) -> Part:
     """The encoder at `path` of `like`; a residual network if there is none."""
     names = resnet.NAMES if like is None else encoder_names(_at(like.params, path))
-    return Part(path, prefix, names.module, names.ignore)
+    return Part(path, prefix, names.module, names.ignore, names.misfit)
 
 
 def encoder_names(tree: Mapping) -> EncoderNames:
@@ -95,10 +95,11 @@ def pose_decoder_part(path: tuple[str, ...] = (), prefix: str = "net.") -> Part:
 def decoder_part(path: tuple[str, ...], prefix: str, like: Variables) -> Part:
     """A depth decoder at `path` of `like`; without disparity heads there, PyTorch's are ignored."""
     tree = _at(like.params, path)
-    dilated = sum(name.startswith("dilated_") for name in tree[f"level_{COARSEST}"].get("aspp", {}))
-    heads = any(name.startswith("disparity_") for name in tree)
-    ignore = None if heads else r"1[4-7]\.conv\."
-    return Part(path, prefix, lambda module: decoder_module(module, dilated), ignore)
+    kinds = (DECODERS.find(name) for name in DECODERS.names())
+    found = next((names for kind in kinds if hasattr(kind, "torch_names") and (names := kind.torch_names(tree))), None)
+    if found is None:
+        raise ValueError(f"no names of PyTorch are known for this decoder ({', '.join(tree)})")
+    return Part(path, prefix, *found)
 
 
 def segmentation_parts(path: tuple[str, ...], prefix: str, like: Variables) -> list[Part]:
@@ -150,18 +151,19 @@ def convert(state: State, like: Variables, parts: list[Part]) -> Variables:
             problems.append(f"missing: {name}")
             continue
         used.add(name)
-        value = _from_torch_layout(path[-1], np.asarray(state[name]))
+        value = from_torch(path[-1], np.asarray(state[name]))
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             problems.append(f"{name}: has numbers that are not finite")
         if value.shape != tuple(leaf.shape):
-            expected = _to_torch_shape(path[-1], tuple(leaf.shape))
+            expected = torch_shape(path[-1], tuple(leaf.shape))
             problems.append(f"{name}: shape {state[name].shape}, expected {expected}")
         _put(new[collection], path, value)
     left = sorted(set(state) - used)
     problems += [f"left over: {name}" for name in left if not _ignored(name, parts)]
     if problems:
         shown = "; ".join(problems[:SHOWN_PROBLEMS]) + ("; ..." if len(problems) > SHOWN_PROBLEMS else "")
-        raise ValueError(f"the state does not fit the network ({len(problems)} problems): {shown}")
+        remedy = next((f". {text}" for part in parts if (text := _misfit(part, state, like))), "")
+        raise ValueError(f"the state does not fit the network ({len(problems)} problems): {shown}{remedy}")
     return Variables(new["params"], new["batch_stats"])
 
 
@@ -183,7 +185,16 @@ def _torch_name(path: tuple[str, ...], parts: list[Part]) -> tuple[str, str]:
     """Name of a leaf and of its module."""
     part = next(p for p in parts if path[: len(p.path)] == p.path)
     module = part.prefix + part.module_name(path[len(part.path) : -1])
-    return f"{module}.{LEAVES[path[-1]]}", module
+    dot = "." if module and not module.endswith(".") else ""
+    return f"{module}{dot}{LEAVES.get(path[-1], path[-1])}", module
+
+
+def _misfit(part: Part, state: State, like: Variables) -> str:
+    """What to change so that a part fits, if the encoder knows."""
+    if part.misfit is None:
+        return ""
+    inside = {name.removeprefix(part.prefix): value for name, value in state.items() if name.startswith(part.prefix)}
+    return part.misfit(inside, _at(like.params, part.path))
 
 
 def _ignored(name: str, parts: list[Part]) -> bool:
@@ -193,18 +204,6 @@ def _ignored(name: str, parts: list[Part]) -> bool:
     return any(
         p.ignore and name.startswith(p.prefix) and re.match(p.ignore, name.removeprefix(p.prefix)) for p in parts
     )
-
-
-def _from_torch_layout(leaf: str, value: np.ndarray) -> np.ndarray:
-    return value.transpose(2, 3, 1, 0) if leaf == "kernel" and value.ndim == 4 else value  # OIHW -> HWIO
-
-
-def _to_torch_layout(leaf: str, value: np.ndarray) -> np.ndarray:
-    return value.transpose(3, 2, 0, 1) if leaf == "kernel" else value
-
-
-def _to_torch_shape(leaf: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(shape[i] for i in (3, 2, 0, 1)) if leaf == "kernel" else shape
 
 
 def _put(tree: dict, path: list[str], value: np.ndarray) -> None:

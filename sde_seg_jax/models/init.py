@@ -3,7 +3,7 @@
 Kernels are HWIO; fan_in = H*W*I, fan_out = H*W*O. A layer's `initial(channels)` says how each of its
 parameters starts; both `network.init` and `initial_variables` read it. The latter draws with NumPy: the same
 values on every machine, at once, where the former compiles a random generator for each of some hundred
-parameters.
+parameters. Layers without `initial`, such as flax's own, start as `network.init` has it.
 """
 
 import dataclasses
@@ -66,9 +66,9 @@ def initial_variables(
     """Parameters and running statistics (NumPy) of a network for images of `size` (height, width).
 
     `method` is the one that reaches every part; None calls the module. Every leaf has its own stream, from
-    the seed and the leaf's path, so parts do not shift each other's values.
+    the seed and the leaf's path, so parts do not shift each other's values. Without batch norm there are no statistics.
     """
-    rules = {}
+    rules: dict[tuple[str, ...], dict[str, Initial]] = {}
 
     def record(call, args, kwargs, context):
         if hasattr(context.module, "initial") and context.method_name == "__call__":
@@ -76,13 +76,33 @@ def initial_variables(
         return call(*args, **kwargs)
 
     image = jax.ShapeDtypeStruct((1, *size, 3), jnp.float32)
+    made = functools.partial(network.init, method=method)
     with nn.intercept_methods(record):
-        shapes = jax.eval_shape(functools.partial(network.init, method=method), jax.random.key(0), image)
+        shapes = dict(jax.eval_shape(made, jax.random.key(0), image))
+
+    def rule_of(path) -> Initial | None:
+        _, *module, name = (entry.key for entry in path)
+        return rules.get(tuple(module), {}).get(name)
+
+    missing = [path for path, _ in jax.tree_util.tree_leaves_with_path(shapes) if rule_of(path) is None]
+    others = _as_flax(made, seed, image, missing) if missing else {}
 
     def draw(path, leaf):
-        collection, *module, name = (entry.key for entry in path)
-        stream = zlib.crc32("/".join((collection, *module, name)).encode())
-        return rules[tuple(module)][name].draw(np.random.default_rng((seed, stream)), leaf.shape)
+        if path in others:
+            return others[path]
+        stream = zlib.crc32("/".join(entry.key for entry in path).encode())
+        return rule_of(path).draw(np.random.default_rng((seed, stream)), leaf.shape)
 
-    drawn = jax.tree_util.tree_map_with_path(draw, dict(shapes))
-    return Variables(drawn["params"], drawn["batch_stats"])
+    drawn = jax.tree_util.tree_map_with_path(draw, shapes)
+    return Variables(drawn["params"], drawn.get("batch_stats", {}))
+
+
+def _as_flax(made, seed: int, image: jax.ShapeDtypeStruct, paths: list) -> dict:
+    """Path -> what `made`, flax's `init`, gives there; nothing else is computed."""
+
+    @jax.jit
+    def wanted(key):
+        leaves = dict(jax.tree_util.tree_leaves_with_path(dict(made(key, jnp.zeros(image.shape, image.dtype)))))
+        return [leaves[path] for path in paths]
+
+    return dict(zip(paths, map(np.asarray, wanted(jax.random.key(seed))), strict=True))

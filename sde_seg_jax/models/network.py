@@ -3,15 +3,17 @@
 With both decoders and a distillation level they exchange features: the multi-task network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flax import linen as nn
 from jaxtyping import Array, Float
 
 from sde_seg_jax.bounds import Count
-from sde_seg_jax.models.backbones import make_encoder
-from sde_seg_jax.models.depth_decoder import DepthDecoder
+from sde_seg_jax.models.backbones import configured_encoder
+from sde_seg_jax.models.depth_decoder import LEVELS
 from sde_seg_jax.models.intrinsics import CHANGES, LearntIntrinsics
+from sde_seg_jax.models.maps import Maps, common_multiple, declared
 from sde_seg_jax.models.options import Decoders, Head, Motion
 from sde_seg_jax.models.pad import Distillation, SegmentationBranch, decode_together
 from sde_seg_jax.models.pose import PoseNetwork
@@ -33,47 +35,54 @@ class Network(nn.Module):
     preserve_adopted_names = True  # so that pose_network's parameters are called "pose", as it was named
 
     encoder: nn.Module
-    depth_decoder: DepthDecoder | None = None
+    depth_decoder: nn.Module | None = None  # of `decoders`
     segmentation: SegmentationDecoder | SegmentationBranch | None = None
     pose_network: PoseNetwork | None = None
     distillation: Distillation | None = None
     intrinsics: LearntIntrinsics | None = None
 
     @property
+    def maps(self) -> Maps:
+        """What the encoder declares."""
+        return declared(self.encoder)
+
+    @property
     def stride(self) -> int:
         """Height and width of an image must be multiples of this."""
-        return max(self.encoder.strides)
+        return common_multiple(self.encoder, getattr(self.pose_network, "encoder", None))
 
     @property
     def least(self) -> int:
-        """The smallest height and width of an image, in pixels.
-
-        Reflection padding needs two pixels: on the coarsest map, or, where ASPP comes first and what it gives is
-        enlarged before the next convolution, on the map after it.
-        """
-        decoders = [
-            part for part in (self.depth_decoder, getattr(self.segmentation, "decoder", None)) if part is not None
-        ]
-        last, before = self.encoder.strides[-1], self.encoder.strides[-2]
-        return last if before < last and all(decoder.aspp_rates for decoder in decoders) else 2 * last
+        """The smallest height and width of an image, in pixels, that the decoders can process."""
+        found = [self.depth_decoder, getattr(self.segmentation, "decoder", None)]
+        return max([self.stride, *(decoder.least for decoder in found if decoder is not None)])
 
     def check_size(self, height: int, width: int) -> None:
-        """Raises ValueError, naming the next valid sizes, unless the decoders can process such an image.
+        """Raises ValueError, naming the next valid sizes, unless the network can process such an image.
 
-        Skips only fit multiples of the output stride.
+        Skips only fit multiples of the output stride, patches only multiples of their size.
         """
         problems = []
+        least = -(-self.least // self.stride) * self.stride
         for side, size in (("height", height), ("width", width)):
-            if size % self.stride or size < self.least:
+            if size % self.stride or size < least:
                 below = size // self.stride * self.stride
-                valid = [n for n in (below, below + self.stride) if n >= self.least] or [self.least]
+                valid = [n for n in (below, below + self.stride) if n >= least] or [least]
                 problems.append(f"{side} {size}; next valid: {' or '.join(map(str, valid))}")
         if problems:
             raise ValueError(
-                f"image of {height}x{width} does not fit the network's output stride {self.stride} "
-                f"(multiples of it from {self.least} on): {'. '.join(problems)}. "
+                f"image of {height}x{width} does not fit the network's {self.maps.unit} {self.stride} "
+                f"(multiples of it from {least} on): {'. '.join(problems)}. "
                 "Change data.crop or data.size"
             )
+
+    def fitting_size(self, height: int, width: int) -> tuple[int, int]:
+        """The nearest size of whole patches; (height, width) itself for a pyramid, which has no patches."""
+        if not self.maps.tokens:
+            return height, width
+        least = -(-self.least // self.stride)
+        rows, columns = (max(least, round(side / self.stride)) for side in (height, width))
+        return self.stride * rows, self.stride * columns
 
     def __call__(self, image: Float[Array, "B H W 3"], *, train: bool = False, dropout: bool | None = None) -> Outputs:
         """Disparities and logits of the parts that exist, and the encoder's last map."""
@@ -130,6 +139,7 @@ def make_network(
     decoders: Decoders = Decoders(),
     depth: bool = True,
     disparity_bias: float | None = None,
+    encoder_options: Mapping[str, Any] | None = None,
     segmentation: bool = True,
     head: Head = Head(),
     distillation_level: int | None = None,
@@ -143,27 +153,31 @@ def make_network(
     """A network from plain values (`models.options` has those of the parts); the defaults are the published ones.
 
     `width` is the channels of the encoder's first map; `dilate` replaces the stride of its layer2, layer3, layer4 by
-    dilation. `distillation_level` makes the two decoders exchange features at that level (published: 2), with
-    `side_output` an intermediate segmentation there; then only `head_stride` of the head counts. `disparity_bias` is
-    the initial bias of the disparity heads; with a pose part `learn_intrinsics` "focal" or "all" learns the camera.
+    dilation; `encoder_options` are those that only this encoder has. `distillation_level` makes the two decoders
+    exchange features at that level (published: 2), with `side_output` an intermediate segmentation there; then only
+    `head_stride` of the head counts. `disparity_bias` is the initial bias of the disparity heads; with a pose part
+    `learn_intrinsics` "focal" or "all" learns the camera.
     `dtype`: what convolutions compute in (None: the input's). `remat` computes blocks and levels again going back.
     Raises ValueError for misfits.
     """
-    _check_decoders(num_classes, segmentation, decoders.decoder_channels, head.head_layers)
+    shared = {"dtype": dtype, "remat": remat}
+    backbone = configured_encoder(encoder, encoder_options or {}, width=width, dilate=dilate, **shared)
+    maps = declared(backbone)
+    _check_head(num_classes, segmentation, head.head_layers, maps)
     _check_exchange(distillation_level, depth and segmentation)
-    depth_decoder = decoders.make(dtype, remat, disparity_bias=disparity_bias) if depth else None
+    depth_decoder = decoders.make(maps, **shared, heads=True, disparity_bias=disparity_bias) if depth else None
     segmentation_decoder = exchange = None
     if distillation_level is not None:
-        branch, computed = decoders.make(dtype, remat, scales=()), compute_dtype(dtype)
+        branch, computed = decoders.make(maps, **shared, heads=False), compute_dtype(dtype)
         segmentation_decoder = SegmentationBranch(branch, num_classes, head.head_stride, side_output, computed)
         exchange = Distillation(distillation_level, computed)
     elif segmentation:
-        branch = decoders.make(dtype, remat, scales=())
+        branch = decoders.make(maps, **shared, heads=False)
         segmentation_decoder = SegmentationDecoder(branch, head.make(num_classes, dtype))
     intrinsics = _learnt_intrinsics(learn_intrinsics)
     pose_network = motion.make(dtype, remat) if pose else None
     parts = (depth_decoder, segmentation_decoder, pose_network, exchange, intrinsics if pose else None)
-    return Network(make_encoder(encoder, width=width, dilate=tuple(dilate), dtype=dtype, remat=remat), *parts)
+    return Network(backbone, *parts)
 
 
 def _learnt_intrinsics(learn: str) -> LearntIntrinsics | None:
@@ -172,16 +186,13 @@ def _learnt_intrinsics(learn: str) -> LearntIntrinsics | None:
     return None if learn == "none" else LearntIntrinsics(learn)
 
 
-def _check_decoders(
-    num_classes: int | None, segmentation: bool, decoder_channels: Sequence[int], head_layers: Sequence[int]
-) -> None:
+def _check_head(num_classes: int | None, segmentation: bool, head_layers: Sequence[int], maps: Maps) -> None:
     if segmentation and num_classes is None:
         raise ValueError("segmentation=True needs num_classes; give it, or set segmentation=False")
-    if len(decoder_channels) != 5:
-        raise ValueError(f"decoder_channels has {len(decoder_channels)} entries, expected 5: levels 0 (fine) to 4")
-    unknown = [layer for layer in head_layers if not 0 <= layer <= FINEST_LAYER]
-    if unknown or not head_layers:
-        raise ValueError(f"head_layers {list(head_layers)}: need at least one, each in 0..{FINEST_LAYER}")
+    first = FINEST_LAYER - LEVELS[0]  # that is the decoder's
+    known = [*range(min(first, len(maps.channels))), *range(first, FINEST_LAYER + 1)]
+    if not head_layers or not set(head_layers) <= set(known):
+        raise ValueError(f"head_layers {list(head_layers)}: need at least one, each of {known}")
 
 
 def _check_exchange(level: int | None, both_decoders: bool) -> None:

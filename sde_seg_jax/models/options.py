@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flax import linen as nn
 
 from sde_seg_jax.bounds import Count, Dropout, NotNegative
 from sde_seg_jax.models.backbones import make_encoder
-from sde_seg_jax.models.depth_decoder import DepthDecoder
+from sde_seg_jax.models.decoders import DECODERS
+from sde_seg_jax.models.maps import Maps
+from sde_seg_jax.models.own_options import checked
 from sde_seg_jax.models.pose import PoseNetwork
 from sde_seg_jax.models.precision import compute_dtype
 from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationHead
@@ -17,9 +22,12 @@ from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationHead
 class Decoders:
     """Of the depth and the segmentation decoder, which are alike, so that one initialises the other.
 
-    decoder_channels: per level, fine (0) to coarse (4). dropout: of the ASPP.
+    decoder: a module of `models.decoders`; decoder_options are its own. All others are those of "deeplab":
+    decoder_channels per level, fine (0) to coarse (4); dropout of the ASPP.
     """
 
+    decoder: str = "deeplab"
+    decoder_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     decoder_channels: Sequence[Count] = (64, 128, 128, 256, 256)
     aspp_rates: Sequence[Count] = (6, 12, 18)
     image_pooling: bool = True
@@ -27,19 +35,14 @@ class Decoders:
     batch_norm: bool = False
     dropout: Dropout = 0.5
 
-    def make(self, dtype: str | None, remat: bool, **options) -> DepthDecoder:
-        """The decoder; `options` are others of `DepthDecoder`."""
-        return DepthDecoder(
-            channels=tuple(self.decoder_channels),
-            aspp_rates=tuple(self.aspp_rates),
-            image_pooling=self.image_pooling,
-            skip_features=self.skip_features,
-            batch_norm=self.batch_norm,
-            dropout_rate=self.dropout,
-            dtype=compute_dtype(dtype),
-            remat=remat,
-            **options,
-        )
+    def make(
+        self, maps: Maps, dtype: str | None, remat: bool, *, heads: bool, disparity_bias: float | None = None
+    ) -> nn.Module:
+        """The decoder of an encoder's maps; with `heads` for disparities. Raises ValueError for unknown options."""
+        maker = DECODERS.find(self.decoder).make_decoder
+        given = {"heads": heads, "disparity_bias": disparity_bias, "dtype": compute_dtype(dtype), "remat": remat}
+        own = checked(maker, self.decoder_options, "model.decoder_options", f"decoder '{self.decoder}'", given)
+        return maker(maps, self, **given, **own)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from sde_seg_jax.imaging.resize import resize_bilinear
-from sde_seg_jax.models.depth_decoder import LEVELS, Decoded, DepthDecoder
+from sde_seg_jax.models.depth_decoder import LEVELS, Decoded
 from sde_seg_jax.models.init import ZEROS
 from sde_seg_jax.models.layers import Conv
 from sde_seg_jax.models.precision import at_least_float32
@@ -49,11 +49,11 @@ class Distillation(nn.Module):
 class SegmentationBranch(nn.Module):
     """The segmentation decoder of the multi-task network: 1x1 classifiers on its features, without projection.
 
-    `stride=1` leaves the final logits at image size and the intermediate ones at the size of their features;
-    otherwise both are resized to 1/`stride` of the image (Q13).
+    With `stride=1` the final logits have the image's size, and the intermediate ones that of their features; otherwise
+    both are resized to 1/`stride` of the image (Q13).
     """
 
-    decoder: DepthDecoder
+    decoder: nn.Module  # of `decoders`
     num_classes: int
     stride: int = 1
     side_output: bool = True
@@ -66,7 +66,8 @@ class SegmentationBranch(nn.Module):
 
     def logits(self, features: Float[Array, "B h w C"], size: tuple[int, int]) -> Float[Array, "B h w classes"]:
         """Final logits from the finest features; `size` is the image's (height, width)."""
-        return self._resized(self.classifier(features), size)
+        logits = self._resized(self.classifier(features), size)
+        return resize_bilinear(logits, size) if self.stride == 1 else logits
 
     def intermediate_logits(self, features: Array, size: tuple[int, int]) -> Float[Array, "B h w classes"] | None:
         """Logits from the features before the exchange, or None without side output."""
@@ -81,20 +82,20 @@ class SegmentationBranch(nn.Module):
 
 def decode_together(
     maps: Sequence[Float[Array, "B h w c"]],
-    depth: DepthDecoder,
+    depth: nn.Module,
     branch: SegmentationBranch,
     distillation: Distillation,
     *,
     train: bool,
     dropout: bool,
 ) -> tuple[tuple[Array, ...], Float[Array, "B h w classes"], Float[Array, "B h w classes"] | None]:
-    """(disparities, logits, intermediate logits) of an encoder's five maps, fine to coarse.
+    """(disparities, logits, intermediate logits) of an encoder's maps, fine to coarse.
 
     Both decoders run down to the level of the exchange, exchange, and go on.
     """
     coarse = [i for i in LEVELS if i >= distillation.level]
     fine = [i for i in LEVELS if i < distillation.level]
-    size = (2 * maps[0].shape[1], 2 * maps[0].shape[2])
+    size = depth.image_size(maps)
     layers = [part.decode(maps[-1], maps, coarse, train=train, dropout=dropout) for part in (depth, branch.decoder)]
     intermediate = branch.intermediate_logits(layers[1][-1], size)
     exchanged = distillation(layers[0][-1], layers[1][-1])

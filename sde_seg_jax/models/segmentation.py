@@ -1,7 +1,7 @@
 """The segmentation decoder: a copy of the depth decoder, a projection and a classifier on its features.
 
-Feature layers have the published numbers: 0..4 are the encoder's maps, fine to coarse; 5..9 are the decoder's
-levels 4..0, so 9 is the finest and 8 its predecessor.
+Feature layers have the published numbers: 0..4 are the encoder's maps, fine to coarse (as many as it has); 5..9 are the
+decoder's levels 4..0, so 9 is the finest and 8 its predecessor.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from sde_seg_jax.imaging.resize import resize_bilinear
-from sde_seg_jax.models.depth_decoder import LEVELS, DepthDecoder
+from sde_seg_jax.models.depth_decoder import LEVELS
 from sde_seg_jax.models.layers import Conv, ConvNormRelu
 from sde_seg_jax.models.precision import at_least_float32
 
@@ -55,17 +55,17 @@ class SegmentationHead(nn.Module):
 
 
 class SegmentationDecoder(nn.Module):
-    """Logits from the encoder's five maps. `decoder` has no disparity heads (`scales=()`)."""
+    """Logits from the encoder's maps. `decoder` has no disparity heads."""
 
-    decoder: DepthDecoder
+    decoder: nn.Module  # of `decoders`
     head: SegmentationHead
 
     def __call__(
         self, maps: Sequence[Float[Array, "B h w c"]], *, train: bool = False, dropout: bool | None = None
     ) -> Float[Array, "B H W classes"]:
-        """`maps` are fine to coarse, the first half the image's size. `dropout`: as `train` unless given."""
+        """`maps` are fine to coarse. `dropout`: as `train` unless given."""
         dropout = train if dropout is None else dropout
         decoded = self.decoder(maps, train=train, dropout=dropout)
-        features = dict(enumerate(maps)) | {FINEST_LAYER - i: decoded.level(i) for i in LEVELS}
-        size = (2 * maps[0].shape[1], 2 * maps[0].shape[2])
-        return self.head(features, size, train=train, dropout=dropout)
+        own = {FINEST_LAYER - i: decoded.level(i) for i in LEVELS}
+        features = dict(enumerate(maps[: min(own)])) | own
+        return self.head(features, self.decoder.image_size(maps), train=train, dropout=dropout)

@@ -1,7 +1,8 @@
 """Names of the published system's modules for the paths of ours (reference README, "Checkpoint formats")."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 COARSEST = 4  # level the decoders start at
 
@@ -10,14 +11,21 @@ COARSEST = 4  # level the decoders start at
 class EncoderNames:
     """How files of PyTorch name a backbone's modules; the backbone's module has it as NAMES.
 
-    module: path of one of our modules -> PyTorch's name. first: our name of the first convolution, which also tells
-    whose tree it is. starts: how names of such files begin, a regular expression. ignore: those without a counterpart.
+    Attributes:
+      module: path of one of our modules -> PyTorch's name; () -> "" for parameters that belong to no layer.
+      first: our name of the first convolution, which also tells whose tree it is.
+      starts: how names of such files begin, a regular expression.
+      ignore: those without a counterpart.
+      translate: the arrays of a file under such names, from any that are named otherwise; others stay as they are.
+      misfit: (a file's arrays by name, our parameters) -> what to change, where they are of another size; "" unknown.
     """
 
     module: Callable[[tuple[str, ...]], str]
     first: str
     starts: str
     ignore: str | None = None
+    translate: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    misfit: Callable[[Mapping[str, Any], Mapping[str, Any]], str] | None = None
 
 
 def encoder_module(path: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sde_seg_jax.models.weight_names import joint_names, unpacked
+from sde_seg_jax.models.weight_names import joint_names, translated, unpacked
 from sde_seg_jax.models.weight_readers import EPOCH, INDEX, KNOWN, WeightsError, kind_of, read_content, shards
 
 __all__ = [
@@ -90,6 +90,7 @@ def _read_file(path: pathlib.Path) -> Weights:
     step, kind = content.get(EPOCH, 0), kind_of(path)
     state = {}
     content = {name: value for name, value in unpacked(content).items() if name not in (*NOT_WEIGHTS, EPOCH)}
+    content = translated(content)
     for name, joint in joint_names(content, path.name[: -len(kind)]).items():
         value = content[name]
         if not isinstance(value, np.ndarray):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sde_seg_jax.models.backbones import torch_names
+from sde_seg_jax.models.decoders import DECODERS
 
 # keys under which a file with more than weights holds them, the surest first; one may lie in another
 CONTAINERS = ("model_state", "state_dict", "model_state_dict", "model", "module", "network", "net", "weights", "params")
@@ -26,6 +27,15 @@ def _kinds() -> tuple[tuple[str, str], ...]:
         (r"decoder\.", "models.depth."),
         (r"net\.\d", "models.pose."),
     )
+
+
+def translated(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a file holds, under the names that we know: backbones and decoders translate those of other libraries."""
+    decoders = [DECODERS.find(name) for name in DECODERS.names()]
+    for whose in (*torch_names(), *decoders):
+        translate = getattr(whose, "translate", None)
+        content = translate(content) if translate else content
+    return content
 
 
 def unpacked(content: Mapping[str, Any]) -> Mapping[str, Any]:

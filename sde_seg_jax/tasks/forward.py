@@ -32,7 +32,7 @@ def forward(
         rngs={} if dropout is None else {"dropout": dropout},
         mutable=["batch_stats"],
     )
-    return outputs, changed["batch_stats"]
+    return outputs, changed.get("batch_stats", stats)  # none without batch norm
 
 
 def predict(network: Any, variables: Variables, image: jax.Array) -> Outputs:

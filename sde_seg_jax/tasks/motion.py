@@ -21,7 +21,7 @@ def source_poses(network: Any, params: Params, stats: Params, frames: jax.Array)
     def pose(earlier, later, stats):
         variables = {"params": params, "batch_stats": stats}
         found, changed = network.apply(variables, earlier, later, train=True, method="pose", mutable=["batch_stats"])
-        return found, changed["batch_stats"]
+        return found, changed.get("batch_stats", stats)
 
     target, previous, following = frames[:, 0], frames[:, 1], frames[:, 2]
     backward, stats = pose(previous, target, stats)

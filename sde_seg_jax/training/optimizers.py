@@ -6,6 +6,7 @@ decay, momentum or Adam, times the learning rate.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, NamedTuple
 
@@ -15,7 +16,9 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from sde_seg_jax.bounds import Bounds, NotNegative, Positive
-from sde_seg_jax.lookup import known
+from sde_seg_jax.lookup import choose, known
+from sde_seg_jax.training.decay import DECAYS, layer_factors
+from sde_seg_jax.training.decay import decay_mask as masked
 from sde_seg_jax.training.schedules import Schedule, constant
 from sde_seg_jax.types import Params
 
@@ -94,7 +97,11 @@ def adam_direction() -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
-DIRECTIONS = {"sgd": lambda momentum: optax.trace(decay=momentum), "adam": lambda momentum: adam_direction()}
+DIRECTIONS = {
+    "sgd": lambda momentum: optax.trace(decay=momentum),
+    **dict.fromkeys(("adam", "adamw"), lambda momentum: adam_direction()),
+}
+DECOUPLED = ("adamw",)  # whose decay is no part of the gradient
 
 
 def descend(rate_of: Callable[[str], float], schedule: Schedule) -> optax.GradientTransformation:
@@ -150,12 +157,18 @@ def make_optimizer(
     momentum: Annotated[float, Bounds(0, 1, open_high=True)] = 0.9,
     weight_decay: NotNegative = 5e-4,
     clip: Positive | None = 10.0,
+    decay_mask: str = "all",
+    layer_decay: Annotated[float, Bounds(0, 1, open_low=True)] = 1.0,
     schedule: Schedule | None = None,
 ) -> Optimizer:
-    """SGD with momentum or Adam, as PyTorch computes them.
+    """SGD with momentum, Adam or AdamW, as PyTorch computes them.
 
     sgd: g' = clip(g) + weight_decay * p; v = momentum * v + g'; p -= rate * v (v starts as the first g').
     adam: p -= rate * m^ / (sqrt(v^) + 1e-8), betas 0.9 and 0.999, the same clipping and coupled decay.
+    adamw: p -= rate * (m^ / (sqrt(v^) + 1e-8) + weight_decay * p), the same clipping (Loshchilov & Hutter 2019).
+
+    `decay_mask`: "all" weights decay, as published, or "kernels" alone: no norms, biases, tokens, positions.
+    `layer_decay`: below 1 the encoder's blocks learn the slower the earlier they are (`decay.layer_factors`).
 
     `module_rates` gives learning rates (absolute, not factors) by path in the parameter tree, as in
     {"encoder": 1e-3, "pose/encoder": 1e-6}; the longest path that contains a parameter decides, parameters
@@ -164,7 +177,7 @@ def make_optimizer(
     there what the task does not train, since JAX gives it zero gradients, which would still decay it.
     `clip=None` is no clipping. Every rate is multiplied by `schedule(number of updates done)`, 1 without a
     schedule.
-    Raises ValueError for an unknown optimiser, a clip that is not positive, a path that holds no parameter.
+    Raises ValueError for an unknown optimiser or mask, a clip that is not positive, a path that holds no parameter.
     """
     if name not in DIRECTIONS:
         raise ValueError(f"unknown optimiser {name!r}; {known(name, sorted(DIRECTIONS))}")
@@ -175,13 +188,19 @@ def make_optimizer(
     _check_modules(params, list(module_rates), "module_rates")
     _check_modules(params, frozen, "frozen")
 
+    choose(DECAYS, decay_mask, "optim.decay_mask")
+    slower = layer_factors(params, layer_decay)
+
     def rate_of(leaf: str) -> float:
         holding = [module for module in module_rates if _inside(leaf, module)]
-        return module_rates[max(holding, key=len)] if holding else learning_rate
+        rate = module_rates[max(holding, key=len)] if holding else learning_rate
+        return rate if layer_decay == 1 else rate * slower(leaf)
 
+    mask = None if decay_mask == "all" else functools.partial(masked, which=decay_mask)
+    decay = [optax.add_decayed_weights(weight_decay, mask)] if weight_decay else []
+    before, after = ([], decay) if name in DECOUPLED else (decay, [])
     stages = [clip_by_joint_norm(clip)] if clip is not None else []
-    stages += [optax.add_decayed_weights(weight_decay)] if weight_decay else []
-    stages += [DIRECTIONS[name](momentum), descend(rate_of, schedule)]
+    stages += [*before, DIRECTIONS[name](momentum), *after, descend(rate_of, schedule)]
     labels = jax.tree_util.tree_map_with_path(
         lambda path, _: "frozen" if any(_inside(_name(path), module) for module in frozen) else "trained",
         params,

@@ -14,9 +14,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float, Int
 
-from sde_seg_jax.bounds import Count, NotNegative, Positive
+from sde_seg_jax.bounds import Count, CountOrNone, NotNegative, Positive, Probability
 from sde_seg_jax.lookup import choose, load, offered
 
 Schedule = Callable[[Int[Array, " ..."]], Float[Array, " ..."]]
@@ -58,7 +59,20 @@ def poly(*, steps: Count, power: NotNegative = 0.9) -> Schedule:
     return factor
 
 
-SCHEDULES = {"constant": constant, "step": step, "poly": poly}
+def cosine(*, steps: Count, warmup: CountOrNone = 0, floor: Probability = 0.0) -> Schedule:
+    """factor rises linearly, (n+1)/(warmup+1), then falls as half a cosine to `floor` at `steps`, and stays there.
+
+    `steps` counts those of the warm-up. Raises ValueError if nothing is left for the cosine.
+    """
+    if steps <= warmup:
+        raise ValueError(f"cosine needs more steps than its warm-up, got {steps} and {warmup}")
+    fall = optax.cosine_decay_schedule(1.0, steps - warmup, floor)
+    rise = optax.linear_schedule(1 / (warmup + 1), 1.0, warmup) if warmup else fall
+    joined = optax.join_schedules([rise, fall], [warmup])
+    return lambda step: joined(_as_float(step))
+
+
+SCHEDULES = {"constant": constant, "step": step, "poly": poly, "cosine": cosine}
 GROUP = "sde_seg_jax.schedules"  # entry points of other packages: name -> such a function
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.imaging.resize import (
+    area_images,
     area_pyramid,
     resize_bilinear,
     resize_bilinear_corners,
@@ -52,3 +53,17 @@ def test_pyramid_levels_are_means():
 def test_a_pyramid_refuses_sizes_it_cannot_halve():
     with pytest.raises(ValueError, match=r"multiples of 4, got \(4, 6\)"):
         area_pyramid(jnp.zeros((1, 4, 6, 1)), 3)
+
+
+def test_an_image_at_any_size_has_the_means_of_what_its_pixels_cover():
+    found = area_images(ROW, [(1, 2)])[0]
+    np.testing.assert_allclose(found[0, 0, :, 0], [(0 + 0.5 * 4) / 1.5, (0.5 * 4 + 8) / 1.5], rtol=1e-6)
+    x = jnp.asarray(np.random.default_rng(0).random((1, 6, 9, 2), np.float32))
+    thirds = x.reshape(1, 2, 3, 3, 3, 2).mean((2, 4))
+    np.testing.assert_allclose(area_images(x, [(2, 3)])[0], thirds, rtol=1e-5)
+
+
+def test_images_at_halved_sizes_are_the_pyramid():
+    x = jnp.asarray(np.random.default_rng(0).random((1, 8, 12, 3), np.float32))
+    for a, b in zip(area_images(x, [(8, 12), (4, 6), (2, 3)]), area_pyramid(x, 3), strict=True):
+        np.testing.assert_array_equal(a, b)

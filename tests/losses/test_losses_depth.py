@@ -167,6 +167,14 @@ def test_smoothness_halves_per_scale():
     np.testing.assert_allclose(both, (fine + coarse / 2) / 2, rtol=1e-6)
 
 
+def test_smoothness_of_a_scale_that_is_no_half_sees_the_image_at_that_size():
+    view = View(image=jnp.asarray(np.random.default_rng(0).random((1, 6, 12, 3), np.float32)), outputs=None)
+    disparity = jnp.asarray(np.random.default_rng(1).random((1, 2, 4, 1), np.float32))
+    found = smoothness.term(view.replace(outputs=Outputs(disparity=(disparity,))), KEY)
+    thirds = view.image.reshape(1, 2, 3, 4, 3, 3).mean((2, 4))
+    np.testing.assert_allclose(found, smoothness.smoothness(disparity, thirds) / 3, rtol=1e-5)
+
+
 def test_smoothness_names_a_size_mismatch():
     with pytest.raises(ValueError, match="pass the image pyramid's level"):
         smoothness.smoothness(jnp.zeros((1, 2, 2, 1)), jnp.zeros((1, 4, 4, 3)))

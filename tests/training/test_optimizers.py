@@ -136,7 +136,7 @@ def test_an_unknown_module_lists_the_known_ones(options):
 
 
 def test_an_unknown_optimiser_and_an_empty_clip_are_refused():
-    with pytest.raises(ValueError, match="known: adam, sgd"):
+    with pytest.raises(ValueError, match="known: adam, adamw, sgd"):
         make_optimizer(PARAMS, name="lion")
     with pytest.raises(ValueError, match="None is no clipping"):
         make_optimizer(PARAMS, clip=0.0)

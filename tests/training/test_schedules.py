@@ -33,9 +33,15 @@ def test_the_first_update_of_every_schedule_has_the_full_rate():
         assert factors(0, **options) == 1
 
 
+def test_cosine_rises_falls_and_stays():
+    found = factors([0, 1, 3, 4, 8, 12, 20], name="cosine", steps=12, warmup=4, floor=0.1)
+    np.testing.assert_allclose(found, [0.2, 0.4, 0.8, 1, 0.55, 0.1, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(factors([0, 5, 10], name="cosine", steps=10), [1, 0.5, 0], atol=1e-6)
+
+
 def test_an_unknown_schedule_lists_the_known_ones():
-    with pytest.raises(ValueError, match="unknown schedule 'cosine'; known: constant, step, poly"):
-        find_schedule("cosine", "schedule")
+    with pytest.raises(ValueError, match="unknown schedule 'cosin'; known: constant, step, poly, cosine"):
+        find_schedule("cosin", "schedule")
 
 
 def test_impossible_schedules_are_refused():
@@ -43,6 +49,8 @@ def test_impossible_schedules_are_refused():
         SCHEDULES["step"](milestones=[20, 10])
     with pytest.raises(ValueError, match="steps >= 1"):
         SCHEDULES["poly"](steps=0)
+    with pytest.raises(ValueError, match="more steps than its warm-up, got 5 and 5"):
+        SCHEDULES["cosine"](steps=5, warmup=5)
     with pytest.raises(TypeError):
         SCHEDULES["poly"](steps=5, gamma=0.1)
 

@@ -106,10 +106,13 @@ class Model:
         >>> model.features(image, level=3).shape
         (4, 4, 32)
 
-        The last, 4, has 1/32, or less downsampling where the encoder is dilated. Raises ValueError for other levels.
+        The last, 4, has 1/32, or less downsampling where the encoder is dilated. Other encoders have other maps
+        (`network.maps`): a transformer's are those of several blocks, shallow to deep. Raises ValueError for a level
+        that there is not.
         """
-        if not 0 <= level <= 4:
-            raise ValueError(f"level={level}: the encoder has the maps 0 (fine) to 4 (coarse)")
+        last = len(self.network.maps.channels) - 1
+        if not 0 <= level <= last:
+            raise ValueError(f"level={level}: the encoder has the maps 0 (fine) to {last} (coarse)")
         image = brought_to(_as_array(image), self.size)
         return in_batches(features_at(self.network, level), self.variables, 1)(image[None])[0]
 

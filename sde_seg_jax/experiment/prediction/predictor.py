@@ -37,11 +37,15 @@ def class_predictor(network: Network) -> Callable[[Variables, jax.Array], jax.Ar
 
 @functools.lru_cache
 def disparity_predictor(network: Network) -> Callable[[Variables, jax.Array], jax.Array]:
-    """(variables, uint8 [B,H,W,3]) -> disparity [B,H,W] in (0,1) at the image's size."""
+    """(variables, uint8 [B,H,W,3]) -> disparity [B,H,W] in [0,1] at the image's size.
+
+    A transformer sees the image at the nearest size of whole patches.
+    """
 
     @jax.jit
     def disparity(variables, image):
-        finest = predict(network, variables, to_float(image)).disparity[0]
+        seen = resize_bilinear(to_float(image), network.fitting_size(*image.shape[1:3]))
+        finest = predict(network, variables, seen).disparity[0]
         return resize_bilinear(finest, image.shape[1:3])[..., 0]
 
     return disparity

@@ -5,6 +5,7 @@ A source is found before any work (`find`), read when a rule first names it (`op
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib.util
@@ -102,7 +103,7 @@ def open_source(value: str, flag: str) -> Source:
     if value.startswith(HUB):
         return _open_weights(_download(value, flag))
     path = _local(value, flag)
-    if _is_file(path) or (holds_weights(path) and not _is_workdir(path)):
+    if _is_file(path) or (holds_weights(path) and not is_workdir(path)):
         return _open_weights(path)
     stored = checkpoints.read(value, "student").parts["student"]
     if not stored:
@@ -143,6 +144,15 @@ def nested(leaves: Mapping[str, Any]) -> dict:
     return tree
 
 
+def fetch_beside(value: str, name: str, flag: str) -> None:
+    """Puts another file of a hub's repository beside the one that was fetched, if there is such a file."""
+    import huggingface_hub
+
+    repository, file = _hub_parts(value, flag)
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        huggingface_hub.hf_hub_download(repository, str(pathlib.PurePosixPath(file).with_name(name)))
+
+
 def _local(value: str, flag: str) -> pathlib.Path:
     """Where a source lies on this machine. Raises UsageError if it is of a package that is not installed."""
     if not value.startswith(PACKAGE):
@@ -161,7 +171,8 @@ def _is_file(path: pathlib.Path) -> bool:
     return path.is_file() or (not path.is_dir() and kind_of(path) != "")
 
 
-def _is_workdir(path: pathlib.Path) -> bool:
+def is_workdir(path: pathlib.Path) -> bool:
+    """Does a folder hold a checkpoint of ours?"""
     try:
         checkpoints.locate(str(path))
     except checkpoints.CheckpointError:

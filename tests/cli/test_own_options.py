@@ -1,0 +1,44 @@
+"""Options that one encoder or decoder has: as flags, and what is said of those that cannot be."""
+
+import pytest
+
+from sde_seg_jax.experiment.config import ConfigFile, UsageError
+
+VIT = ("--config.model.encoder=dinov2_vits14", "--config.model.width=4", "--config.model.decoder=dpt")
+
+
+def test_a_flag_sets_a_key_that_the_configuration_need_not_have():
+    flags = {"blocks": "4", "layers": "(0, 1, 2, 3)", "implementation": "xla", "drop_path": "0.1"}
+    overrides = {f"model.encoder_options.{key}": text for key, text in flags.items()}
+    options = ConfigFile("quickstart", "baseline", overrides).config().model.encoder_options
+    assert options.to_dict() == {"blocks": 4, "layers": (0, 1, 2, 3), "implementation": "xla", "drop_path": 0.1}
+
+
+def test_other_sections_stay_closed():
+    with pytest.raises(UsageError, match="unknown key"):
+        ConfigFile("quickstart", "baseline", {"model.encoder_option.blocks": "4"}).config()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ("--config.model.encoder_options.drop_path=0.1",),
+            "encoder 'resnet18' has no option 'drop_path'; it has none",
+        ),
+        ((*VIT, "--config.model.encoder_options.drop=0.1"), "has no option 'drop'; did you mean 'drop_path'?"),
+        (
+            VIT,
+            "64x64 does not fit the network's patch size 14 (multiples of it from 14 on): height 64; next valid: 56 or",
+        ),
+        (("--config.model.decoder=dtp",), "unknown decoder 'dtp'; did you mean 'dpt'? known: deeplab, dpt"),
+        (
+            (*VIT, "--config.model.decoder_options.features=0.5"),
+            "decoder_options.features=0.5: expected a whole number",
+        ),
+        (("--config.optim.layer_decay=0.5",), "layer_decay=0.5 needs an encoder of numbered blocks"),
+    ],
+)
+def test_what_cannot_be_is_told_before_any_work(refused, tiny, tmp_path, flags, message):
+    assert message in refused("train", tiny("supervised"), *flags, f"--workdir={tmp_path / 'run'}")
+    assert not (tmp_path / "run").exists()
