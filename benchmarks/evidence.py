@@ -31,6 +31,7 @@ from sde_seg_jax.training.interrupted import Interrupted
 
 # name -> configuration, in order of importance
 TABLES = {
+    "few_labels": "configs/streets_few_labels.py",
     "contributions": "configs/streets_ablation.py:size=cpu",
     "selection": "configs/streets_selection.py:size=cpu",
     "adaptation": "configs/streets_adaptation.py:size=cpu",
