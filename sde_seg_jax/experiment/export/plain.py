@@ -86,7 +86,7 @@ def _product(left, right, *, dimension_numbers, precision, preferred_element_typ
     TensorFlow's converter for LiteRT writes products of more than two axes wrongly.
     """
     (summed_left, summed_right), _ = dimension_numbers
-    if not isinstance(left, jax.core.Tracer):
+    if isinstance(right, jax.core.Tracer) and not isinstance(left, jax.core.Tracer):
         swapped = _product(
             right,
             left,
