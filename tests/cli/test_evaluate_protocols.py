@@ -90,6 +90,12 @@ def test_protocols_that_cannot_be_end_with_one_line(refused, runs, tmp_path, fla
 def test_depth_alone_is_scored_as_published_only(refused, runs, tmp_path):
     line = refused("evaluate", f"--checkpoint={runs / 'depth'}", f"--workdir={tmp_path}", "--flip")
     assert "the checkpoint predicts no classes; depth is scored as published alone: leave those flags out" in line
+    line = refused("predict", f"--checkpoint={runs / 'depth'}", "--input=x", "--flip")
+    assert (
+        "depth alone is predicted, which always sees the whole image; leave --window, --scales and --flip out" in line
+    )
+    line = refused("predict", f"--checkpoint={runs / 'depth'}", "--input=x", "--metric=camera_height:1.5")
+    assert "--metric=camera_height needs the camera: give --camera=camera.json" in line
 
 
 def test_the_temperature_that_was_evaluated_is_applied(runs, refused, command, tmp_path):

@@ -57,11 +57,16 @@ def make_job(wish: Wish) -> Job:
     depth = load(wish.depth_checkpoint) if wish.depth_checkpoint else None
     request = Request(wish.protocol, wish.resolution, wish.aspect, temperature)
     predictors = _predictors(model, depth, request, wish)
+    if wish.protocol != WHOLE and not any(PROBABILITIES in one.gives for one in predictors):
+        raise UsageError(
+            f"protocol '{wish.protocol.name(model.size)}' is of classes, and depth alone is predicted, which always "
+            f"sees the whole image; leave --window, --scales and --flip out"
+        )
     scale = {}
     if scaled is not None:
         if not any(DISPARITY in one.gives for one in predictors):
             raise UsageError(
-                f"--metric={wish.metric}: no depth is predicted; give --depth_checkpoint=DIR, or leave it out"
+                f"--metric={wish.metric}: no depth is predicted; give --depth_checkpoint=DIR, or add depth to --outputs"
             )
         if scaled[0] == "factor":
             scale = {"scale": lambda sources, asked: metric.by_factor(scaled[1])}
