@@ -52,7 +52,8 @@ evidence: $(RUNS)
 	$(BIN)/python benchmarks/evidence.py $(EVIDENCE)
 
 lint: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
+		&& $(BIN)/python tests/tools/check_pages.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
