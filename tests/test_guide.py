@@ -100,3 +100,27 @@ def test_a_command_has_its_flags_and_configuration(page, command, line):
 
 def test_the_guide_shows_commands():
     assert len(SHOWN_COMMANDS) > 15
+
+
+TOY = {
+    "data.size": (64, 64),
+    "data.crop": (64, 64),
+    "data.batch_size": 2,
+    "dataset.counts.train": 4,
+    "dataset.counts.val": 2,
+    "train.steps": 2,
+}
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    lines = code.splitlines()
+    assert len([line for line in lines if line]) == 6
+    configured, shown = sds.configure, []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sds, "configure", lambda name: configured(name, **TOY), raising=False)
+    monkeypatch.setattr(sds.Prediction, "show", lambda prediction: shown.append(prediction))
+    exec(code, {})
+    assert shown[0].disparity.shape == (64, 64)
+    assert 0 < float(capsys.readouterr().out.split()[-1]) < 100
