@@ -1,6 +1,7 @@
 # make quickstart: see the method work. make test: what every change needs. make test-all: all tests. make bench: time it.
 # All set up everything themselves.
 # make evidence: run or resume the tables of docs/results.md (hours; it tells how many).
+# make docs: build the site of these pages. make lint: what is written, code and pages.
 # make bench-gpu: time the published networks with the jax and PyTorch of BENCH_PYTHON.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +13,7 @@ BENCH_PYTHON ?= python3
 MINUTES ?= inf
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: quickstart test test-slow test-all bench bench-gpu evidence install lint format clean
+.PHONY: quickstart test test-slow test-all bench bench-gpu evidence install lint format docs clean
 
 install: $(READY)
 
@@ -52,7 +53,15 @@ evidence: $(RUNS)
 	$(BIN)/python benchmarks/evidence.py $(EVIDENCE)
 
 lint: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
+		&& $(BIN)/python tests/tools/check_pages.py
+
+# the site, in build/site; pages that are made from the code are made anew before
+docs: $(READY)
+	$(BIN)/python docs/tools/configuration_page.py
+	$(BIN)/python docs/tools/commands_page.py
+	$(BIN)/python docs/tools/api_page.py
+	$(BIN)/python docs/tools/build_site.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

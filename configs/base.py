@@ -1,7 +1,7 @@
 """Every configuration key once, with unit and source. Experiments import this and change lines.
 
 A section is the keyword arguments of one function, named beside it. The defaults are the published system's
-(Hoyer et al., IJCV 2023) for Cityscapes; METHOD sections are quoted from docs/deviations.md.
+(Hoyer et al., IJCV 2023) for Cityscapes; METHOD 1 to 6 are sections of docs/reference/method.md.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""What cropping, resizing and flipping an image does to its camera (METHOD, decision 2).
+"""What cropping, resizing and flipping an image does to its camera (decision 2 in docs/record/differences.md).
 
 Pixel centres are integers: pixel i covers [i-0.5, i+0.5], an image of width W spans [-0.5, W-0.5]. Works
 alike on Python numbers, NumPy arrays (the host) and jax arrays (the device); sizes are (height, width).

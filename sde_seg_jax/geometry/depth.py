@@ -18,8 +18,8 @@ class DepthRange:
 def disparity_to_depth(disparity: Float[Array, "..."], min_depth: float, max_depth: float) -> Float[Array, "..."]:
     """Depth in [min_depth, max_depth], in the unit of those bounds: disparity 0 is far, 1 is near.
 
-    1/depth = 1/max + (1/min - 1/max) * disparity   (METHOD section 1; 0.1..100 in training, 1e-3..80 in
-    tests). Raises ValueError unless 0 < min_depth < max_depth.
+    1/depth = 1/max + (1/min - 1/max) * disparity   (0.1..100 in training, 1e-3..80 in tests)
+    METHOD 1 in docs/reference/method.md. Raises ValueError unless 0 < min_depth < max_depth.
     """
     if not 0 < min_depth < max_depth:
         raise ValueError(f"expected 0 < min_depth < max_depth, got {min_depth} and {max_depth}; swap or raise them")

@@ -10,8 +10,9 @@ def rotation_from_axis_angle(axis_angle: Float[Array, "B 3"]) -> Float[Array, "B
     """Rotation about the direction of `axis_angle` by its length in radians (Rodrigues).
 
     R = cos(t) I + (1 - cos(t)) a a' + sin(t) [a]x,  t = |v|,  a = v / (t + 1e-7).
-    The gradient is finite everywhere. At exactly zero it is zero, the subgradient the published system uses
-    (Q8), because |v| has none there; a pose decoder never outputs exact zeros, so nothing gets stuck.
+    The gradient is finite everywhere. At exactly zero it is zero, the subgradient the published system uses,
+    because |v| has none there (Q8 in docs/record/differences.md); a pose decoder never outputs exact zeros, so
+    nothing gets stuck.
     """
     squared = jnp.sum(axis_angle**2, axis=-1, keepdims=True)
     moving = squared > 0

@@ -51,7 +51,7 @@ def jitter_additive(
     hue: Float[Array, "B"],
     order: Int[Array, "B 4"],
 ) -> Float[Array, "B *S H W 3"]:
-    """kornia 0.4's ColorJitter with given factors: the strong augmentation's arithmetic (Q28).
+    """kornia 0.4's ColorJitter with given factors: the strong augmentation's arithmetic.
 
     Factors are 1 for no change (hue: 0, in turns); row b of `order` lists the operations (0 brightness, 1
     contrast, 2 saturation, 3 hue) for sample b, first to last. Without kornia's in-place fault, which changes

@@ -18,8 +18,8 @@ def berhu(
 ) -> Float[Array, ""]:
     """Mean over ALL pixels, masked ones counting 0, of e if e <= c else (e^2 + c^2) / 2c, e = mask |p - t|.
 
-    c = max(e) / 5 over the batch is a constant (Q27). Equal inputs have gradient zero, where the published
-    loss has NaN. For logarithmic disparities pass log1p of both.
+    c = max(e) / 5 over the batch is a constant. Equal inputs have gradient zero, where the published loss
+    has NaN (Q27 in docs/record/differences.md). For logarithmic disparities pass log1p of both.
     """
     error = absolute(prediction - target) * mask
     threshold = jax.lax.stop_gradient(0.2 * error.max())

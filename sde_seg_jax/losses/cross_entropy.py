@@ -15,8 +15,8 @@ def cross_entropy_map(logits: Float[Array, "B h w C"], label: Int[Array, "B H W"
     """-log softmax(logits)[label] in nats per pixel, 0 where label is IGNORE; float32 or longer.
 
     Logits of another size than the label are resized bilinearly with aligned corners; when EITHER side
-    differs (Q17: the published code wants both to). The label's logit is picked by comparison, not by
-    indexing: the comparison fuses into the sum, and its gradient is no scatter.
+    differs (the published code wants both to: Q17 in docs/record/differences.md). The label's logit is picked by
+    comparison, not by indexing: the comparison fuses into the sum, and its gradient is no scatter.
     """
     if logits.ndim != 4 or label.ndim != 3 or logits.shape[0] != label.shape[0]:
         raise ValueError(

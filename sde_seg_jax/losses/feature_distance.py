@@ -9,9 +9,9 @@ from sde_seg_jax.types import View
 
 
 def feature_distance(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, ""]:
-    """Frobenius norm of the whole tensor a - b; grows with batch and crop size, as published (Q6).
+    """Frobenius norm of the whole tensor a - b; grows with batch and crop size, as published.
 
-    The gradient is zero, not NaN, at a = b, where training starts.
+    The gradient is zero, not NaN, at a = b, where training starts. See Q6 in docs/record/differences.md.
     """
     squared = jnp.sum((at_least_float32(a) - at_least_float32(b)) ** 2)
     return jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1)), 0)

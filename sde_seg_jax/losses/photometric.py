@@ -1,7 +1,7 @@
 """Photometric reprojection: depth and motion are right when the neighbours, warped, look like the target.
 
-Godard et al., Digging Into Self-Supervised Monocular Depth Estimation (2019); METHOD section 1. All scales
-are judged at full resolution.
+Godard et al., Digging Into Self-Supervised Monocular Depth Estimation (2019); METHOD 1 in
+docs/reference/method.md. All scales are judged at full resolution.
 """
 
 import math
@@ -72,7 +72,7 @@ def photometric_maps(
     With auto-masking a pixel counts only where some warped frame explains it better than every unwarped
     frame: that leaves out what moves along with the camera, and a standing camera. Elsewhere the map holds
     the unwarped error, which has no gradient. The unwarped errors get Gaussian noise of amplitude
-    `tie_break`, drawn anew for each scale (Q4), so that exact ties are decided by chance.
+    `tie_break`, drawn anew for each scale, so that exact ties are decided by chance (Q4 in docs/record/differences.md).
     """
     target = view.image[:, None, None]
     reprojected = reduce(jnp.swapaxes(error(target, warp_sources(view, min_depth, max_depth)), 1, 2))

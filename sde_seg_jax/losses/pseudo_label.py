@@ -1,4 +1,7 @@
-"""Learning from a teacher's class probabilities (METHOD section 3, step 5)."""
+"""Learning from a teacher's class probabilities.
+
+See METHOD 3, step 5, in docs/reference/method.md.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +18,10 @@ CONFIDENT = 0.968  # Olsson et al., ClassMix (2021)
 
 
 def pseudo_label(probability: Float[Array, "B H W C"]) -> Int[Array, "B H W"]:
-    """The most probable class; IGNORE where all probabilities are 0 (pixels known to have no class, Q19)."""
+    """The most probable class; IGNORE where all probabilities are 0 (pixels known to have no class).
+
+    See Q19 in docs/record/differences.md.
+    """
     label = probability.argmax(-1).astype(jnp.int32)
     return jnp.where(probability.max(-1) > 0, label, IGNORE)
 
@@ -45,7 +51,7 @@ def is_confident(probability: Float[Array, "B H W C"], threshold: float = CONFID
 
 
 def confident_fraction(probability: Float[Array, "B H W C"], threshold: float = CONFIDENT) -> Float[Array, ""]:
-    """Share of ALL pixels, ignored ones included, that are confident (Q18)."""
+    """Share of ALL pixels, ignored ones included, that are confident (Q18 in docs/record/differences.md)."""
     return is_confident(probability, threshold).astype(probability.dtype).mean()
 
 

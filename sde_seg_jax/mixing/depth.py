@@ -1,4 +1,7 @@
-"""DepthMix: what is nearer than the other image, or about as near, is kept (METHOD 3, across domains METHOD 5)."""
+"""DepthMix: what is nearer than the other image, or about as near, is kept.
+
+See METHOD 3, across domains METHOD 5, in docs/reference/method.md.
+"""
 
 from sde_seg_jax.mixing import masks
 from sde_seg_jax.mixing.rule import Margins, Rule, Side

@@ -17,7 +17,10 @@ FAR_FRACTION = 0.4  # the threshold is drawn above the farthest 40 % of the pixe
 
 
 def normalize_disparity(disparity: Float[Array, "B H W 1"]) -> Float[Array, "B H W 1"]:
-    """(d - min) / (max - min) per image, in [0,1]; a constant map becomes 0 (METHOD, decision 8)."""
+    """(d - min) / (max - min) per image, in [0,1]; a constant map becomes 0.
+
+    See decision 8 in docs/record/differences.md.
+    """
     low = disparity.min(axis=(1, 2, 3), keepdims=True)
     span = disparity.max(axis=(1, 2, 3), keepdims=True) - low
     return (disparity - low) / jnp.where(span > 0, span, jnp.ones_like(span))
@@ -49,7 +52,8 @@ def depth_mix_mask(
 
     What is nearer in image i than in its partner j, or about as near, occludes j. Disparities are normalised
     to [0,1] per image (`normalize_disparity`). Both mixes of a pair keep what is about as near, so they
-    overlap (Q21). The threshold is one number, or one an image (`draw_thresholds` for a range).
+    overlap (Q21 in docs/record/differences.md). The threshold is one number, or one an image
+    (`draw_thresholds` for a range).
     """
     return (disparity >= partner - margin) & nearer_than(disparity, foreground_threshold)
 
@@ -88,15 +92,18 @@ def histogram_threshold(disparity: Float[Array, "B H W 1"], draw: Float[Array, "
 def depth_histogram_mask(disparity: Float[Array, "B H W 1"], key: jax.Array) -> Bool[Array, "B H W 1"]:
     """Keeps what is nearer than a threshold drawn from the image's histogram: [log(1+d_i) >= t_i].
 
-    One scale throughout (Q22): the published code compares the raw disparity with the threshold in log(1+d),
-    which is `nearer_than(disparity, histogram_threshold(disparity, draw))`.
+    One scale throughout: the published code compares the raw disparity with the threshold in log(1+d), which is
+    `nearer_than(disparity, histogram_threshold(disparity, draw))` (Q22 in docs/record/differences.md).
     """
     draw = jax.random.uniform(key, disparity.shape[:1], disparity.dtype)
     return nearer_than(jnp.log1p(disparity), histogram_threshold(disparity, draw))
 
 
 def classes_present(label: Int[Array, "B H W"], num_classes: int) -> Bool[Array, "B C"]:
-    """Which of the classes 0..C-1 occur in each image; IGNORE and other ids don't count (Q19, Q20)."""
+    """Which of the classes 0..C-1 occur in each image; IGNORE and other ids don't count.
+
+    See Q19 and Q20 in docs/record/differences.md.
+    """
     ids = jnp.arange(num_classes, dtype=jnp.int32)
     return (label.astype(jnp.int32)[..., None] == ids[None, None, None]).any(axis=(1, 2))
 
@@ -118,7 +125,7 @@ def class_mix_mask(prediction: Int[Array, "B H W"], key: jax.Array, num_classes:
     """ClassMix (Olsson et al. 2021): keeps a random half, rounded down, of the classes in each image.
 
     Ids outside 0..C-1 are never drawn: give ignored pixels IGNORE, not the arg max of an all-zero softmax,
-    which would be class 0 (Q19).
+    which would be class 0 (Q19 in docs/record/differences.md).
     """
     present = classes_present(prediction, num_classes)
     return class_mask(prediction, half_of_classes(present, jax.random.uniform(key, present.shape)))

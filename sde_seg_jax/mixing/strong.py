@@ -58,8 +58,9 @@ def strong_augment(
     Jitter: brightness (additive), contrast (multiplicative) and HSV saturation by factors U(1-strength,
     1+strength), hue by U(-strength, strength) turns, in a random order. Blur: Gaussian, sigma U(*sigma)
     pixels, kernel about 10 % of each side, odd.
-    Every image has its own draws. `per_batch` is the published draw (METHOD, decision 5): whether to jitter,
-    in which order, whether to blur and how much are drawn once for all; jitter factors stay each image's own.
+    Every image has its own draws. `per_batch` is the published draw: whether to jitter, in which order, whether
+    to blur and how much are drawn once for all; jitter factors stay each image's own (decision 5 in
+    docs/record/differences.md).
     Raises ValueError unless 0 <= strength <= STRONGEST and 0 < sigma[0] <= sigma[1].
     """
     if not 0 <= strength <= STRONGEST:

@@ -1,4 +1,7 @@
-"""Farthest-point sampling: each pick is the sample farthest from everything chosen before it (METHOD section 4)."""
+"""Farthest-point sampling: each pick is the sample farthest from everything chosen before it.
+
+See METHOD 4 in docs/reference/method.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Decoder features as points in space: pooled to a small grid and standardized per channel (METHOD section 4)."""
+"""Decoder features as points in space: pooled to a small grid and standardized per channel.
+
+See METHOD 4 in docs/reference/method.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where a depth student fails to imitate its teacher, and where a segmentation is undecided (METHOD section 4)."""
+"""Where a depth student fails to imitate its teacher, and where a segmentation is undecided.
+
+See METHOD 4 in docs/reference/method.md.
+"""
 
 from __future__ import annotations
 

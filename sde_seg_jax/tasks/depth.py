@@ -1,4 +1,7 @@
-"""Self-supervised depth from video (METHOD 1): photometric error of warped neighbors, smoothness, feature distance."""
+"""Self-supervised depth from video: photometric error of warped neighbors, smoothness, feature distance.
+
+See METHOD 1 in docs/reference/method.md.
+"""
 
 from __future__ import annotations
 

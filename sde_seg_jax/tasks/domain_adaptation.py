@@ -1,7 +1,9 @@
-"""Semi-supervised and unsupervised domain adaptation: labeled synthetic images join few or no target labels (METHOD 5).
+"""Semi-supervised and unsupervised domain adaptation: labeled synthetic images join few or no target labels.
 
 Streams: `labeled` (target, few labels), `unlabeled` (target, all images), `source` (labeled synthetic images).
 Source image i is pasted on unlabeled target image i.
+
+See METHOD 5 in docs/reference/method.md.
 """
 
 from __future__ import annotations
@@ -108,7 +110,8 @@ def make_loss(
     unlabeled ones. The disparities are the batches' cached ones, or those of depth_network with state.frozen["depth"]
     and of source_depth_network with state.frozen["source_depth"].
     class_shares [C]: of the labeled target pixels, for mixing.prior.
-    The pose network sees the un-mixed sequences alone; the published one also runs on a mix, to no effect (Q7).
+    The pose network sees the un-mixed sequences alone; the published one also runs on a mix, to no effect.
+    See Q7 in docs/record/differences.md.
     """
     streams(losses, dataclasses.asdict(domains))  # refuses what cannot be learnt
     if not domains.target and (mixing.prior or mixing.kept == LABELED):

@@ -1,4 +1,7 @@
-"""What domain adaptation mixes: target images with each other, and source images with target images (METHOD 5)."""
+"""What domain adaptation mixes: target images with each other, and source images with target images.
+
+See METHOD 5 in docs/reference/method.md.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,8 @@ def make_mixing(
     """(state, streams, rng) -> `Mixed`. The teacher runs once, on the unlabeled target images, for both mixes.
 
     Options as in `domain_adaptation.make_loss`, of which others are ignored; a weight of 0 leaves that mix out. The
-    disparities of both domains are normalized alike, per image (Q23). Raises ValueError for unknown names.
+    disparities of both domains are normalized alike, per image.
+    See Q23 in docs/record/differences.md. Raises ValueError for unknown names.
     """
     within, across = bool(domains.intra_domain), bool(domains.cross_domain)
     rule, cross_rule = find_rule(mixing.mix), find_rule(mixing.cross_mix, "task.cross_mix")
@@ -157,10 +161,10 @@ def agree(outputs: Outputs, across: Across) -> tuple[jax.Array, dict[str, jax.Ar
 
 def as_known(probability: Float[Array, "B H W C"], batch: Batch) -> Float[Array, "B H W C"]:
     """The teacher's opinion on the unmixed target, 1 at every pixel of a sample with ground truth, of which the weights
-    across domains are made (Q18).
+    across domains are made.
 
     As published ignored pixels of such a sample count here, too; those of a mix within the target do not
-    (`losses.pseudo_label.confident_fraction`).
+    (`losses.pseudo_label.confident_fraction`). See Q18 in docs/record/differences.md.
     """
     if batch.label is None:
         return probability

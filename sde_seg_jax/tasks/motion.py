@@ -15,7 +15,8 @@ from sde_seg_jax.types import Batch, Intrinsics, Params, Variables
 def source_poses(network: Any, params: Params, stats: Params, frames: jax.Array) -> tuple[jax.Array, Params]:
     """source_from_target [B,2,4,4] of (previous, next) from frames [B,3,H,W,3] = (target, previous, next).
 
-    Each pair is given in temporal order; the backward transform is the inverse of previous -> target (METHOD 1).
+    Each pair is given in temporal order; the backward transform is the inverse of previous -> target.
+    See METHOD 1 in docs/reference/method.md.
     """
 
     def pose(earlier, later, stats):

@@ -1,6 +1,7 @@
 """Multi-task learning: segmentation and self-supervised depth trained together, mixing by the student's own depth.
 
-METHOD sections 2 and 3. The network exchanges features between its decoders (`model.distillation_level`).
+The network exchanges features between its decoders (`model.distillation_level`). See METHOD 2 and METHOD 3 in
+docs/reference/method.md.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def make_loss(
     The options of depth are those of the task `depth`, the options of mixing those of `semi_supervised`. The
     disparity for mixing is the student's own in this step, or the batch's, where it carries cached ones.
     pose_on_mixed: the pose network also runs on the mixed images, as published; that moves its running statistics,
-    which training never reads (Q7).
+    which training never reads (Q7 in docs/record/differences.md).
     """
     options = photometric.of_terms()
     without_label = {name: w for name, w in losses.items() if not reads_label(name)}
@@ -105,7 +106,7 @@ TASK = Task(
     make_loss,
     streams=always({"labeled": FIELDS, "unlabeled": FIELDS}),
     needs=always(("depth", "segmentation", "pose")),
-    cached=semi_supervised.cached,  # disparities that a batch carries mix then, as METHOD 5 has it
+    cached=semi_supervised.cached,  # disparities that a batch carries mix then
     teacher=always(True),
     make_mixer=make_mixer,
     problem=collapsed,

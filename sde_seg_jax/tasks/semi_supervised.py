@@ -1,4 +1,7 @@
-"""Semi-supervised segmentation with an EMA teacher and mixing along the scene's geometry (METHOD 3)."""
+"""Semi-supervised segmentation with an EMA teacher and mixing along the scene's geometry.
+
+See METHOD 3 in docs/reference/method.md.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""A depth student imitates the disparity of a trained network (METHOD 4): where it fails, a label teaches most.
+"""A depth student imitates the disparity of a trained network: where it fails, a label teaches most.
 
 With `cross_entropy` among the losses it learns to segment the same images, too.
+
+See METHOD 4 in docs/reference/method.md.
 """
 
 from __future__ import annotations

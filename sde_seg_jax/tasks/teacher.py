@@ -1,4 +1,7 @@
-"""The EMA teacher's opinion on unlabeled images: what is mixed, and what the student learns there (METHOD 3)."""
+"""The EMA teacher's opinion on unlabeled images: what is mixed, and what the student learns there.
+
+See METHOD 3 in docs/reference/method.md.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ INTRINSICS = Intrinsics(fx=2262.52, fy=2265.3017905988554, cx=1096.98, cy=513.13
 INTRINSICS_SIZE = (1024, 2048)
 
 EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)  # raw ids of the 19 classes
-RAW_IDS = 34  # 0..33; the published system passes others through, here they are unknown (docs/deviations.md)
+RAW_IDS = 34  # 0..33; the published system passes others through, here unknown (Q34 in docs/record/differences.md)
 TRAIN_IDS = np.full(RAW_IDS, IGNORE, np.uint8)
 TRAIN_IDS[list(EVALUATED)] = range(CITYSCAPES.num_classes)
 

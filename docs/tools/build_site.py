@@ -1,0 +1,60 @@
+"""Builds the site into build/site: the pages as they are, with a table of contents. Strict: a broken link ends it.
+
+Usage: python docs/tools/build_site.py [FOLDER]     needs requirements-dev.txt, no network
+"""
+
+import pathlib
+import shutil
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPIED = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "LICENSE", "docs", "notebooks")
+OTHERS = ("CONTRIBUTING", "CHANGELOG", "SECURITY")  # pages beside docs/
+GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game")
+REFERENCE = ("commands", "configuration", "api", "method", "architecture")
+PARTS = {  # the table of contents; pages that are not named come last
+    "Guide": [f"docs/guide/{name}" for name in (*GUIDE, "published_data_and_tables", "troubleshooting")],
+    "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
+    "Record": ["docs/results", "docs/performance", "docs/record/differences", "CHANGELOG"],
+}
+
+
+def _tree(title: str, pages: list[str]) -> str:
+    return f"\n```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(pages) + "\n```\n"
+
+
+def contents(pages: list[str]) -> str:
+    """The table of contents of all `pages` ("docs/guide/quickstart")."""
+    taken = {page for names in PARTS.values() for page in names}
+    if missing := taken - set(pages):
+        raise ValueError(f"{min(missing)}.md is not there: correct PARTS in {__file__}")
+    rest = sorted(set(pages) - taken)
+    return "".join(_tree(part, names) for part, names in {**PARTS, "More": rest}.items())
+
+
+def build(target: pathlib.Path) -> int:
+    """Exit status of Sphinx, 0 if every link holds."""
+    from sphinx.cmd.build import build_main
+
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder)
+        for name in COPIED:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+            copy(ROOT / name, source / name)
+        pages = [str(page.relative_to(source).with_suffix("")) for page in source.glob("docs/**/*.md")]
+        pages += OTHERS
+        readme = (source / "README.md").rename(source / "index.md")
+        readme.write_text(readme.read_text(encoding="utf-8") + contents(pages), encoding="utf-8")
+        for page in source.rglob("*.md"):
+            page.write_text(page.read_text(encoding="utf-8").replace("README.md", "index.md"), encoding="utf-8")
+        settings = ["-c", str(ROOT / "docs" / "site"), "-d", str(source / ".read")]
+        return build_main(["-b", "html", "-W", "--keep-going", "-q", *settings, str(source), str(target)])
+
+
+if __name__ == "__main__":
+    where = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "site")
+    status = build(where)
+    if not status:
+        print(f"open {where / 'index.html'}")
+    sys.exit(status)
