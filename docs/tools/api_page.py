@@ -29,7 +29,7 @@ In shapes, B is the images of a batch, H and W are rows and columns, C classes, 
 """
 GROUPS = {
     "Configure, train, score": ("configure", "prepare", "train", "evaluate", "report"),
-    "Use a network": ("load", "Model", "Prediction"),
+    "Use a network": ("load", "Model", "Prediction", "Request", "Protocol"),
     "A training loop of your own": ("start", "Run"),
     "Data and classes": ("examples", "label_space"),
     "Pictures": ("pictures", "curves"),
