@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import config_dict
 
+from sde_seg_jax.data.reading.class_shares import class_shares
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.cached_depth import reads_cache
 from sde_seg_jax.experiment.config import UsageError, call, plain, value_of
@@ -203,7 +204,7 @@ def _loss(config, network: Network, task: Task, data: Data) -> tuple[Loss, Any, 
             options[f"{name}_network"] = depth.network
             frozen[name] = _pick(depth.variables, "encoder", "depth_decoder")  # the pose network stays behind
     if value_of(config, "task.prior"):
-        options["class_shares"] = data.class_shares()
+        options["class_shares"] = class_shares(data)
     loss = call("task", task.make_loss, options, network, losses=plain(config.losses))
     mixer = None if task.make_mixer is None else task.make_mixer(network, **options)
     return loss, mixer, frozen

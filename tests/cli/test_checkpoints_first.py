@@ -32,5 +32,5 @@ def test_one_without_depth_is_refused(config, monkeypatch):
 
 
 def test_a_stage_may_come_yet_and_a_cache_needs_none(config, tmp_path):
-    checking.check_depth_networks(config("@depth"))
-    checking.check_depth_networks(config(tmp_path / "none", **{"data.depth_cache": "cached"}))
+    assert checking.check_depth_networks(config("@depth")) is None  # nothing raised
+    assert checking.check_depth_networks(config(tmp_path / "none", **{"data.depth_cache": "cached"})) is None

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from sde_seg_jax.data.reading.class_shares import class_shares
 from sde_seg_jax.data.reading.subset import indices_of
 from sde_seg_jax.experiment.configuration.configure import configure
 from sde_seg_jax.experiment.run import start
@@ -12,7 +13,7 @@ def test_a_run_counts_the_labels_that_it_may_use_and_its_loss_asks_for_no_more(t
     changes = {"task.mix": "class", "task.prior": 0.3, "task.kept": "labeled", "model.init": "", "model.transfer": ()}
     changes |= {"task.depth_checkpoint": "", "data.labels": 2, "data.prepared_dir": str(tmp_path / "prepared")}
     run = start(configure("tests/tiny/config.py:semi_supervised", changes))
-    shares, source = run.data.class_shares(), run.data.source("train", ("label",))
+    shares, source = class_shares(run.data), run.data.source("train", ("label",))
     chosen = indices_of(source, run.data.labeled_names())
     assert len(chosen) == 2
     labels = np.concatenate([np.ravel(source.read(index)["label"]) for index in chosen])

@@ -92,20 +92,6 @@ class Data:
             return subset(source, pathlib.Path(self.label_file), first=self.labels)
         return subset(source, self.labels or int(source.labeled.sum()), self.label_seed, draw=self.label_draw)
 
-    def class_shares(self) -> tuple[float, ...]:
-        """Each class's share of the labeled pixels of the chosen training samples, sum 1. Reads their labels.
-
-        Raises ValueError if there is none.
-        """
-        once = dataclasses.replace(self, in_memory=False, opened={})  # few are read, and none is kept
-        source, classes = once.source("train", ("label",)), self.space.num_classes
-        counts = np.zeros(classes, np.int64)
-        for index in indices_of(source, once.labeled_names()):
-            counts += np.bincount(np.ravel(source.read(index, ("label",))["label"]), minlength=256)[:classes]
-        if not counts.sum():
-            raise ValueError(f"no pixel of the chosen labels in '{self.prepared_dir}' has a class (see cli.doctor)")
-        return tuple((counts / counts.sum()).tolist())
-
     def training(
         self,
         streams: Mapping[str, Sequence[str]],
