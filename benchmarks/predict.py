@@ -93,9 +93,12 @@ def torch_script(options, folder: pathlib.Path):
     setting = SETTINGS[options.setting]
     peer = make_network(num_classes=CLASSES, depth=False, pose=False, **setting.model).eval()
     arrays = np.load(folder / WEIGHTS)  # a process that computes with jax could not be forked
-    peer.load_state_dict({name: torch.from_numpy(arrays[name]) for name in arrays}, strict=False)
+    left = peer.load_state_dict({name: torch.from_numpy(arrays[name]) for name in arrays}, strict=False)
+    wrong = [*left.unexpected_keys, *(n for n in left.missing_keys if not n.endswith("num_batches_tracked"))]
+    assert not wrong, wrong
     files = sorted(folder.glob("*.jpg"))
     (folder / "torch").mkdir(exist_ok=True)
+    cv2.setNumThreads(0)  # its threads do not survive a fork, and a worker would wait for them
 
     class Pictures(Dataset):
         def __len__(self):
