@@ -32,7 +32,6 @@ def images(tmp_path):
         ("m.stablehlo", "bfloat16"),
         ("saved", "float16"),
         ("m.tflite", "float16"),
-        ("m.tflite", "int8"),
     ],
 )
 def test_smaller_numbers_stay_within_their_bound_and_make_smaller_files(file, dtype, checkpoint, images, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,19 +20,16 @@ from sde_seg_jax.state_files.writing import write_bytes
 SIGNATURE = "serving_default"
 
 
-def write(graph: Graph, path: pathlib.Path, *, dtype: str = "float32", images: Sequence[np.ndarray] = ()) -> None:
-    """Writes the graph: float32, with weights in float16, or in int8 as far as the images calibrate it."""
+def write(graph: Graph, path: pathlib.Path, *, dtype: str = "float32") -> None:
+    """Writes the graph in float32, or with weights in float16."""
     tf = saved_model.tensorflow()
     with tempfile.TemporaryDirectory() as folder:
         plainer = dataclasses.replace(graph, function=plain(graph.function))
         saved_model.write(plainer, pathlib.Path(folder) / "saved_model", platforms=("cpu",))
         converter = tf.lite.TFLiteConverter.from_saved_model(str(pathlib.Path(folder) / "saved_model"))
-        if dtype != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if dtype == "float16":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
-        if dtype == "int8":
-            converter.representative_dataset = lambda: ([image[None]] for image in images)
         try:
             content = converter.convert()
         except Exception as error:  # its errors are MLIR's, in a class of its own
@@ -47,7 +44,14 @@ def read(path: pathlib.Path) -> Callable[[np.ndarray], Mapping[str, Any]]:
         runner = litert.Interpreter(model_path=str(path)).get_signature_runner(SIGNATURE)
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"LiteRT cannot read {path}: {_short(error)}") from error
-    return lambda images: runner(image=images)
+
+    def run(images):
+        try:
+            return runner(image=images)
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(f"LiteRT cannot run {path}: {_short(error)}") from error
+
+    return run
 
 
 def _short(error: Exception) -> str:
