@@ -46,7 +46,11 @@ def test_a_value_is_what_its_annotation_says(annotation, right, wrong, text):
         ("depth", {"task.min_depth": -1.0}, "config.task.min_depth=-1.0: expected a number above 0"),
         ("supervised", {"optim.momentum": 1.5}, "config.optim.momentum=1.5: expected a number from 0 to below 1"),
         ("supervised", {"optim.learning_rate": -1.0}, "config.optim.learning_rate=-1.0: .* 0 or more"),
-        ("supervised", {"optim.name": "adm"}, "unknown optim.name 'adm'; known: sgd, adam; did you mean 'adam'?"),
+        (
+            "supervised",
+            {"optim.name": "adm"},
+            "unknown optim.name 'adm'; known: sgd, adam, adamw; did you mean 'adam'?",
+        ),
         ("supervised", {"data.batch_size": 0}, "config.data.batch_size=0: expected a whole number 1 or more"),
         ("supervised", {"data.labels": -3}, "config.data.labels=-3: expected a whole number 0 or more"),
         ("supervised", {"train.log_every": -1}, "config.train.log_every=-1: expected a whole number 0 or more"),

@@ -147,7 +147,7 @@ def _options(make_loss: Callable, given: Mapping[str, Any], losses: Mapping[str,
         if options.pop(name, value) != value:
             raise ValueError(f"the peers know {name}={value!r} alone, got {given[name]!r}")
     unread = () if "photometric" in losses else DepthOptions._fields
-    for name in ("depth_network", "source_depth_network", *unread):
+    for name in ("depth_network", "source_depth_network", "class_shares", *unread):
         options.pop(name, None)
     strong = {name: options.pop(ours) for name, ours in STRONG.items() if ours in options}
     return options | ({"strong": strong} if strong else {})

@@ -61,37 +61,18 @@ def main(arguments: Arguments) -> None:
     from sde_seg_jax.experiment.prediction.files import write_predictions
     from sde_seg_jax.experiment.prediction.job import Wish, make_job
     from sde_seg_jax.experiment.prediction.listed import sources_of
+    from sde_seg_jax.experiment.prediction.outcome import tell
     from sde_seg_jax.text_files import decode_text
     from sde_seg_jax.training.interrupted import Interrupted
 
-    wish = Wish(
-        protocol=protocol,
-        **{name: getattr(arguments, name) for name in Wish.FLAGS},
-    )
+    job = make_job(Wish(protocol=protocol, **{name: getattr(arguments, name) for name in Wish.FLAGS}))
     folder = pathlib.Path(arguments.output).expanduser()
-    job = make_job(wish)
     sources = sources_of(arguments.input, folder, lambda: decode_text(sys.stdin.buffer.read()).splitlines())
     try:
         done = write_predictions(sources, folder, job, CONSOLE)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; the same command with --resume goes on where it stopped") from None
-    tell(done, folder)
-
-
-def tell(done, folder: pathlib.Path) -> None:
-    """What came of it. Raises UsageError if files could not be read."""
-    skipped = f", {done.skipped} file(s) were done before" if done.skipped else ""
-    print(f"{done.count} image(s): {', '.join(done.kinds) or 'nothing'} in {folder}{skipped}")
-    if done.depth:
-        print(done.depth)
-    if done.other:
-        from sde_seg_jax.data.raw_files.listing import kinds
-
-        print(f"not read: {kinds(done.other)}")
-    for message in done.bad:
-        CONSOLE.warn(f"not predicted: {message}")
-    if done.bad:
-        raise UsageError(f"{len(done.bad)} of {done.files} files could not be read; they are listed above")
+    tell(done, folder, CONSOLE)
 
 
 if __name__ == "__main__":

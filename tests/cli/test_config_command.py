@@ -59,5 +59,5 @@ def test_sections_can_be_chosen(printed, refused):
 def test_help_of_train_lists_the_sections(command):
     status, out, _ = command("train", "--help")
     assert status == 0
-    assert "  optim     clip, frozen, learning_rate" in out
+    assert "  optim     clip, decay_mask, frozen, layer_decay, learning_rate" in out
     assert "configs/base.py" in out

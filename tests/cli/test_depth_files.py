@@ -108,4 +108,4 @@ def test_the_command_needs_one_of_both(command, prepared):
     own = f"--config.data.prepared_dir={prepared}"
     status, _, err = command("cache_depth", "--config=quickstart:semi_supervised", own)
     assert status == 2
-    assert "--checkpoint=DIR (a depth run) or --from_files=DIR" in err
+    assert "--checkpoint=DIR (a depth run, or weights of Depth Anything V2) or --from_files=DIR" in err
