@@ -17,7 +17,7 @@ from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored.finished import find_finished, metadata
 from sde_seg_jax.evaluation.video import MEASURES, comparison, verdict, video_scores
 from sde_seg_jax.experiment.config import call
-from sde_seg_jax.experiment.prediction.predictor import padded
+from sde_seg_jax.experiment.prediction.predictor import fitted, padded
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.geometry.consistency import depth_inconsistency
@@ -106,7 +106,8 @@ def _measures(network: Network, depths: DepthRange) -> Callable[[Variables, Batc
         frames = triplet(batch)
         shape = frames.shape[2:4]
         target, *others = (
-            resize_bilinear(predict(network, variables, frames[:, i]).disparity[0], shape) for i in range(3)
+            resize_bilinear(predict(network, variables, fitted(network, frames[:, i])).disparity[0], shape)
+            for i in range(3)
         )
         view = View(
             image=frames[:, 0],

@@ -66,7 +66,8 @@ def in_classes_of(trained: config_dict.ConfigDict, data: Data, tell: Callable[[s
 def of_common_classes(scores: dict[str, Any], own: LabelSpace, network: LabelSpace) -> dict[str, Any]:
     """Scores whose mIoU is the mean over the classes that both have: of the others no pixel can be right.
 
-    What is predicted as one of the others still counts as a mistake.
+    Means over subsets of the classes (`eval.classes`) are left out. What is predicted as one of the others still
+    counts as a mistake.
     """
     if "miou" not in scores:
         return scores
@@ -74,4 +75,5 @@ def of_common_classes(scores: dict[str, Any], own: LabelSpace, network: LabelSpa
     left = {f"iou/{name}": math.nan for name in network.classes if name not in common}
     values = np.array([scores[f"iou/{name}"] for name in common], np.float64)
     known = values[np.isfinite(values)]
+    scores = {key: value for key, value in scores.items() if not key.startswith("miou_")}
     return {**scores, **left, "miou": float(known.mean()) if known.size else math.nan, "common_classes": len(common)}

@@ -42,11 +42,12 @@ def test_labels_are_told_in_the_classes_of_the_network():
 
 def test_miou_is_the_mean_over_common_classes():
     own, network = LabelSpace("o", ("road", "car"), ((0,) * 3,) * 2), LabelSpace("n", ("car", "sky"), ((0,) * 3,) * 2)
-    scores = {"miou": 0.2, "iou/car": 0.4, "iou/sky": 0.0, "pixel_accuracy": 0.5}
+    scores = {"miou": 0.2, "miou_16": 0.2, "iou/car": 0.4, "iou/sky": 0.0, "pixel_accuracy": 0.5}
     found = other_data.of_common_classes(scores, own, network)
     assert found["miou"] == 0.4
     assert math.isnan(found["iou/sky"])
     assert found["common_classes"] == 1
+    assert "miou_16" not in found
     assert other_data.of_common_classes({"abs_rel": 0.1}, own, network) == {"abs_rel": 0.1}
 
 

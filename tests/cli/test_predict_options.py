@@ -13,7 +13,7 @@ from test_predict_files import DARK, SPACE, picture, read, save, write_video
 
 from sde_seg_jax.data.annotation import palette
 from sde_seg_jax.experiment.errors import UsageError
-from sde_seg_jax.experiment.prediction import batches, enlarging, job, metric
+from sde_seg_jax.experiment.prediction import batches, enlarging, job, metric, request
 from sde_seg_jax.experiment.prediction.asking import Predictor
 from sde_seg_jax.experiment.prediction.files import Job, write_predictions
 from sde_seg_jax.experiment.prediction.listed import sources_of
@@ -275,3 +275,36 @@ def test_the_camera_is_that_of_a_file_a_view_or_the_run(tmp_path):
     file.write_text("{}")
     with pytest.raises(UsageError, match=r"cannot read camera '.*camera.json'"):
         metric.camera_of(str(file), 0.0, tmp_path)
+
+
+def wish(checkpoint, **options):
+    return job.Wish(str(checkpoint), temperature="auto", **options)
+
+
+def test_the_temperature_is_that_of_these_weights_at_this_step(tmp_path):
+    (tmp_path / "checkpoints" / "7").mkdir(parents=True)
+    (tmp_path / "metrics.json").write_text(json.dumps({"step": 7, "temperature": 1.5, "teacher/temperature": 1.2}))
+    assert job._evaluated(wish(tmp_path), 7) == 1.5
+    assert job._evaluated(wish(tmp_path, weights="teacher"), 7) == 1.2
+    with pytest.raises(UsageError, match=r"metrics.json is of step 7, the weights of 9; run cli.evaluate .* again"):
+        job._evaluated(wish(tmp_path), 9)
+
+
+def test_what_is_no_run_has_neither_temperature_nor_camera_of_its_own(tmp_path):
+    (tmp_path / "model.stablehlo").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"--temperature=auto: .*model.stablehlo is no run, .*; give the number"):
+        job._evaluated(wish(tmp_path / "model.stablehlo"), 7)
+    assert job._run(str(tmp_path / "model.stablehlo")) is None
+    assert callable(metric.camera_of("", 60.0, None))  # of a field of view
+    with pytest.raises(UsageError, match="needs the camera: give --camera"):
+        metric.camera_of("", 0.0, None)
+
+
+def test_one_copy_of_the_weights_serves_batches_of_all_sizes():
+    weights = {"w": np.ones(3, np.float32)}
+    seen = []
+    call = request.on_all_devices(lambda own, images: seen.append(own["w"]) or images, weights)
+    for count in (1, 3, 5):
+        call(np.zeros((count, 2, 2, 3), np.uint8))
+    devices = {one.sharding.num_devices for one in seen}
+    assert len({id(one) for one in seen}) == len(devices)

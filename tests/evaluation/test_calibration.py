@@ -94,3 +94,12 @@ def test_tempered_probabilities_are_those_of_divided_logits():
     sure = np.asarray(tempered(jnp.asarray([[1.0, 0.0]], jnp.float32), 2.0))
     assert np.isfinite(sure).all()
     assert sure[0, 0] == pytest.approx(1.0)
+
+
+def test_a_million_equal_pixels_keep_the_digits_of_float32():
+    label = (np.random.default_rng(0).random((2, 512, 1024)) > 0.95).astype(np.uint8)
+    probabilities = np.broadcast_to(np.asarray([0.95, 0.05], np.float32), (*label.shape, 2))
+    found = measured(label, probabilities)
+    assert found["calibration_error"] == pytest.approx(abs(0.95 - np.mean(label == 0)), abs=1e-6)
+    known = np.where(label[:, ::2, ::2] == 0, 0.95, 0.05)  # every second pixel down and right tells the likelihood
+    assert found["nll"] == pytest.approx(-np.log(known).mean(), rel=1e-6)

@@ -8,6 +8,7 @@ import plain_transformer
 import pytest
 import torch
 
+from sde_seg_jax.experiment.prediction.predictor import class_predictor
 from sde_seg_jax.models import backbones, weight_names
 from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.init import initial_variables
@@ -58,6 +59,14 @@ def test_start_values_are_those_of_flax_and_do_not_depend_on_other_parts():
     np.testing.assert_array_equal(whole.params["encoder"]["norm_0"]["scale"], np.ones(8))
     assert 0.1 < whole.params["encoder"]["dense_0"]["kernel"].std() < 0.6  # LeCun: 1 / sqrt(8) = 0.35
     assert "encoder" not in whole.batch_stats
+
+
+def test_classes_of_images_that_are_no_whole_patches_are_scored_at_their_own_size():
+    network = networks()["deeplab"]
+    image = np.random.default_rng(0).integers(0, 256, (1, 50, 67, 3), np.uint8)
+    found = class_predictor(network)(initial_variables(network, 0, SIZE), image)
+    assert found.shape == (1, 50, 67)
+    assert 0 <= found.min() <= found.max() < 3
 
 
 @pytest.mark.parametrize("name", ["deeplab", "exchange"])

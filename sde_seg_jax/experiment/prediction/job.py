@@ -20,7 +20,7 @@ from sde_seg_jax.experiment.prediction.model import Model, load
 from sde_seg_jax.experiment.prediction.outputs import OUTPUTS, chosen_outputs
 from sde_seg_jax.experiment.prediction.request import KEEP, TRAINED, Request
 from sde_seg_jax.state_files.schemas import SCORES
-from sde_seg_jax.training.checkpoints import FOLDER, locate
+from sde_seg_jax.training.checkpoints import FOLDER, CheckpointError, locate
 
 AUTO = "auto"
 
@@ -52,8 +52,9 @@ class Wish:
 def make_job(wish: Wish) -> Job:
     """Reads the checkpoints. Raises ValueError, naming flag and remedy, for what they cannot do."""
     scaled = metric.parse(wish.metric) if wish.metric else None
-    temperature = _temperature(wish)
+    temperature = _number(wish)
     model = load(wish.checkpoint, wish.weights)
+    temperature = _evaluated(wish, model.step) if temperature is None else temperature
     depth = load(wish.depth_checkpoint) if wish.depth_checkpoint else None
     request = Request(wish.protocol, wish.resolution, wish.aspect, temperature)
     predictors = _predictors(model, depth, request, wish)
@@ -100,27 +101,44 @@ def _settings(wish: Wish, model: Model, depth: Model | None, temperature: float)
     }
 
 
-def _temperature(wish: Wish) -> float:
-    """The number that was given, or that which cli.evaluate found for these weights."""
-    if wish.temperature != AUTO:
-        try:
-            found = float(wish.temperature)
-        except ValueError:
-            found = math.nan
-        if not 0 < found < math.inf:
-            raise UsageError(f"--temperature={wish.temperature}: expected a number above 0, or {AUTO}")
-        return found
-    path = _run(wish.checkpoint) / RESULT
-    key = "temperature" if wish.weights == "student" else f"{wish.weights}/temperature"
-    found = read_json(path, SCORES).get(key) if path.is_file() else None
-    if not found:
-        raise UsageError(
-            f"--temperature={AUTO}: {path} has no '{key}'; run cli.evaluate --checkpoint={wish.checkpoint} first"
-        )
+def _number(wish: Wish) -> float | None:
+    """The temperature that was given; None: the one that cli.evaluate found."""
+    if wish.temperature == AUTO:
+        return None
+    try:
+        found = float(wish.temperature)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise UsageError(f"--temperature={wish.temperature}: expected a number above 0, or {AUTO}")
     return found
 
 
-def _run(checkpoint: str) -> pathlib.Path:
-    """The folder of a run, whose metrics.json and camera.json lie beside the checkpoints."""
-    folder = locate(str(pathlib.Path(checkpoint).expanduser()))
+def _evaluated(wish: Wish, step: int) -> float:
+    """The temperature that cli.evaluate found for these weights at this step."""
+    run = _run(wish.checkpoint)
+    if run is None:
+        raise UsageError(
+            f"--temperature={AUTO}: {wish.checkpoint} is no run, beside which cli.evaluate writes it; give the number"
+        )
+    path, key = run / RESULT, "temperature" if wish.weights == "student" else f"{wish.weights}/temperature"
+    scores, again = (
+        read_json(path, SCORES) if path.is_file() else {},
+        f"run cli.evaluate --checkpoint={wish.checkpoint}",
+    )
+    if not scores.get(key):
+        raise UsageError(f"--temperature={AUTO}: {path} has no '{key}'; {again} first")
+    if scores["step"] != step:
+        raise UsageError(
+            f"--temperature={AUTO}: {path} is of step {scores['step']}, the weights of {step}; {again} again"
+        )
+    return scores[key]
+
+
+def _run(checkpoint: str) -> pathlib.Path | None:
+    """The folder of a run, whose metrics.json and camera.json lie beside the checkpoints; None: it is none of a run."""
+    try:
+        folder = locate(str(pathlib.Path(checkpoint).expanduser()))
+    except CheckpointError:
+        return None
     return folder.parent if folder.name == FOLDER else folder

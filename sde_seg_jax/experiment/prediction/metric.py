@@ -61,18 +61,17 @@ def by_factor(factor: float) -> Scale:
     return Scale(factor, f"depth in metres: {factor:g} times the network's (--metric=factor)")
 
 
-def camera_of(file: str, degrees: float, run: pathlib.Path) -> CameraOf:
-    """The camera of a file, of a field of view, or that which a run has learnt.
+def camera_of(file: str, degrees: float, run: pathlib.Path | None) -> CameraOf:
+    """The camera of a file, of a field of view, or that which a run, if there is its folder, has learnt.
 
     Raises UsageError if there is none, or it is implausible.
     """
-    learnt = run / camera_files.FILE
     try:
         if file:
             return camera_files.read(pathlib.Path(file)).at
         if degrees:
             return camera_files.from_view(degrees, "--field_of_view").at
-        if learnt.is_file():
+        if run is not None and (learnt := run / camera_files.FILE).is_file():
             return camera_files.read(learnt).at
     except ValueError as error:
         raise UsageError(str(error)) from error

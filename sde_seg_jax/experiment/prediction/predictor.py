@@ -23,11 +23,14 @@ from sde_seg_jax.types import Variables
 
 @functools.lru_cache
 def class_predictor(network: Network) -> Callable[[Variables, jax.Array], jax.Array]:
-    """(variables, uint8 [B,H,W,3]) -> class ids [B,H,W], running statistics, logits resized to the image."""
+    """(variables, uint8 [B,H,W,3]) -> class ids [B,H,W], running statistics, logits resized to the image.
+
+    A transformer sees the image at the nearest size of whole patches.
+    """
 
     @jax.jit
     def classes(variables, image):
-        logits = predict(network, variables, to_float(image)).logits
+        logits = predict(network, variables, fitted(network, to_float(image))).logits
         if logits.shape[1:3] != image.shape[1:3]:
             logits = resize_bilinear_corners(logits, image.shape[1:3])
         return jnp.argmax(logits, axis=-1).astype(jnp.uint8)
@@ -44,11 +47,16 @@ def disparity_predictor(network: Network) -> Callable[[Variables, jax.Array], ja
 
     @jax.jit
     def disparity(variables, image):
-        seen = resize_bilinear(to_float(image), network.fitting_size(*image.shape[1:3]))
-        finest = predict(network, variables, seen).disparity[0]
+        finest = predict(network, variables, fitted(network, to_float(image))).disparity[0]
         return resize_bilinear(finest, image.shape[1:3])[..., 0]
 
     return disparity
+
+
+def fitted(network: Network, image: jax.Array) -> jax.Array:
+    """Images [B,H,W,3] at the nearest size of whole patches; as they are for a network without patches."""
+    size = network.fitting_size(*image.shape[1:3])
+    return image if size == tuple(image.shape[1:3]) else resize_bilinear(image, size)
 
 
 def size_rule(network: Network) -> SizeRule:

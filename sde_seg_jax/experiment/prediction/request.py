@@ -110,15 +110,15 @@ def _predictor(trained: Trained, space: LabelSpace | None, request: Request, giv
 def on_all_devices(function: Callable, variables: Variables) -> Callable[[np.ndarray], Any]:
     """(variables, images) -> maps becomes images -> maps, each batch split over as many devices as divide it."""
 
-    @functools.lru_cache(16)
-    def place(count: int) -> tuple[Any, Variables]:
-        mesh = sharding.make_mesh([count])
-        if mesh.size == 1:
+    @functools.cache
+    def held(devices: int) -> tuple[Any, Variables]:
+        if devices == 1:
             return jax.devices()[0], jax.device_put(variables, jax.devices()[0])
+        mesh = sharding.make_mesh([devices])
         return NamedSharding(mesh, PartitionSpec(sharding.AXIS)), sharding.replicate(variables, mesh)
 
     def call(images: np.ndarray) -> Any:
-        where, own = place(len(images))
+        where, own = held(sharding.make_mesh([len(images)]).size)
         return function(own, jax.device_put(images, where))
 
     return call
