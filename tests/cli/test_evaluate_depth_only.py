@@ -81,8 +81,12 @@ def test_a_split_of_its_own_is_prepared_without_the_training_data(root, score, t
     assert list(json.loads(metadata.read_text())["splits"]) == ["test"]
 
 
-def test_a_split_without_true_depth_gives_pictures_only(score, tmp_path):
-    assert score("--config.data.val_split=video") == {"step": 2}
+def test_a_split_without_true_depth_gives_a_verdict_and_pictures_and_no_error_of_depth(score, tmp_path):
+    found = score("--config.data.val_split=video")
+    assert found.pop("step") == 2
+    assert found.pop("verdict").startswith(("not yet: ", "depth "))
+    assert found
+    assert all(name.startswith("video/") for name in found)
     assert (tmp_path / "pictures" / "depth.png").is_file()
 
 

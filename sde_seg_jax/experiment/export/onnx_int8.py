@@ -34,11 +34,13 @@ def write_int8(graph: Graph, path: pathlib.Path, record: Mapping[str, Any], imag
     quantization = needed("onnxruntime.quantization", "--dtype=int8")
     model = onnx.to_model(graph)
     with tempfile.TemporaryDirectory() as folder:
-        plain, quantized = pathlib.Path(folder) / "float.onnx", pathlib.Path(folder) / "int8.onnx"
+        plain, folded, quantized = (pathlib.Path(folder) / f"{name}.onnx" for name in ("float", "folded", "int8"))
         plain.write_bytes(model.SerializeToString())
         with onnx.quiet():  # it advises steps that are of no use here
+            # Kernels are transposed in the graph: only once that is done beforehand are they stored as int8.
+            quantization.quant_pre_process(plain, folded, skip_symbolic_shape=True)
             quantization.quantize_static(
-                plain,
+                folded,
                 quantized,
                 Calibration(images, graph.batch or 1),
                 quant_format=quantization.QuantFormat.QDQ,
