@@ -1,10 +1,11 @@
 """Scores a checkpoint: python -m sde_seg_jax.cli.evaluate --checkpoint=runs/quickstart/semi_supervised
 
-Needs nothing but the checkpoint and its prepared data (--config.data.prepared_dir=DIR if that has moved). Segmentation:
-mIoU, IoU of each class, accuracies; depth: errors with and without median scaling, beside the best constant depth.
-Student and, where there is one, teacher (`teacher/...`). Prints one JSON line last, and writes it to metrics.json
-and pictures of some samples to pictures/ in --workdir (default: the checkpoint's). A camera that was learnt
-(model.learn_intrinsics) is printed and written to camera.json there, which the data set `folder` reads.
+Needs nothing but the run's checkpoint and its prepared data (--config.data.prepared_dir=DIR if that has moved); what
+cli.push wrote is not enough. Segmentation: mIoU, IoU of each class, accuracies; depth: errors with and without median
+scaling, beside the best constant depth. Student and, where there is one, teacher (`teacher/...`). Prints one JSON line
+last, and writes it to metrics.json and pictures of some samples to pictures/ in --workdir (default: the checkpoint's).
+A camera that was learnt (model.learn_intrinsics) is printed and written to camera.json there, which the data set
+`folder` reads.
 
 Every score stands with its protocol: the whole image once, at the prepared size, unless you say otherwise:
   --resolution=trained         labels at their original size; probabilities are enlarged to it, as cli.predict does

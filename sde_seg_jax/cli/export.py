@@ -1,5 +1,6 @@
 """Writes a network for other programs: python -m sde_seg_jax.cli.export --checkpoint=DIR --output=model.onnx
 
+DIR is a workdir, a folder of cli.push, or hf://org/name.
 The format is that of --output: FILE.onnx (ONNX), FILE.stablehlo (jax.export, for CPU, CUDA and TPU), FILE.tflite
 (LiteRT) or a folder (TensorFlow's SavedModel). One graph takes uint8 RGB images [B,H,W,3] and gives what --outputs
 names; resizing and normalisation are inside. What was written is run on a few images and compared with the network; if

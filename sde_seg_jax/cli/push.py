@@ -2,7 +2,8 @@
 
 Writes model.safetensors (PyTorch's names), config.json, classes.json and a model card (README.md) that is filled from
 the run: data, seed, scores with their protocol, what the weights started from, commit. With hf://org/name they go to
-the Hugging Face hub (log in first: hf auth login). Elsewhere: --checkpoint=hf://org/name, or --checkpoint=FOLDER.
+the Hugging Face hub (log in first: hf auth login). cli.predict and cli.export take either as --checkpoint; scores are
+those of metrics.json, so run cli.evaluate before: like this command it needs the run's own folder.
 Look at the card before you share: no path of your machine stands in it, the names of files do.
 Exit status: 0 done, 2 bad input.
 """

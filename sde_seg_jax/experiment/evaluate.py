@@ -21,6 +21,7 @@ from sde_seg_jax.experiment.evaluated import result_name, write_pictures
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.scoring import PUBLISHED, Asked, at_resolution, scorer_of
+from sde_seg_jax.experiment.weights.sharing import require_run
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.checkpoints import FOLDER, Stored, locate, read
@@ -44,6 +45,7 @@ def evaluate(
     validation split, into metrics_SPLIT.json, likewise. `asked`: another protocol than the published, into a file of
     its own, classes alone and without pictures. Raises CheckpointError, ValueError.
     """
+    require_run(checkpoint, "cli.evaluate")
     folder = locate(checkpoint)
     out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
     stored = read(checkpoint, "student", "teacher")

@@ -103,7 +103,7 @@ class ViT(nn.Module):
     def __call__(self, image: Float[Array, "B H W 3n"], *, train: bool = False) -> tuple[Array, ...]:
         family, channels, grid = self.size.family, self.channels[0], self._patches(image)
         x = Patches(channels, family.patch, self.dtype, name="patch_embed")(normalised(image))
-        x = x.reshape(len(x), -1, channels)
+        x = x.reshape(x.shape[0], -1, channels)
         front = [self.param("cls_token", NORMAL, (1, 1, channels))]
         turn = None
         if family.rotary:
@@ -113,7 +113,7 @@ class ViT(nn.Module):
             front, x = [front[0] + positions[:, :1]], x + positions[:, 1:].astype(x.dtype)
         if family.registers:
             front.append(self.param("register_tokens", NORMAL, (1, family.registers, channels)))
-        front = [jnp.broadcast_to(token.astype(x.dtype), (len(x), *token.shape[1:])) for token in front]
+        front = [jnp.broadcast_to(token.astype(x.dtype), (x.shape[0], *token.shape[1:])) for token in front]
         x = jnp.concatenate([*front, x], axis=1)
         norm, maps, drop = LayerNorm(family.epsilon, name="norm"), [], train and self.has_rng("dropout")
         for number in range(self.size.blocks):
@@ -121,7 +121,7 @@ class ViT(nn.Module):
             options = (self.size.heads, rate, self.implementation, self.dtype, family.epsilon)
             x = run(Block(*options, name=f"block_{number}"), x, turn, remat=self.remat, drop=drop)
             if number in self.size.layers:
-                maps.append(norm(x)[:, 1 + family.registers :].reshape(len(x), *grid, channels))
+                maps.append(norm(x)[:, 1 + family.registers :].reshape(x.shape[0], *grid, channels))
         return tuple(maps)
 
     def _positions(self, stored: Float[Array, "1 1+GG C"], grid: tuple[int, int]) -> Float[Array, "1 1+hw C"]:

@@ -23,19 +23,20 @@ TINY = str(ROOT / "tests" / "tiny" / "config.py")
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
-    """checkpoint("row") -> the workdir of an untrained network whose answers differ from pixel to pixel."""
+    """checkpoint("row", key=value) -> the workdir of an untrained network whose answers differ from pixel to pixel."""
     made = {}
 
-    def call(row):
-        if row not in made:
-            made[row] = tmp_path_factory.mktemp(row)
-            config = ConfigFile(TINY, row, {"data.prepared_dir": str(made[row] / "missing")}).config()
+    def call(row, **changes):
+        key = (row, *sorted(changes.items()))
+        if key not in made:
+            folder = made[key] = tmp_path_factory.mktemp(row)
+            config = ConfigFile(TINY, row, {"data.prepared_dir": str(folder / "missing"), **changes}).config()
             variables = initial_variables(build_network(config), 1, tuple(config.data.crop))
             variables = Variables(_decided(variables.params), variables.batch_stats)
-            with contextlib.closing(checkpoints.Checkpoints(str(made[row]))) as store:
+            with contextlib.closing(checkpoints.Checkpoints(str(folder))) as store:
                 state = {"step": np.asarray(7, np.int32), "student": variables}
                 store.save(7, state, as_json(config))
-        return str(made[row])
+        return str(made[key])
 
     return call
 

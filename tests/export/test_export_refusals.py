@@ -9,7 +9,7 @@ from PIL import Image
 from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.export import checking, formats, packages
 from sde_seg_jax.experiment.export import export as exporting
-from sde_seg_jax.experiment.prediction.exported import load_exported
+from sde_seg_jax.experiment.prediction.exported import at_temperature, load_exported
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,27 @@ def test_a_file_of_any_size_predicts_through_the_command(written, command, tmp_p
     status, _, err = command(*flags, "--resolution=full", name="predict")
     assert status == 2
     assert "an exported file sees the whole image" in err
+
+
+def test_a_file_has_no_feature_maps(written):
+    with pytest.raises(UsageError, match=r"gives its outputs alone, no feature maps: load the run's folder"):
+        load_exported(written).features(np.zeros((64, 64, 3), np.uint8))
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 0.5, 1.0, 20.0])
+def test_a_temperature_of_probabilities_is_that_of_the_logits(temperature):
+    logits = np.random.default_rng(0).normal(0, 3, (4, 5)).astype(np.float32)
+    logits[0] = [-2000, 0, 1, 2, 3]  # a probability of zero at all of these
+
+    def softmax(x):
+        powers = np.exp(x - x.max(-1, keepdims=True))
+        return powers / powers.sum(-1, keepdims=True)
+
+    with np.errstate(all="raise", under="ignore"):
+        found = at_temperature(softmax(logits), temperature)
+    assert found.dtype == np.float32
+    rounding = 1e-6 * max(1, 1 / temperature)  # of a logarithm, then divided
+    np.testing.assert_allclose(found, softmax(logits / np.float32(temperature)), rtol=0, atol=rounding)
 
 
 def test_a_file_without_its_record_or_with_a_damaged_one_is_told(written):

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 
 import sde_seg_jax as sds
 from sde_seg_jax.experiment.export.samples import generated
-from sde_seg_jax.experiment.weights import sharing
+from sde_seg_jax.experiment.weights import card, sharing
 
 LICENSE = "cc-by-nc-4.0"
 
@@ -48,6 +48,46 @@ def test_the_card_is_filled_and_names_no_folder_of_the_machine(shared):
     assert "| weights | student, after 7 updates |" in card.text
     for file in ("README.md", "config.json"):
         assert str(shared.parents[1]) not in (shared / file).read_text()
+
+
+def test_the_card_of_a_teacher_has_the_teachers_scores(shared):
+    config = json.loads((shared / "config.json").read_text())["config"]
+    scores = {"miou": 0.5, "abs_rel": 0.1, "teacher/miou": 0.7}
+    text = card.text(card.Facts("streets", config, 7, "teacher", scores, None, ""))
+    assert "On the validation split, teacher's weights." in text
+    assert "| mean IoU | 0.7000 |" in text
+    assert "depth error" not in text
+    assert "0.5000" not in text
+    assert "Not evaluated." in card.text(card.Facts("streets", config, 7, "teacher", {"miou": 0.5}, None, ""))
+
+
+def test_the_card_names_sources_without_their_folders(shared):
+    config = json.loads((shared / "config.json").read_text())["config"]
+    config["model"]["init"] = "../secret/run"
+    assert "| started from | all (run) |" in card.text(card.Facts("streets", config, 7, "student", {}, None, ""))
+    config["model"]["transfer"] = ["encoder from hub", "depth_decoder from mine"]
+    config["sources"] = {"hub": "hf://org/name/model.safetensors", "mine": "~/secret/depth.safetensors"}
+    text = card.text(card.Facts("streets", config, 7, "student", {}, None, ""))
+    assert "encoder from hub (hf://org/name/model.safetensors); depth_decoder from mine (depth.safetensors)" in text
+    assert "secret" not in text
+    assert sharing.without_places(config)["sources"]["mine"] == "depth.safetensors"
+
+
+def test_what_was_pushed_is_exported_as_the_run_is(shared, command, tmp_path):
+    to = tmp_path / "model.stablehlo"
+    status, _, err = command(f"--checkpoint={shared}", f"--output={to}")
+    assert status == 0, err
+    assert json.loads(to.with_name("model.stablehlo.json").read_text())["checkpoint"] == "streets"
+    (image,) = generated((64, 64), 1)
+    expected, found = sds.load(shared).predict(image), sds.load(to).predict(image)
+    np.testing.assert_allclose(found.stored_probabilities, expected.stored_probabilities, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "flags"), [("evaluate", ()), ("push", ("--to=elsewhere",))])
+def test_commands_that_need_the_run_say_so_of_what_was_pushed(name, flags, shared, command):
+    status, _, err = command(f"--checkpoint={shared}", *flags, name=name)
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert f"{shared} is what cli.push wrote, which cli.predict, cli.export and sds.load take; cli.{name} needs" in err
 
 
 def test_a_repository_is_read_through_a_snapshot(shared, monkeypatch):

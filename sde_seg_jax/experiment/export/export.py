@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from sde_seg_jax.experiment.build import load_trained
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export import checking, formats, samples
 from sde_seg_jax.experiment.export.graph import Graph, Size, make_graph
 from sde_seg_jax.experiment.export.record import describe, record_path
+from sde_seg_jax.experiment.weights.sharing import read_trained
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
 
@@ -67,7 +67,7 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
     _require_possible(path, name, options)
     _require_free(path)
     sizes = {"size": _size(options.size, "--size"), **_input_size(options.input_size)}
-    trained = load_trained(str(pathlib.Path(checkpoint).expanduser()), options.weights)
+    trained = read_trained(checkpoint, options.weights)
     dtype = formats.computed_in(name, options.dtype)
     graph = make_graph(trained, outputs=options.outputs, batch=_batch(name, options), dtype=dtype, **sizes)
     told = {"file_format": name, "checkpoint": checkpoint, "weights": options.weights}

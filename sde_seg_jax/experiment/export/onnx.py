@@ -17,7 +17,7 @@ import numpy as np
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export import onnx_any_size
 from sde_seg_jax.experiment.export.graph import Graph
-from sde_seg_jax.experiment.export.packages import needed
+from sde_seg_jax.experiment.export.packages import needed, told
 from sde_seg_jax.experiment.export.plain import plain
 from sde_seg_jax.experiment.export.record import KEY, as_text
 from sde_seg_jax.state_files.writing import write_bytes
@@ -38,10 +38,8 @@ def to_model(graph: Graph, *, float16: bool = False) -> Any:
     with quiet():  # it prints what it is at
         jax2onnx = needed("jax2onnx", "--output=*.onnx")
         try:
-            model = _converted(jax2onnx, dataclasses.replace(graph, input_size=graph.input_size or graph.size))
-        except Exception as error:  # each of its operations raises what it likes
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(f"jax2onnx cannot convert this network ({reason}): export FILE.stablehlo") from error
+            with told("jax2onnx cannot convert this network", "export FILE.stablehlo"):
+                model = _converted(jax2onnx, dataclasses.replace(graph, input_size=graph.input_size or graph.size))
         finally:
             jax.clear_caches()  # functions that were traced meanwhile hold operations of jax2onnx
     if float16:

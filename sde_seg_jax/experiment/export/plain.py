@@ -6,6 +6,7 @@ compiled functions. Nothing here changes a value but the order of sums: of two f
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,13 +42,26 @@ def _run(jaxpr: core.Jaxpr, consts: Any, arguments: Any) -> list[Any]:
 
     for equation in _needed(jaxpr):
         inputs = [read(variable) for variable in equation.invars]
-        if any(isinstance(value, jax.core.Tracer) for value in inputs):
+        with jax.ensure_compile_time_eval() if _computable(equation, inputs) else contextlib.nullcontext():
             outputs = _apply(equation, inputs)
-        else:
-            with jax.ensure_compile_time_eval():
-                outputs = _apply(equation, inputs)
         values.update(zip(equation.outvars, outputs, strict=True))
     return [read(variable) for variable in jaxpr.outvars]
+
+
+def _computable(equation: Any, inputs: list[Any]) -> bool:
+    """Can the results be computed now?
+
+    Not where a shape is symbolic, as of a constant that is repeated for each image. Nor of jax2onnx's own operations,
+    which stand for those of jax.numpy while it converts: of constants it computes some wrongly (tile, einsum,
+    concatenate), but it writes them into the file rightly.
+    """
+    sides = [side for variable in equation.outvars for side in getattr(variable.aval, "shape", ())]
+    return (
+        equation.primitive.name not in CALLS  # of what is inside each operation is asked
+        and not any(isinstance(value, jax.core.Tracer) for value in inputs)
+        and all(isinstance(side, int) for side in sides)
+        and not equation.primitive.name.startswith(("jax.", "jnp."))
+    )
 
 
 def _needed(jaxpr: core.Jaxpr) -> list[Any]:

@@ -16,6 +16,7 @@ from sde_seg_jax.experiment.config import UsageError, as_json
 from sde_seg_jax.experiment.export.graph import Graph, depth_limits
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.experiment.table.runs import commit
+from sde_seg_jax.experiment.weights.card import public_name
 from sde_seg_jax.state_files.reading import read_json
 from sde_seg_jax.state_files.schemas import EXPORT
 
@@ -64,17 +65,12 @@ def _started_from(config: dict[str, Any]) -> dict[str, str]:
     """Where the starting weights were from, by the rules that name a source."""
     model, found = config["model"], {}
     if model.get("init"):
-        found["model.init"] = _name(model["init"])
+        found["model.init"] = public_name(model["init"])
     for rule in model.get("transfer", ()):
         _, _, source = rule.partition(" from ")
         if source:
-            found[source] = _name(config.get("sources", {}).get(source, source))
+            found[source] = public_name(config.get("sources", {}).get(source, source))
     return found
-
-
-def _name(source: str) -> str:
-    """A source as others may read it: of a path the last part."""
-    return source if source.startswith(("hf://", "@")) else pathlib.PurePath(source).name
 
 
 def _versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export.graph import Graph
-from sde_seg_jax.experiment.export.packages import needed
+from sde_seg_jax.experiment.export.packages import FIXED, needed, told
 
 MARK = "saved_model.pb"  # tells the folder of a SavedModel
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -25,7 +25,10 @@ def tensorflow() -> Any:
 
 
 def write(graph: Graph, path: pathlib.Path, *, platforms: tuple[str, ...] = PLATFORMS) -> None:
-    """Writes the folder: signature `serving_default`, image -> the outputs by name."""
+    """Writes the folder: signature `serving_default`, image -> the outputs by name.
+
+    Raises UsageError for a network that jax2tf cannot convert.
+    """
     tf = tensorflow()
     from jax.experimental import jax2tf
 
@@ -41,7 +44,9 @@ def write(graph: Graph, path: pathlib.Path, *, platforms: tuple[str, ...] = PLAT
     module = tf.Module()
     spec = tf.TensorSpec((graph.batch, *sides, channels), tf.uint8, name="image")
     module.predict = tf.function(function, autograph=False, input_signature=[spec])
-    tf.saved_model.save(module, str(path), signatures=module.predict.get_concrete_function())
+    with told("jax2tf cannot convert this network", f"{FIXED}, or export FILE.stablehlo"):
+        signature = module.predict.get_concrete_function()
+    tf.saved_model.save(module, str(path), signatures=signature)
 
 
 def read(path: pathlib.Path) -> Callable[[np.ndarray], Mapping[str, Any]]:

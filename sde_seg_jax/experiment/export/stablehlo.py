@@ -13,19 +13,25 @@ import numpy as np
 
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export.graph import Graph
+from sde_seg_jax.experiment.export.packages import FIXED, told
 from sde_seg_jax.state_files.writing import write_bytes
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
 def write(graph: Graph, path: pathlib.Path, *, vjp_order: int = 0) -> None:
-    """Writes the graph; with `vjp_order` also so many orders of its derivatives by the image, which is float32 then."""
+    """Writes the graph; with `vjp_order` also so many orders of its derivatives by the image, which is float32 then.
+
+    Raises UsageError for a network that jax.export cannot convert.
+    """
     batch, height, width, channels = graph.example_shape
     names = [batch if graph.batch else "b", *((height, width) if graph.input_size else ("h", "w"))]
     shape = jax.export.symbolic_shape(", ".join(map(str, (*names, channels))))
     image = jax.ShapeDtypeStruct(shape, jnp.float32 if vjp_order else jnp.uint8)
-    exported = jax.export.export(jax.jit(graph.function), platforms=PLATFORMS)(image)
-    write_bytes(path, bytes(exported.serialize(vjp_order=vjp_order)))
+    with told("jax.export cannot convert this network", f"{FIXED}, or export a folder (SavedModel)"):
+        exported = jax.export.export(jax.jit(graph.function), platforms=PLATFORMS)(image)
+        content = bytes(exported.serialize(vjp_order=vjp_order))
+    write_bytes(path, content)
 
 
 def read(path: pathlib.Path) -> Callable[[np.ndarray], Mapping[str, Any]]:

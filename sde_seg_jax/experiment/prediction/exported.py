@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from ml_collections import config_dict
 
 from sde_seg_jax.evaluation.protocols.protocol import WHOLE
@@ -17,7 +18,7 @@ from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export import formats
 from sde_seg_jax.experiment.export.record import read_record
 from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
-from sde_seg_jax.experiment.prediction.model import Model
+from sde_seg_jax.experiment.prediction.model import Image, Model
 from sde_seg_jax.experiment.prediction.request import TRAINED, Request
 from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.label_spaces import LabelSpace
@@ -70,9 +71,8 @@ class ExportedModel(Model):
 
         def call(images: np.ndarray) -> dict[str, np.ndarray]:
             found = self._called(images)
-            if request.temperature != 1 and PROBABILITIES in found:  # softmax(logits / T) = normalised p ** (1 / T)
-                sharpened = found[PROBABILITIES] ** (1 / request.temperature)
-                found[PROBABILITIES] = sharpened / sharpened.sum(axis=-1, keepdims=True)
+            if request.temperature != 1 and PROBABILITIES in found:
+                found[PROBABILITIES] = at_temperature(found[PROBABILITIES], request.temperature)
             return {name: found[name] for name in wanted}
 
         return [
@@ -85,6 +85,12 @@ class ExportedModel(Model):
                 batch=self.record.get("batch") or 0,
             )
         ]
+
+    def features(self, image: Image, level: int = 3) -> np.ndarray:
+        """Raises UsageError: a file holds no maps but its outputs."""
+        raise UsageError(
+            "an exported file gives its outputs alone, no feature maps: load the run's folder, or what cli.push wrote"
+        )
 
     @property
     def _depths(self) -> DepthRange:
@@ -103,6 +109,17 @@ class ExportedModel(Model):
             far, near = 1 / self._depths.max_depth, 1 / self._depths.min_depth
             found[DISPARITY] = (1 / found["depth"] - far) / (near - far)
         return found
+
+
+def at_temperature(probabilities: Float[np.ndarray, "... C"], temperature: float) -> Float[np.ndarray, "... C"]:
+    """softmax(logits / T) of softmax(logits), since that is p ** (1 / T), normalised.
+
+    By logarithms minus the largest: for a small T powers alone are all zero.
+    """
+    with np.errstate(divide="ignore"):  # the logarithm of 0 is -inf, whose power is 0 again
+        scaled = np.log(probabilities) / np.float32(temperature)
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def is_exported(path: str | os.PathLike) -> bool:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from sde_seg_jax.experiment.build import Trained, load_trained
+from sde_seg_jax.experiment.build import Trained
 from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
 from sde_seg_jax.experiment.prediction.enlarging import resized
 from sde_seg_jax.experiment.prediction.frames import read_image
@@ -176,14 +176,11 @@ def load(path: str | os.PathLike, weights: str = "student") -> Model:
       CheckpointError: there is no checkpoint, it is damaged, or it has no such weights; says what to give instead.
     """
     from sde_seg_jax.experiment.prediction.exported import is_exported, load_exported
-    from sde_seg_jax.experiment.weights.sharing import is_shared, load_shared
+    from sde_seg_jax.experiment.weights.sharing import read_trained
 
     if is_exported(path):
         return load_exported(path, weights)
-    if is_shared(os.fspath(path)):
-        trained = load_shared(os.fspath(path), weights)
-    else:
-        trained = load_trained(str(pathlib.Path(path).expanduser()), weights)
+    trained = read_trained(os.fspath(path), weights)
     return Model(trained, space_of(trained.config))
 
 

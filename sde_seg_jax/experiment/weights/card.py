@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import sde_seg_jax
 from sde_seg_jax.experiment.table.runs import commit
+from sde_seg_jax.experiment.weights.sources import HUB, STAGE
 from sde_seg_jax.label_spaces import LabelSpace
 
 SCORES = {  # of metrics.json -> how the card calls them
@@ -21,7 +23,10 @@ SCORES = {  # of metrics.json -> how the card calls them
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What a card tells: configuration without places, scores of metrics.json, classes, the weights' licence."""
+    """What a card tells: configuration without places, scores of metrics.json, classes, the weights' licence.
+
+    `weights` are the student's or the teacher's, whose scores are `teacher/...` of metrics.json.
+    """
 
     name: str
     config: Mapping[str, Any]
@@ -45,6 +50,11 @@ def text(facts: Facts) -> str:
         license_name=facts.license_text or None,
     )
     return "\n".join(["---", head.to_yaml(), "---", "", *_page(facts), ""])
+
+
+def public_name(value: str) -> str:
+    """A source as others may read it: of a path of this machine the last part."""
+    return value if value.startswith((HUB, STAGE)) else pathlib.PurePath(value).name
 
 
 def _page(facts: Facts) -> list[str]:
@@ -83,11 +93,13 @@ def _page(facts: Facts) -> list[str]:
 
 
 def _scores(facts: Facts) -> list[str]:
-    found = {SCORES[key]: facts.scores[key] for key in SCORES if isinstance(facts.scores.get(key), float)}
+    prefix = "" if facts.weights == "student" else f"{facts.weights}/"
+    own = {key: facts.scores.get(prefix + key) for key in SCORES}
+    found = {SCORES[key]: value for key, value in own.items() if isinstance(value, float)}
     if not found:
         return ["Not evaluated."]
     protocol = facts.scores.get("protocol")
-    how = f"On the validation split{f', protocol {protocol}' if protocol else ''}, student's weights."
+    how = f"On the validation split{f', protocol {protocol}' if protocol else ''}, {facts.weights}'s weights."
     return [how, "", "| score | value |", "|---|---|", *(f"| {name} | {value:.4f} |" for name, value in found.items())]
 
 
@@ -98,5 +110,5 @@ def _started_from(config: Mapping[str, Any]) -> list[str]:
     found = []
     for rule in rules:
         _, _, source = rule.partition(" from ")
-        found.append(f"{rule} ({known.get(source, source) if source else model.get('init', '')})")
+        found.append(f"{rule} ({public_name(known.get(source, source) if source else model.get('init', ''))})")
     return found

@@ -16,7 +16,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.annotation.classes import classes_text
-from sde_seg_jax.experiment.build import Trained, abstract_variables, build_network, own_config
+from sde_seg_jax.experiment.build import Trained, abstract_variables, build_network, load_trained, own_config
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.evaluated import scores_in
 from sde_seg_jax.experiment.spaces import space_of
@@ -39,9 +39,10 @@ UNSHARED = ("intrinsics",)  # parts that have no name in PyTorch
 def push(checkpoint: str, to: str, weights: str = "student", license_text: str = "") -> str:
     """Writes a checkpoint's network into a folder, or into a repository hf://org/name; returns where it is.
 
-    Raises UsageError for a folder that is not empty or another address, WeightsError, with the way by hand, if the hub
-    refuses.
+    Raises UsageError for a folder that is not empty, another address, or what was pushed already; WeightsError, with
+    the way by hand, if the hub refuses.
     """
+    require_run(checkpoint, "cli.push")
     if not to.startswith(sources.HUB):
         folder = pathlib.Path(to).expanduser()
         if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
@@ -59,6 +60,25 @@ def is_shared(path: str) -> bool:
     """Is this the address of a repository, or a folder as `push` writes it?"""
     folder = pathlib.Path(path).expanduser()
     return path.startswith(sources.HUB) or all((folder / name).is_file() for name in (WEIGHTS, CONFIGURATION))
+
+
+def read_trained(path: str, weights: str = "student") -> Trained:
+    """The network of a run, of a folder that `push` wrote, or of a repository hf://org/name.
+
+    Raises CheckpointError, or as `load_shared`.
+    """
+    if is_shared(path):
+        return load_shared(path, weights)
+    return load_trained(str(pathlib.Path(path).expanduser()), weights)
+
+
+def require_run(path: str, command: str) -> None:
+    """Raises UsageError if this is what `push` wrote, which `command` does not take."""
+    if is_shared(path):
+        raise UsageError(
+            f"--checkpoint={path} is what cli.push wrote, which cli.predict, cli.export and sds.load take; {command} "
+            "needs the run's own folder, with its checkpoints"
+        )
 
 
 def load_shared(path: str, weights: str = "student") -> Trained:
@@ -109,12 +129,12 @@ def _write(checkpoint: str, folder: pathlib.Path, weights: str, license_text: st
 
 
 def without_places(section: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration without the folders of the machine: of an absolute path the last part is left."""
+    """A configuration without the folders of the machine: of a path from its root or `~` the last part is left."""
     found: dict[str, Any] = {}
     for key, value in section.items():
         if isinstance(value, Mapping):
             value = without_places(value)
-        elif isinstance(value, str) and pathlib.PurePath(value).is_absolute():
+        elif isinstance(value, str) and (value.startswith("~") or pathlib.PurePath(value).is_absolute()):
             value = pathlib.PurePath(value).name
         found[key] = value
     return json.loads(json.dumps(found))
