@@ -54,6 +54,9 @@ class Network:
         near, far = 1 / RANGE.min_depth, 1 / RANGE.max_depth
         self._disparity = jnp.asarray((1 / depth - far) / (near - far), jnp.float32)[None, ..., None]
 
+    def fitting_size(self, height, width):
+        return height, width
+
     def apply(self, variables, image, *others, method="", train=False):
         if method == "pose":  # a later camera further right sees points further left
             still = jnp.zeros((len(image), 3))
