@@ -15,11 +15,13 @@ import pathlib
 import platform
 import re
 import sys
+from typing import Any, NamedTuple
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import results_page
 
 from sde_seg_jax.display.result_json import as_json
+from sde_seg_jax.display.result_table import ResultTable
 from sde_seg_jax.display.tables import duration
 from sde_seg_jax.experiment.config import ConfigFile
 from sde_seg_jax.experiment.configuration.files import split
@@ -28,20 +30,34 @@ from sde_seg_jax.experiment.table.runs import seconds_left
 from sde_seg_jax.lookup import suggest
 from sde_seg_jax.reporter import CONSOLE
 from sde_seg_jax.training.interrupted import Interrupted
+from sde_seg_jax.training.log import read_metrics
 
-# name -> configuration, in order of importance
-TABLES = {
-    "few_labels": "configs/streets_few_labels.py",
-    "contributions": "configs/streets_ablation.py:size=cpu",
-    "selection": "configs/streets_selection.py:size=cpu",
-    "adaptation": "configs/streets_adaptation.py:size=cpu",
+
+class Entry(NamedTuple):
+    """A table: its file, the part of it that is run (all if empty), and the folder of runs that it shares."""
+
+    file: str
+    rows: str = ""
+    labels: str = ""
+    folder: str = ""
+
+
+FEW_LABELS = "configs/streets_few_labels.py"
+TABLES = {  # in order of importance
+    "few_labels": Entry(FEW_LABELS),
+    "label_counts": Entry(FEW_LABELS, "baseline,classmix", "8,16,32,64,160", folder="few_labels"),
+    "contributions": Entry("configs/streets_ablation.py:size=cpu"),
+    "selection": Entry("configs/streets_selection.py:size=cpu"),
+    "adaptation": Entry("configs/streets_adaptation.py:size=cpu"),
 }
 STEP_UNKNOWN = "not known before the first run"
 
 
 def plan_of(name: str, runs: pathlib.Path, seeds: str = "") -> Plan:
     """The plan of a table, as cli.table makes it."""
-    return Plan(ConfigFile(*split(TABLES[name])), str(runs / name), seeds=seeds)
+    entry = TABLES[name]
+    folder = runs / (entry.folder or name)
+    return Plan(ConfigFile(*split(entry.file)), str(folder), rows=entry.rows, labels=entry.labels, seeds=seeds)
 
 
 def left(plan: Plan) -> str:
@@ -66,13 +82,36 @@ def hardware() -> str:
     return f"{os.cpu_count()} cores of {name}, {vectors}"
 
 
+def curves(table: ResultTable) -> list[dict[str, Any]]:
+    """Of every finished run the scores of its validations on the way: row, labels, seed and {step: score}."""
+    key = f"val/{table.metric}"
+    return [
+        {
+            "row": run.row,
+            "labels": run.labels,
+            "seed": run.seed,
+            "validations": {line["step"]: line[key] for line in read_metrics(run.folder) if key in line},
+        }
+        for run in table.results
+        if run.final is not None
+    ]
+
+
 def keep(name: str, plan: Plan, failed: dict[str, str]) -> None:
     """Writes the table beside its runs, docs/results/NAME.json and the page."""
     table = collect(plan, failed)
-    write(table, plan.workdir)
-    table = dataclasses.replace(table, facts={**table.facts, "hardware": hardware()})
+    if not TABLES[name].folder:
+        write(table, plan.workdir)
+    rows = dict.fromkeys(row for row, _, _ in plan.runs)  # of a part: those alone
+    table = dataclasses.replace(
+        table,
+        results=[result for result in table.results if result.row in rows],
+        facts={**table.facts, "hardware": hardware()},
+        against={row: partner for row, partner in table.against.items() if {row, partner} <= rows.keys()},
+    )
     results_page.FOLDER.mkdir(exist_ok=True)
-    text = json.dumps(as_json(table), indent=1, ensure_ascii=False) + "\n"
+    found = as_json(table) | {"curves": curves(table)}
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     (results_page.FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
     results_page.write()
 

@@ -2,6 +2,7 @@
 
 What stands between `<!-- results NAME -->` and `<!-- end -->` on the page is written from docs/results/NAME.json, the
 table.json that cli.table left, and its figure into docs/images/results_NAME.png. The rest of the page is prose.
+docs/images/when_it_gains.png, the figure of the README, is drawn from few_labels.json and label_counts.json.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import re
 
 from sde_seg_jax.display import gains as gain_tables
 from sde_seg_jax.display import tables
+from sde_seg_jax.display.gain_curves import Series, plot_curves
 from sde_seg_jax.display.result_json import from_json
 from sde_seg_jax.display.result_plot import plot_gains
 from sde_seg_jax.display.result_table import ResultTable, columns, gains, lines, notes
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGE, FOLDER, IMAGES = ROOT / "docs" / "results.md", ROOT / "docs" / "results", ROOT / "docs" / "images"
+GAINS = "when_it_gains.png"
+SHOWN = {"baseline": "labels alone", "classmix": "with mixing and pseudo labels"}  # row -> its name in the figure
+STEPS, COUNTS = "training steps, 16 labels (val)", "labels, of 480 images (test)"  # the panels
 BLOCK = re.compile(r"<!-- results (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -46,6 +51,26 @@ def picture(name: str, labels: int) -> pathlib.Path:
     return IMAGES / f"results_{name}_{labels}.png"
 
 
+def when_it_gains() -> dict[str, Series]:
+    """The figure's panels: scores by training steps and by the number of labels, of the files that are there."""
+    panels: dict[str, Series] = {STEPS: {}, COUNTS: {}}
+    for name in ("few_labels", "label_counts"):
+        if not (FOLDER / f"{name}.json").is_file():
+            continue
+        found = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        for curve in found["curves"] if name == "few_labels" else ():
+            for step, score in curve["validations"].items():
+                _add(panels[STEPS], curve["row"], int(step), score)
+        for run in found["runs"] if name == "label_counts" else ():
+            _add(panels[COUNTS], run["row"], run["labels"], run["final"])
+    return {panel: series for panel, series in panels.items() if series}
+
+
+def _add(series: dict[str, dict[int, list[float]]], row: str, place: int, score: float | None) -> None:
+    if row in SHOWN and score is not None:
+        series.setdefault(SHOWN[row], {}).setdefault(place, []).append(score)
+
+
 def page(text: str) -> str:
     """The page with all its blocks written anew. Raises FileNotFoundError for one without a JSON file."""
     return BLOCK.sub(lambda m: f"<!-- results {m[1]} -->\n{block(m[1], read(m[1]))}<!-- end -->\n", text)
@@ -59,6 +84,8 @@ def write() -> None:
         for labels in table.labels:
             if found := gains(table, labels):
                 picture(name, labels).write_bytes(plot_gains(found))
+    if panels := when_it_gains():
+        (IMAGES / GAINS).write_bytes(plot_curves(panels, "mIoU [%]"))
     PAGE.write_text(page(text), encoding="utf-8")
 
 
