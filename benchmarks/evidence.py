@@ -2,7 +2,8 @@
 
 All of it takes many hours on a laptop; stop it at any time (Ctrl-C), the same command goes on. What is finished is
 kept in --runs (default runs/evidence), and after every table docs/results/NAME.json, the page and its figures are
-written anew. --only=contributions,selection runs some tables, --seeds=1,2 some seeds; --dry_run tells what is left.
+written anew. Runs that such a file holds are not run again, so several machines can take some seeds each.
+--only=contributions,selection runs some tables, --seeds=1,2 some seeds; --dry_run tells what is left.
 """
 
 from __future__ import annotations
@@ -15,22 +16,21 @@ import pathlib
 import platform
 import re
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import kept_results
 import results_page
 
 from sde_seg_jax.display.result_json import as_json
-from sde_seg_jax.display.result_table import ResultTable
 from sde_seg_jax.display.tables import duration
 from sde_seg_jax.experiment.config import ConfigFile
 from sde_seg_jax.experiment.configuration.files import split
 from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
-from sde_seg_jax.experiment.table.runs import seconds_left
+from sde_seg_jax.experiment.table.runs import complete, seconds_left
 from sde_seg_jax.lookup import suggest
 from sde_seg_jax.reporter import CONSOLE
 from sde_seg_jax.training.interrupted import Interrupted
-from sde_seg_jax.training.log import read_metrics
 
 
 class Entry(NamedTuple):
@@ -54,10 +54,13 @@ STEP_UNKNOWN = "not known before the first run"
 
 
 def plan_of(name: str, runs: pathlib.Path, seeds: str = "") -> Plan:
-    """The plan of a table, as cli.table makes it."""
+    """The plan of a table, as cli.table makes it, without the runs that docs/results/NAME.json holds."""
     entry = TABLES[name]
     folder = runs / (entry.folder or name)
-    return Plan(ConfigFile(*split(entry.file)), str(folder), rows=entry.rows, labels=entry.labels, seeds=seeds)
+    plan = Plan(ConfigFile(*split(entry.file)), str(folder), rows=entry.rows, labels=entry.labels, seeds=seeds)
+    known = kept_results.read(results_page.FOLDER / f"{name}.json", plan)
+    plan.runs = {key: item for key, item in plan.runs.items() if key not in known or complete(item)}
+    return plan
 
 
 def left(plan: Plan) -> str:
@@ -82,37 +85,31 @@ def hardware() -> str:
     return f"{os.cpu_count()} cores of {name}, {vectors}"
 
 
-def curves(table: ResultTable) -> list[dict[str, Any]]:
-    """Of every finished run the scores of its validations on the way: row, labels, seed and {step: score}."""
-    key = f"val/{table.metric}"
-    return [
-        {
-            "row": run.row,
-            "labels": run.labels,
-            "seed": run.seed,
-            "validations": {line["step"]: line[key] for line in read_metrics(run.folder) if key in line},
-        }
-        for run in table.results
-        if run.final is not None
-    ]
-
-
 def keep(name: str, plan: Plan, failed: dict[str, str]) -> None:
     """Writes the table beside its runs, docs/results/NAME.json and the page."""
     table = collect(plan, failed)
     if not TABLES[name].folder:
         write(table, plan.workdir)
-    rows = dict.fromkeys(row for row, _, _ in plan.runs)  # of a part: those alone
+    path, rows = results_page.FOLDER / f"{name}.json", TABLES[name].rows.split(",")
+    kept = kept_results.read(path, plan)
+    for run in table.results:
+        if run.final is not None:
+            kept[run.row, run.labels, run.seed] = kept_results.trained_here(plan, run, f"val/{table.metric}")
+    results = [
+        kept[key].result if (key := (run.row, run.labels, run.seed)) in kept else run
+        for run in table.results
+        if run.row in rows or not TABLES[name].rows
+    ]
+    shown = {run.row for run in results}
     table = dataclasses.replace(
         table,
-        results=[result for result in table.results if result.row in rows],
+        results=results,
         facts={**table.facts, "hardware": hardware()},
-        against={row: partner for row, partner in table.against.items() if {row, partner} <= rows.keys()},
+        against={row: partner for row, partner in table.against.items() if {row, partner} <= shown},
     )
-    results_page.FOLDER.mkdir(exist_ok=True)
-    found = as_json(table) | {"curves": curves(table)}
-    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
-    (results_page.FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
+    path.parent.mkdir(exist_ok=True)
+    found = as_json(table) | {"trained": [kept[key].line() for key in sorted(kept) if key[0] in shown]}
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     results_page.write()
 
 

@@ -58,7 +58,7 @@ def when_it_gains() -> dict[str, Series]:
         if not (FOLDER / f"{name}.json").is_file():
             continue
         found = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-        for curve in found["curves"] if name == "few_labels" else ():
+        for curve in found["trained"] if name == "few_labels" else ():
             for step, score in curve["validations"].items():
                 _add(panels[STEPS], curve["row"], int(step), score)
         for run in found["runs"] if name == "label_counts" else ():

@@ -47,8 +47,8 @@ def test_the_figure_shows_validations_by_steps_and_finished_runs_by_labels(writt
     runs = [{"row": row, "labels": 8, "final": final} for row, final in (("baseline", 0.3), ("baseline", None))]
     runs += [{"row": "baseline", "labels": 16, "final": 0.4}, {"row": "pseudo", "labels": 16, "final": 0.5}]
     curve = {"row": "classmix", "labels": 16, "seed": 1, "validations": {"500": 0.2, "1000": 0.25}}
-    (written / "label_counts.json").write_text(json.dumps({"runs": runs, "curves": []}))
-    (written / "few_labels.json").write_text(json.dumps({"runs": runs, "curves": [curve, {**curve, "seed": 2}]}))
+    (written / "label_counts.json").write_text(json.dumps({"runs": runs, "trained": []}))
+    (written / "few_labels.json").write_text(json.dumps({"runs": runs, "trained": [curve, {**curve, "seed": 2}]}))
     assert results_page.when_it_gains() == {
         results_page.STEPS: {"with mixing and pseudo labels": {500: [0.2, 0.2], 1000: [0.25, 0.25]}},
         results_page.COUNTS: {"labels alone": {8: [0.3], 16: [0.4]}},
