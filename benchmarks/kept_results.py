@@ -16,7 +16,9 @@ from ml_collections import config_dict
 
 from sde_seg_jax.display.result_json import from_json
 from sde_seg_jax.display.result_table import Result
-from sde_seg_jax.experiment.config import as_json
+from sde_seg_jax.experiment.begun import FREE
+from sde_seg_jax.experiment.config import ABSENT, as_json
+from sde_seg_jax.experiment.table.file import stages_of
 from sde_seg_jax.experiment.table.plan import Key, Plan
 from sde_seg_jax.training.log import read_metrics
 
@@ -38,9 +40,19 @@ class Kept:
         return {**place, "config": self.config, "validations": dict(self.validations)}
 
 
-def digest(config: config_dict.ConfigDict) -> str:
-    """The first digits of the SHA-256 of all values."""
-    return hashlib.sha256(json.dumps(as_json(config), sort_keys=True).encode()).hexdigest()[:DIGITS]
+def digest(*configs: config_dict.ConfigDict) -> str:
+    """The first digits of the SHA-256 of a run's configuration and of those of the stages that it starts from.
+
+    Keys of places and rhythm do not count, nor do those that stand as they do in runs that lack them.
+    """
+    every = [as_json(config) for config in configs]
+    for values in every:
+        for key in (*FREE, *ABSENT):
+            section, name = key.split(".")
+            same = json.dumps(values.get(section, {}).get(name)) == json.dumps(ABSENT.get(key))
+            if key in FREE or same:
+                values.get(section, {}).pop(name, None)
+    return hashlib.sha256(json.dumps(every, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
 def read(path: pathlib.Path, plan: Plan) -> dict[Key, Kept]:
@@ -58,9 +70,10 @@ def read(path: pathlib.Path, plan: Plan) -> dict[Key, Kept]:
 
 
 def _digest_now(plan: Plan, key: Key) -> str:
-    item = plan.runs.get(key)
-    known = key[0] in plan.table.rows
-    return digest(item.config if item else plan.file.config(plan.table.argument(*key))) if known else ""
+    if key[0] not in plan.table.rows:
+        return ""
+    config = plan.file.config(plan.table.argument(*key))
+    return digest(config, *stages_of(config, plan.table, plan.file.overrides).values())
 
 
 def trained_here(plan: Plan, result: Result, metric: str) -> Kept:

@@ -73,3 +73,19 @@ def test_runs_of_another_machine_are_not_run_again_and_stay_in_the_table(tmp_pat
     scores = {run["seed"]: run["final"] for run in again["runs"] if run["row"] == "baseline"}
     assert scores == {1: 0.5, 2: None, 3: None, 4: None, 5: None}
     assert again["trained"] == trained[:1]
+
+
+def test_a_runs_digest_knows_its_stages_and_not_what_stands_for_missing_keys(tmp_path, results):
+    plan = evidence.plan_of("few_labels", tmp_path, "1")
+    config, stage = plan.runs["transfer", 16, 1].config, plan.stages["depth"].config
+    alone, both = kept_results.digest(config), kept_results.digest(config, stage)
+    assert alone != both
+    for section, key, value in (("train", "save_every", 7), ("model", "decoder_options", {})):
+        with config.unlocked():
+            config[section][key] = value
+        assert kept_results.digest(config) == alone
+    with config.unlocked():
+        del config.model["decoder_options"]
+    assert kept_results.digest(config) == alone
+    config.optim.learning_rate = 0.5
+    assert kept_results.digest(config) != alone
