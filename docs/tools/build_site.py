@@ -15,11 +15,12 @@ import draw_diagrams
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "LICENSE", "docs", "notebooks")
 OTHERS = ("CONTRIBUTING", "CHANGELOG", "SECURITY")  # pages beside docs/
-GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game")
+GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game", "published_data_and_tables")
+GUIDE += ("weights_and_backbones", "export_and_serving", "troubleshooting")
 REFERENCE = ("commands", "configuration", "api", "method", "architecture")
 MOVED = ("docs/deviations",)  # reached by old links only, in no table of contents
 PARTS = {  # the table of contents; what is not named comes last
-    "Guide": [f"docs/guide/{name}" for name in (*GUIDE, "published_data_and_tables", "troubleshooting")],
+    "Guide": [f"docs/guide/{name}" for name in GUIDE],
     "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
     "Record": ["docs/results", "docs/performance", "docs/record/differences", "CHANGELOG"],
 }

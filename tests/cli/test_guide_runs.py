@@ -1,0 +1,147 @@
+"""Pages of the guide from top to bottom: their own commands and code, on networks and pictures of the smallest size."""
+
+import importlib.util
+import pathlib
+import re
+import shlex
+import threading
+import urllib.request
+from http.server import HTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sde_seg_jax.data.street_scenes.clip import render_frame
+
+pytestmark = pytest.mark.slow
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GUIDE = ROOT / "docs" / "guide"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^python -m sde_seg_jax\.cli\.(\w+) (.*)$", re.MULTILINE)
+TOY = {
+    "data.size": "(64,64)",
+    "data.crop": "(64,64)",
+    "data.batch_size": "2",
+    "data.labels": "3",
+    "dataset.counts.train": "6",
+    "dataset.counts.val": "2",
+    "model.width": "8",
+    "model.decoder_channels": "(4,4,4,8,8)",
+    "model.aspp_rates": "(1,2)",
+    "train.steps": "2",
+}
+VIT = {
+    "data.size": "(56,84)",
+    "data.crop": "(56,56)",
+    "model.width": "4",
+    "model.encoder_options.blocks": "4",
+    "model.decoder_options.features": "8",
+    "model.decoder_options.reassembled": "(4,6,8,12)",
+    "model.decoder_options.hidden": "4",
+    "model.transfer": "()",  # a file of the hub
+}
+
+
+def commands(page):
+    """[(command, its flags)] of a page, in order."""
+    texts = [text.replace("\\\n", " ") for _, text in BLOCK.findall((GUIDE / page).read_text(encoding="utf-8"))]
+    return [(name, shlex.split(flags, comments=True)) for text in texts for name, flags in COMMAND.findall(text)]
+
+
+def as_flags(changes):
+    return [f"--config.{key}={value}" for key, value in changes.items()]
+
+
+def code(page):
+    """The only Python block of a page."""
+    (text,) = [text for language, text in BLOCK.findall((GUIDE / page).read_text("utf-8")) if language == "python"]
+    return text
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """The folder in which a reader works, from page to page, with a picture in it."""
+    folder = tmp_path_factory.mktemp("reader")
+    image, *_ = render_frame("target", 0, 0, 0, (90, 160))
+    Image.fromarray(image).save(folder / "street.jpg")
+    return folder
+
+
+@pytest.fixture
+def follow(command, place, monkeypatch):
+    """follow(page, changes) runs a page's commands -> what each one printed.
+
+    changes: {what stands after --config=: {key: value}}, which are given as flags, too.
+    """
+    monkeypatch.chdir(place)
+
+    def call(page, changes=()):
+        printed = []
+        for name, flags in commands(page):
+            config = next((flag[len("--config=") :] for flag in flags if flag.startswith("--config=")), "")
+            more = as_flags(dict(changes)[config]) if config else []
+            status, out, err = command(name, *flags, *more)
+            assert status == 0, f"{page}: cli.{name} {shlex.join(flags + more)}\n{err}"
+            printed.append(out)
+        return printed
+
+    return call
+
+
+@pytest.fixture
+def quickstart(command, place, monkeypatch):
+    """What `make quickstart` leaves in runs/quickstart, once for all pages."""
+    monkeypatch.chdir(place)
+    if not (place / "runs/quickstart/report.html").exists():
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        line = re.search(r"^quickstart:.*\n\t\S+ -m sde_seg_jax\.cli\.(\w+) (.*)$", makefile, re.MULTILINE)
+        name, flags = line.groups()
+        flags = flags.replace("configs/", f"{ROOT}/configs/").replace("$(WORKDIR)", "runs/quickstart").split()
+        status, out, err = command(name, *flags, *as_flags(TOY))
+        assert status == 0, err
+        assert "report: runs/quickstart/report.html" in out
+    return place / "runs" / "quickstart"
+
+
+def test_quickstart(quickstart, follow, place):
+    predicted, scored = follow("quickstart.md")
+    assert Image.open(place / "predictions" / "street_classes.png").size == (160, 90)
+    assert (place / "predictions" / "street_depth.png").exists()
+    assert "mIoU" in scored
+    assert predicted
+
+
+def test_export_and_serving(quickstart, follow, place, monkeypatch):
+    exported, _ = follow("export_and_serving.md")
+    assert "of the class ids equal" in exported
+    (place / "serve.py").write_text(code("export_and_serving.md"), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("serve", place / "serve.py")
+    serve = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(serve)
+    monkeypatch.setattr(serve.Handler, "log_message", lambda *ignored: None)
+    with HTTPServer(("localhost", 0), serve.Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        picture = (place / "street.jpg").read_bytes()
+        with urllib.request.urlopen(f"http://localhost:{server.server_port}", picture, timeout=60) as reply:
+            (place / "classes.png").write_bytes(reply.read())
+    shown = np.asarray(Image.open(place / "classes.png"))
+    assert shown.shape == (90, 160, 3)
+    colors = {tuple(color) for color in serve.colors.tolist()}
+    assert {tuple(color) for color in shown.reshape(-1, 3).tolist()} <= colors
+
+
+def test_weights_and_backbones(follow, place):
+    (place / "my_dinov2.py").write_text(code("weights_and_backbones.md"), encoding="utf-8")
+    lite0, dinov2, scored, *_ = follow(
+        "weights_and_backbones.md",
+        {
+            "quickstart:baseline": {**TOY, "model.width": "32"},
+            "my_dinov2.py": {**TOY, **VIT},
+        },
+    )
+    assert re.search(r"encoder +encoder from imagenet +copied +3,[\d,]+ +fresh +0", lite0)
+    assert dinov2
+    assert "mIoU" in scored
+    assert (place / "shared" / "streets" / "model.safetensors").exists()
+    assert (place / "lite0.safetensors").exists()
