@@ -24,7 +24,7 @@ def test_pages_that_nobody_named_come_last():
     named = [page for pages in build_site.PARTS.values() for page in pages]
     found = build_site.contents([*named, "docs/new_page", "docs/guide/new_page"])
     assert found.index("caption: More") < found.index("docs/new_page")
-    assert found.index("troubleshooting") < found.index("docs/guide/new_page") < found.index("caption: Reference")
+    assert found.index("troubleshooting") < found.index("docs/guide/new_page") < found.index("caption: In detail")
 
 
 def test_every_drawing_of_the_pages_is_drawn_as_it_is_now():

@@ -19,8 +19,11 @@ GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a
 GUIDE += ("weights_and_backbones", "export_and_serving", "troubleshooting")
 REFERENCE = ("commands", "configuration", "api", "method", "architecture")
 MOVED = ("docs/deviations",)  # reached by old links only, in no table of contents
+DETAILS = ("own_data", "selection", "domain_adaptation", "weights", "backbones", "depth_cache", "predict", "export")
+DETAILS += ("runs", "benchmarks")
 PARTS = {  # the table of contents; what is not named comes last
     "Guide": [f"docs/guide/{name}" for name in GUIDE],
+    "In detail": [f"docs/{name}" for name in DETAILS],
     "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
     "Record": ["docs/results", "docs/performance", "docs/record/differences", "CHANGELOG"],
 }
