@@ -1,6 +1,7 @@
 """Pages of the guide from top to bottom: their own commands and code, on networks and pictures of the smallest size."""
 
 import importlib.util
+import json
 import pathlib
 import re
 import shlex
@@ -8,6 +9,7 @@ import threading
 import urllib.request
 from http.server import HTTPServer
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,6 +33,15 @@ TOY = {
     "model.aspp_rates": "(1,2)",
     "train.steps": "2",
 }
+OWN = {  # a clip of 14 frames
+    **{key: value for key, value in TOY.items() if not key.startswith("dataset.") and key != "data.labels"},
+    "dataset.min_motion": "0.0",
+    "dataset.val_fraction": "0.3",
+    "model.pose_width": "8",
+    "model.pose_channels": "8",
+    "train.collapse_after": "1000000",
+}
+FEW = {"select.steps": "(2,3)", "select.student_steps": "(2,)"}
 VIT = {
     "data.size": "(56,84)",
     "data.crop": "(56,56)",
@@ -106,7 +117,8 @@ def quickstart(command, place, monkeypatch):
 
 def test_quickstart(quickstart, follow, place):
     predicted, scored = follow("quickstart.md")
-    assert Image.open(place / "predictions" / "street_classes.png").size == (160, 90)
+    with Image.open(place / "predictions" / "street_classes.png") as classes:
+        assert classes.size == (160, 90)
     assert (place / "predictions" / "street_depth.png").exists()
     assert "mIoU" in scored
     assert predicted
@@ -125,7 +137,8 @@ def test_export_and_serving(quickstart, follow, place, monkeypatch):
         picture = (place / "street.jpg").read_bytes()
         with urllib.request.urlopen(f"http://localhost:{server.server_port}", picture, timeout=60) as reply:
             (place / "classes.png").write_bytes(reply.read())
-    shown = np.asarray(Image.open(place / "classes.png"))
+    with Image.open(place / "classes.png") as answer:
+        shown = np.asarray(answer)
     assert shown.shape == (90, 160, 3)
     colors = {tuple(color) for color in serve.colors.tolist()}
     assert {tuple(color) for color in shown.reshape(-1, 3).tolist()} <= colors
@@ -145,3 +158,28 @@ def test_weights_and_backbones(follow, place):
     assert "mIoU" in scored
     assert (place / "shared" / "streets" / "model.safetensors").exists()
     assert (place / "lite0.safetensors").exists()
+
+
+@pytest.fixture
+def own_video(place):
+    """my_videos/tour.mp4, a clip of a street, and classes.json."""
+    (place / "my_videos").mkdir(exist_ok=True)
+    frames = [render_frame("target", 0, 0, tick, (64, 64))[0] for tick in range(14)]
+    video = cv2.VideoWriter(str(place / "my_videos" / "tour.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 64))
+    for frame in frames:
+        video.write(frame[..., ::-1])
+    video.release()
+    classes = [{"name": "road", "id": 0, "color": [128, 64, 128]}, {"name": "other", "id": 1, "color": [0, 0, 142]}]
+    (place / "classes.json").write_text(json.dumps(classes))
+
+
+@pytest.mark.whole
+def test_which_frames_to_label(own_video, follow, place):
+    changes = {name: value for name, value in OWN.items() if not name.startswith("model.pose")}
+    *_, exported = follow(
+        "which_frames_to_label.md",
+        {"folder:quick_depth": OWN, "selection:ds_us,size=quick": {**changes, **FEW}},
+    )
+    assert len((place / "runs" / "select" / "labels.txt").read_text().split()) == 3
+    assert {folder.name for folder in (place / "runs/select/export").iterdir()} == {"cvat", "label_studio", "folder"}
+    assert "export" in exported
