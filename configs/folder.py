@@ -1,6 +1,6 @@
 """Your own images and videos, with labels for some, all or none of the frames: depth from video, then few labels.
 
-Claim: a folder and this file are all that it takes; no code is written. Layout: docs/data.md.
+Claim: a folder and this file are all that it takes; no code is written. Layout: docs/own_data.md.
 Command: python -m sde_seg_jax.cli.pipeline --config=configs/folder.py:quick --config.data.raw_dir=DIR --workdir=DIR
 One run: python -m sde_seg_jax.cli.train --config=configs/folder.py:quick_depth --config.data.raw_dir=DIR --workdir=DIR
 Rows: depth (needs video, no labels), supervised, semi_supervised (ClassMix: needs no depth), depthmix (after depth):

@@ -24,7 +24,5 @@ html_title = f"sde_seg_jax {version}"
 html_copy_source = False
 html_last_updated_fmt = None  # the same sources give the same site
 
-suppress_warnings = ["misc.highlighting_failure"]  # GitHub draws mermaid; here its text stands, which can be read
-
 myst_heading_anchors = 4
 myst_heading_slug_func = "site_slugs.slug"

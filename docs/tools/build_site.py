@@ -3,18 +3,27 @@
 Usage: python docs/tools/build_site.py [FOLDER]     needs requirements-dev.txt, no network
 """
 
+import os
 import pathlib
 import shutil
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import draw_diagrams
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "LICENSE", "docs", "notebooks")
 OTHERS = ("CONTRIBUTING", "CHANGELOG", "SECURITY")  # pages beside docs/
-GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game")
+GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game", "published_data_and_tables")
+GUIDE += ("weights_and_backbones", "export_and_serving", "troubleshooting")
 REFERENCE = ("commands", "configuration", "api", "method", "architecture")
-PARTS = {  # the table of contents; pages that are not named come last
-    "Guide": [f"docs/guide/{name}" for name in (*GUIDE, "published_data_and_tables", "troubleshooting")],
+MOVED = ("docs/deviations",)  # reached by old links only, in no table of contents
+DETAILS = ("own_data", "selection", "domain_adaptation", "weights", "backbones", "depth_cache", "predict", "export")
+DETAILS += ("runs", "benchmarks")
+PARTS = {  # the table of contents; what is not named comes last
+    "Guide": [f"docs/guide/{name}" for name in GUIDE],
+    "In detail": [f"docs/{name}" for name in DETAILS],
     "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
     "Record": ["docs/results", "docs/performance", "docs/record/differences", "CHANGELOG"],
 }
@@ -29,8 +38,10 @@ def contents(pages: list[str]) -> str:
     taken = {page for names in PARTS.values() for page in names}
     if missing := taken - set(pages):
         raise ValueError(f"{min(missing)}.md is not there: correct PARTS in {__file__}")
-    rest = sorted(set(pages) - taken)
-    return "".join(_tree(part, names) for part, names in {**PARTS, "More": rest}.items())
+    rest = sorted(set(pages) - taken - set(MOVED))
+    guides = [page for page in rest if page.startswith("docs/guide/")]
+    parts = {**PARTS, "More": [page for page in rest if page not in guides]}
+    return "".join(_tree(part, names + (guides if part == "Guide" else [])) for part, names in parts.items())
 
 
 def build(target: pathlib.Path) -> int:
@@ -46,8 +57,12 @@ def build(target: pathlib.Path) -> int:
         pages += OTHERS
         readme = (source / "README.md").rename(source / "index.md")
         readme.write_text(readme.read_text(encoding="utf-8") + contents(pages), encoding="utf-8")
+        for page in (source / f"{name}.md" for name in MOVED):
+            page.write_text(f"---\norphan: true\n---\n{page.read_text(encoding='utf-8')}", encoding="utf-8")
         for page in source.rglob("*.md"):
-            page.write_text(page.read_text(encoding="utf-8").replace("README.md", "index.md"), encoding="utf-8")
+            pictures = os.path.relpath(source / "docs" / "images" / "diagrams", page.parent)
+            text = draw_diagrams.with_pictures(page.read_text(encoding="utf-8"), pictures)
+            page.write_text(text.replace("README.md", "index.md"), encoding="utf-8")
         settings = ["-c", str(ROOT / "docs" / "site"), "-d", str(source / ".read")]
         return build_main(["-b", "html", "-W", "--keep-going", "-q", *settings, str(source), str(target)])
 

@@ -61,8 +61,9 @@ def scores(confusion: Int[np.ndarray, "C C"]) -> dict[str, float | Float[np.ndar
     """All scores of a confusion matrix, in float64 and in [0,1].
 
     iou: per class, intersection / union, NaN where the union is empty. mean_iou: mean over the others, so a
-    class that is only predicted counts as 0 (Q39). pixel_accuracy: share of correct pixels. mean_accuracy:
-    mean recall of the labelled classes. frequency_weighted_iou: IoU weighted by the share of labelled pixels.
+    class that is only predicted counts as 0, as published (Q39 in docs/record/differences.md). pixel_accuracy: share of
+    correct pixels. mean_accuracy: mean recall of the labelled classes. frequency_weighted_iou: IoU weighted by the
+    share of labelled pixels.
     Without a single labelled pixel every score is NaN.
     """
     confusion = np.asarray(confusion, np.float64)

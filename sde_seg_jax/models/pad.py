@@ -1,6 +1,6 @@
 """Multi-task decoding (PAD): depth and segmentation exchange features through attention at one decoder level.
 
-After Xu et al., PAD-Net (2018), as used by Hoyer et al.; METHOD section 2.
+After Xu et al., PAD-Net (2018), as used by Hoyer et al.; METHOD 2 in docs/reference/method.md.
 """
 
 from collections.abc import Sequence
@@ -49,8 +49,8 @@ class Distillation(nn.Module):
 class SegmentationBranch(nn.Module):
     """The segmentation decoder of the multi-task network: 1x1 classifiers on its features, without projection.
 
-    With `stride=1` the final logits have the image's size, and the intermediate ones that of their features; otherwise
-    both are resized to 1/`stride` of the image (Q13).
+    With `stride=1` the final logits have the image's size, and the intermediate ones that of their features, as
+    published (Q13 in docs/record/differences.md); otherwise both are resized to 1/`stride` of the image.
     """
 
     decoder: nn.Module  # of `decoders`

@@ -1,4 +1,4 @@
-"""Relative camera motion from two images (Godard et al. 2019; METHOD, section 1)."""
+"""Relative camera motion from two images (Godard et al. 2019; METHOD 1 in docs/reference/method.md)."""
 
 from typing import Any
 

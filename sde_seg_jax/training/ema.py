@@ -27,7 +27,8 @@ def alpha(step: Int[Array, ""], decay: float = DECAY) -> Float[Array, ""]:
 def initial_teacher(student: Variables) -> Variables:
     """A copy of the student, statistics included, that shares no buffer with it (so both can be donated).
 
-    Without the pose network and the learnt intrinsics, which a teacher never runs (Q24).
+    Without the pose network and the learnt intrinsics, which a teacher never runs: Q24 in
+    docs/record/differences.md.
     """
     student = Variables(_without_pose(student.params), _without_pose(student.batch_stats))
     return copied(student)
@@ -48,7 +49,7 @@ def _average(teacher: Params, student: Params, keep: Float[Array, ""]) -> Params
 def update_params(teacher: Variables, student: Variables, step: Int[Array, ""], decay: float = DECAY) -> Variables:
     """teacher = alpha * teacher + (1 - alpha) * student on parameters; the statistics stay the teacher's.
 
-    The published form (Q24): such a teacher predicts with the statistics of its batch.
+    The published form: such a teacher predicts with the statistics of its batch (Q24 in docs/record/differences.md).
     """
     return teacher.replace(params=_average(teacher.params, _without_pose(student.params), alpha(step, decay)))
 
@@ -65,7 +66,10 @@ UPDATES = {"batch_stats": update_params, "ema_stats": update_params_and_stats}
 
 
 def update_rule(mode: str) -> Callable[..., Variables]:
-    """The update for a teacher mode of a config (METHOD, decision 3); ValueError for an unknown mode."""
+    """The update for a teacher mode of a config; ValueError for an unknown mode.
+
+    What the modes mean: decision 3 in docs/record/differences.md.
+    """
     if mode not in UPDATES:
         raise ValueError(f"unknown teacher mode {mode!r}; {known(mode, sorted(UPDATES))}")
     return UPDATES[mode]

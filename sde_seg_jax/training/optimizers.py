@@ -1,7 +1,7 @@
 """Optimisers with PyTorch's arithmetic, a learning rate per module, frozen modules, joint clipping.
 
-Order within one update, as published: clip the norm of all trained gradients together (Q32), add the weight
-decay, momentum or Adam, times the learning rate.
+Order within one update, as published: clip the norm of all trained gradients together, add the weight decay,
+momentum or Adam, times the learning rate. See Q32 in docs/record/differences.md.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Learning-rate schedules: functions from the number of updates done to a factor in (0,1] of every base rate.
 
 Update number n (0-based) runs at `rate * factor(n)`, so N iterations are N updates, and a resumed run has the
-schedule's learning rates because they depend on the count alone (Q30: the published system does N-1, and
-resets rates).
+schedule's learning rates because they depend on the count alone. The published system does N-1, and
+resets rates: Q30 in docs/record/differences.md.
 """
 
 from __future__ import annotations

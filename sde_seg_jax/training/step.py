@@ -61,7 +61,8 @@ def make_step(
     The step's randomness is the run's key with the step number folded in, so a resumed run continues the same draws.
     With `micro_batches` > 1 the batch is processed in so many parts to save memory; training/micro_batches.py says
     what that changes. Raises ValueError, when traced, if a batch cannot be split so.
-    `frozen` are the optimiser's: their gradients are zero, not computed, and not in the logged norm (Q32).
+    `frozen` are the optimiser's: their gradients are zero, not computed, and not in the logged norm: one norm over
+    all that is trained, as published (Q32 in docs/record/differences.md).
     The logs hold the loss and gradient of the old state, and whether the new one is finite ("state_finite/...").
     """
 

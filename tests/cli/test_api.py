@@ -124,7 +124,10 @@ def test_a_list_is_predicted_as_its_images_are(model, image, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (np.zeros((4, 4, 3)), r"expected an image uint8 .* got float64 \[4, 4, 3\]"),
+        (
+            np.zeros((4, 4, 3)),
+            r"expected an image uint8 .* got float64 \[4, 4, 3\]; of numbers in \[0,1\]: \(255",
+        ),
         (np.zeros((4, 4, 4), np.uint8), r"got uint8 \[4, 4, 4\]"),
         (np.zeros((4, 4), np.uint8), r"got uint8 \[4, 4\]"),
         (np.zeros((0, 4, 3), np.uint8), r"got uint8 \[0, 4, 3\]"),

@@ -1,8 +1,8 @@
 """How much the geometry of two crops differs: the criterion of Matching Geometry Sampling.
 
 Hoyer et al., "Improving Semi-Supervised and Domain-Adaptive Semantic Segmentation with Self-Supervised Depth
-Estimation" (IJCV 2023). Disparities are normalised to [0,1] per whole image, in both domains alike (Q23: the published
-code normalises only the target's), scaled by one of SCALES, and compared pixel by pixel.
+Estimation" (IJCV 2023). Disparities are normalised to [0,1] per whole image, in both domains alike, scaled by one of
+SCALES, and compared pixel by pixel. The published code normalises only the target's: Q23 in docs/record/differences.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def check_scale(scale: str) -> None:
 
 
 def normalize(disparity: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
-    """(d - min) / (max - min) of one image, in [0,1]; a constant map becomes 0 (METHOD, decision 8)."""
+    """(d - min) / (max - min) of one image, in [0,1]; a constant map becomes 0, as everywhere.
+
+    See decision 8 in docs/record/differences.md.
+    """
     low = disparity.min()
     span = disparity.max() - low
     return (disparity - low) / (span if span > 0 else span.dtype.type(1))
@@ -37,8 +40,8 @@ def normalize(disparity: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
 def row_weights(rows: int, top: float, bottom: float) -> Float[np.ndarray, " rows"]:
     """The share of every row that lies outside the band of `top` rows above and of `bottom` rows below.
 
-    The published bands are 80 and 100 rows whatever the height, so that nothing is left of 180 rows or fewer (Q38);
-    ours are the same fractions of the height, which need not end between two rows.
+    The published bands are 80 and 100 rows whatever the height, so that nothing is left of 180 rows or fewer.
+    Ours are the same fractions of the height, which need not end between two rows: Q38 in docs/record/differences.md.
     """
     above = np.clip(top - np.arange(rows), 0, 1)
     return np.clip(1 - above - np.clip(bottom - np.arange(rows)[::-1], 0, 1), 0, 1)

@@ -1,5 +1,6 @@
-"""Matching Geometry Sampling: pairs target crops with source crops of similar geometry (METHOD, section 5).
+"""Matching Geometry Sampling: pairs target crops with source crops of similar geometry.
 
+See METHOD 5 in docs/reference/method.md.
 Cross-domain mixing pastes a source crop on a target crop by their disparities; what is pasted fits in better where both
 show the same geometry. For every target crop, random source crops are drawn, and the one of the smallest
 `geometry_distance.distances` is taken. Bidirectional: every second pair starts from a source crop instead.
@@ -21,7 +22,8 @@ from sde_seg_jax.data.reading.augment import check_crop
 from sde_seg_jax.data.reading.picks import Pick, PlainPicks
 from sde_seg_jax.data.spec import Size
 
-TOP, BOTTOM = 80 / 512, 100 / 512  # of the height: the published bands of the published 512 rows (decision Q38)
+# of the height: the published bands of the published 512 rows (Q38 in docs/record/differences.md)
+TOP, BOTTOM = 80 / 512, 100 / 512
 
 
 class Geometry(Protocol):

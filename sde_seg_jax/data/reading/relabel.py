@@ -1,4 +1,4 @@
-"""Labels of one label space in another: source data whose classes are not the target's (METHOD 5 has them alike)."""
+"""Labels of one label space in another: source data whose classes are not the target's."""
 
 from __future__ import annotations
 

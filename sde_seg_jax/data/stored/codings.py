@@ -62,7 +62,10 @@ class Coding:
 
 
 def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
-    """Lanczos filter, widened by the factor when shrinking, rounded to uint8: as published (Q33)."""
+    """Lanczos filter, widened by the factor when shrinking, rounded to uint8: as published.
+
+    See Q33 in docs/record/differences.md.
+    """
     if image.shape[:2] == tuple(size):
         return image
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size[::-1], Image.Resampling.LANCZOS))

@@ -189,5 +189,7 @@ def _as_array(image: Image) -> np.ndarray:
         return read_image(pathlib.Path(image).expanduser())
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3 or not array.size:
-        raise ValueError(f"expected an image uint8 [H,W,3] (RGB, 0 to 255), got {array.dtype} {list(array.shape)}")
+        remedy = "; of numbers in [0,1]: (255 * image).round().astype('uint8')" if array.dtype.kind == "f" else ""
+        got = f"{array.dtype} {list(array.shape)}"
+        raise ValueError(f"expected an image uint8 [H,W,3] (RGB, 0 to 255), got {got}{remedy}")
     return array

@@ -93,7 +93,7 @@ class Prediction:
         return pictures.grid([list(found.values())], captions=list(found))
 
     def show(self) -> None:
-        """Shows `picture`: below the cell of a notebook, else in a window."""
+        """Shows `picture`: below the cell of a notebook, else in a window. No screen? Save `picture()`."""
         from PIL import Image as pillow
 
         picture = pillow.fromarray(self.picture())

@@ -49,7 +49,10 @@ def error_maps(teacher: Network, student: Network, plan: Plan, scale: float):
 
 
 def error_function(teacher: Network, student: Network, plan: Plan, scale: float):
-    """-> mean error of the student's disparity over all pixels [B] (Q37); variables as for `error_maps`."""
+    """-> mean error of the student's disparity over all pixels [B]; variables as for `error_maps`.
+
+    Masked pixels count, too, as published: Q37 in docs/record/differences.md.
+    """
     maps = error_maps(teacher, student, plan, scale)
     return jax.jit(lambda variables, columns: maps(variables, columns)[2].mean(axis=(1, 2)))
 

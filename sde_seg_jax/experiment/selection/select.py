@@ -156,7 +156,10 @@ def _at_random(work: Work, chosen: Sequence[int], count: int) -> list[int]:
 
 
 def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray | None = None) -> Iterator[Found]:
-    """Farthest points, by distance + bias * error where there are errors; labeled samples have none (Q36)."""
+    """Farthest points, by distance + bias * error where there are errors; labeled samples have none.
+
+    As published: Q36 in docs/record/differences.md.
+    """
     if not count:
         return
     bias = candidates = None

@@ -1,8 +1,4 @@
-"""The public names. `import sde_seg_jax as sds` hands them out; only what is used is imported.
-
-Functions and small records, no trainer: configurations are `ml_collections` dictionaries, images NumPy arrays.
-What they compile is kept on disk for the next start (`compiled`).
-"""
+"""A configuration becomes a run: made by name, prepared, trained, scored, reported, loaded. As the commands do it."""
 
 from __future__ import annotations
 
@@ -10,63 +6,16 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sde_seg_jax import compiled
-from sde_seg_jax.reporter import CONSOLE, SILENT, Collected, Reporter
+from sde_seg_jax.api.arguments import Path, checked
+from sde_seg_jax.reporter import CONSOLE, Reporter
 
 if TYPE_CHECKING:
     import pathlib
 
     from ml_collections import ConfigDict
 
-    from sde_seg_jax.display import pictures
-    from sde_seg_jax.display.curves import curves
     from sde_seg_jax.experiment.prediction.model import Model
-    from sde_seg_jax.experiment.prediction.prediction import Prediction
-    from sde_seg_jax.experiment.prediction.request import Protocol, Request
-    from sde_seg_jax.experiment.run import Run
-    from sde_seg_jax.geometry import camera
-    from sde_seg_jax.geometry.warp import warp
-    from sde_seg_jax.label_spaces import LabelSpace
-    from sde_seg_jax.losses import photometric
-    from sde_seg_jax.types import Batch, Intrinsics, Outputs, View
-
-__all__ = [
-    "CONSOLE",
-    "SILENT",
-    "Collected",
-    "Intrinsics",
-    "Model",
-    "Outputs",
-    "Prediction",
-    "Protocol",
-    "Reporter",
-    "Request",
-    "Run",
-    "View",
-    "camera",
-    "configure",
-    "curves",
-    "evaluate",
-    "examples",
-    "label_space",
-    "load",
-    "photometric",
-    "pictures",
-    "prepare",
-    "report",
-    "start",
-    "train",
-    "warp",
-]
-Path = str | os.PathLike
-
-
-def _configuration(config: Any) -> ConfigDict:
-    """Raises TypeError for anything but what `configure` returns."""
-    from ml_collections import ConfigDict
-
-    if isinstance(config, ConfigDict):
-        return config
-    raise TypeError(f"expected a configuration, got {config!r}; sds.configure(name, ...) makes one")
+    from sde_seg_jax.experiment.prediction.request import Protocol
 
 
 def configure(name: str, /, **changes: Any) -> ConfigDict:
@@ -101,7 +50,7 @@ def prepare(config: ConfigDict, *, reporter: Reporter = CONSOLE) -> list[str]:
     """
     from sde_seg_jax.experiment.prepare import prepare_domains
 
-    return prepare_domains(_configuration(config), reporter=reporter)
+    return prepare_domains(checked(config), reporter=reporter)
 
 
 def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) -> Model:
@@ -121,7 +70,7 @@ def train(config: ConfigDict, workdir: Path, *, reporter: Reporter = CONSOLE) ->
     from sde_seg_jax.experiment.train import train as run
 
     compiled.keep()
-    run(_configuration(config).copy_and_resolve_references(), os.fspath(workdir), reporter=reporter)
+    run(checked(config).copy_and_resolve_references(), os.fspath(workdir), reporter=reporter)
     return load(workdir)
 
 
@@ -193,94 +142,3 @@ def report(path: Path) -> pathlib.Path:
     from sde_seg_jax.experiment.report import write_report
 
     return write_report(os.fspath(path))
-
-
-def start(config: ConfigDict, *, runs: Path | None = None, reporter: Reporter = CONSOLE) -> Run:
-    """A run in your hands, for a training loop of your own.
-
-    >>> run = sds.start(config, reporter=sds.SILENT)
-    >>> for batch in run.batches:
-    ...     run.state, logs = run.step(run.state, batch)
-    >>> int(run.state.step), sorted(logs)[:2]
-    (3, ['cross_entropy', 'gradient_norm'])
-    >>> run.save("runs/mine")
-
-    `run.compile(loss)` makes a step with another loss, `run.evaluate()` gives validation scores, `run.mix(batch)` what
-    is mixed, `run.pictures(batch)` pictures of it.
-
-    Args:
-      config: a configuration; it is not changed.
-      runs: the folder of runs where "@stage" is looked for.
-      reporter: is told what goes on.
-
-    Raises:
-      ValueError: the configuration cannot be used; names key and remedy.
-    """
-    from sde_seg_jax.experiment.run import start as run
-
-    compiled.keep()
-    return run(_configuration(config), None if runs is None else os.fspath(runs), reporter)
-
-
-def examples(config: ConfigDict, count: int = 4, fields: tuple[str, ...] = ("label",)) -> Batch:
-    """Validation samples, spread evenly over the set, for pictures.
-
-    >>> batch = sds.examples(config, count=2)
-    >>> batch.image.shape, batch.label.dtype
-    ((2, 64, 64, 3), dtype('uint8'))
-
-    Args:
-      config: says which prepared data.
-      count: of samples; of a smaller set all.
-      fields: besides image and intrinsics: label, depth (metres), neighbors, pose.
-    """
-    from sde_seg_jax.data.fields import OPTIONAL_FIELDS
-    from sde_seg_jax.experiment.source_data import open_streams
-    from sde_seg_jax.lookup import suggest
-
-    unknown = [field for field in fields if field not in OPTIONAL_FIELDS]
-    if unknown:
-        raise ValueError(f"unknown field; {suggest(unknown[0], OPTIONAL_FIELDS)}")
-    return open_streams(_configuration(config)).examples(fields, count)
-
-
-def label_space(config: ConfigDict) -> LabelSpace:
-    """The classes of a configuration: names and colors by class id.
-
-    >>> sds.label_space(config).classes[0]
-    'road'
-
-    Raises ValueError if nothing tells them yet: prepare the data first.
-    """
-    from sde_seg_jax.experiment.spaces import space_of
-
-    found = space_of(_configuration(config))
-    if found is None:
-        raise ValueError(f"nothing tells the classes of '{config.data.dataset}' yet: prepare its data first")
-    return found
-
-
-HOMES = {  # name -> the module that is imported when it is first used
-    "Model": "experiment.prediction.model",
-    "Prediction": "experiment.prediction.prediction",
-    "Protocol": "experiment.prediction.request",
-    "Request": "experiment.prediction.request",
-    "Run": "experiment.run",
-    "Intrinsics": "types",
-    "Outputs": "types",
-    "View": "types",
-    "warp": "geometry.warp",
-    "curves": "display.curves",
-}
-MODULES = {"camera": "geometry.camera", "photometric": "losses.photometric", "pictures": "display.pictures"}
-
-
-def __getattr__(name: str) -> Any:
-    """Records, functions and modules, imported when they are first used."""
-    import importlib
-
-    if name in MODULES:
-        return importlib.import_module(f"sde_seg_jax.{MODULES[name]}")
-    if name in HOMES:
-        return getattr(importlib.import_module(f"sde_seg_jax.{HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
