@@ -150,7 +150,7 @@ def semi_supervised(c):
         {
             "name": "semi_supervised",
             "consistency": 1.0,  # weight of the loss on mixed images
-            "mix": "depth",  # or class, depth_threshold, depth_histogram, depth_elsewhere, none
+            "mix": "depth",  # or class, cutmix, depth_threshold, depth_histogram, depth_elsewhere, none
             "mix_margin": 0.03,  # of the disparity, which is normalised per image
             "confidence": 0.968,  # teacher probability from which a pixel counts as confident
             "teacher": "batch_stats",  # how the teacher normalises; or ema_stats
