@@ -31,6 +31,7 @@ SOURCE = "as quoted in Yang et al., UniMatch V2, arXiv:2410.10777 (encoder=small
 PAPER = {("unimatch", 186): "80.6", ("unimatch", 372): "81.9", ("unimatch", 744): "82.4"}
 STAGES = {"modern_depth": "configs/modern.py:depth"}
 
+RATE = 5e-6  # of the encoder
 DEPTH = "@modern_depth"
 CACHE = "Depth-Anything-V2-Small-hf"  # of cli.cache_depth
 TRANSFER = {"model.init": DEPTH, "model.transfer": ("encoder", "segmentation/decoder <- depth_decoder")}
@@ -40,6 +41,7 @@ MTL = {
     "model.init": DEPTH,
     "model.transfer": (*TRANSFER["model.transfer"], "depth_decoder", "pose"),
     "model.distillation_level": 2,
+    "optim.module_rates": {"encoder": RATE, "pose": 1e-5},  # the pose network has learnt already
 }
 SELECTION = {"selection": "ds_us"}
 SSDA = {"task.name": "domain_adaptation", "task.cross_mix": "class", "task.mix": "cutmix"}
@@ -121,7 +123,7 @@ def get_config(arg="unimatch"):
 
 OPTIMIZER = {
     **{"name": "adamw", "learning_rate": 2e-4, "weight_decay": 0.01, "clip": None},
-    "module_rates": {"encoder": 5e-6, "pose": 1e-5},  # heads and decoders: 40 x the encoder
+    "module_rates": {"encoder": RATE},  # a fortieth of all others'
 }
 
 
