@@ -9,7 +9,7 @@ One run: python -m sde_seg_jax.cli.train --config=configs/modern.py:depthmix,enc
 Options: encoder=small|base, labels= (186, 372, 744 are 1/16, 1/8, 1/4; 100), seed=, memory=80|24|16 (GB of the GPU;
     24 and 16: blocks are computed twice, 16: a smaller crop), attention=cudnn|xla (xla on a CPU).
 Hardware, time: published on four GPUs of 80 GB, 32 to 47 hours a run. Here one GPU, batch of 8 crops in micro-batches.
-    docs/recipe.md has FLOP and memory of a step by arithmetic. Not run.
+    unimatch by arithmetic: 32 TFLOP a step (small), 93 (base), so 2.4 or 6.8 hours at 30 % of an H200's peak. Not run.
 Published: UniMatch V2 at 1/16, 1/8, 1/4: 80.6, 81.9, 82.4 (small), 83.6, 84.3, 84.5 (base), at the best of its
     validations; synthetic and 1/16 of the real labels on a foundation model: 85, which is full supervision.
 Differences from the published recipe: docs/recipe.md. Ours: not run.

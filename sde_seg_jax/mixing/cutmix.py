@@ -1,4 +1,4 @@
-"""CutMix: in every other image a box shows the other image (Yun et al. 2019; French et al. 2020; UniMatch).
+"""CutMix: in half of the images a box shows the other image (Yun et al. 2019; French et al. 2020; UniMatch).
 
 The box's share of the image is U(0.02, 0.4), the ratio of its height to its width, as shares of the image's, U(0.3,
 1 / 0.3). Ratio and place are drawn until the box lies inside the image.
