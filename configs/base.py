@@ -49,6 +49,7 @@ def get_config():
     c.model.aspp_rates = (6, 12, 18)
     c.model.dropout = 0.5  # of the ASPP, in training only
     c.model.distillation_level = None  # decoder level at which depth and segmentation exchange features (published: 2)
+    c.model.head_kind = "project"  # as published; or convolution: 3x3 and classifier on one layer, as UniMatch V2
     c.model.head_layers = (9,)  # features under the classifier: 5..9 are decoder levels 4..0, 0..4 the encoder's maps
     c.model.head_stride = 1  # logits at 1/stride of the image
     c.model.head_inter_channels = None  # channels of a 3x3 convolution before the classifier; None = 1x1 only
@@ -149,7 +150,7 @@ def semi_supervised(c):
         {
             "name": "semi_supervised",
             "consistency": 1.0,  # weight of the loss on mixed images
-            "mix": "depth",  # or class, depth_threshold, depth_histogram, depth_elsewhere, none
+            "mix": "depth",  # or class, cutmix, depth_threshold, depth_histogram, depth_elsewhere, none
             "mix_margin": 0.03,  # of the disparity, which is normalised per image
             "confidence": 0.968,  # teacher probability from which a pixel counts as confident
             "teacher": "batch_stats",  # how the teacher normalises; or ema_stats
@@ -157,9 +158,17 @@ def semi_supervised(c):
             "kept": "unlabeled",  # what is pasted on unlabeled images; or labeled: with their ground truth
             "prior": 0.0,  # rare classes count more in pseudo labels: probabilities / (share of the labels ** prior)
             "ramp": (0, 0),  # updates without the loss on mixed images, and until it counts fully
+            "divisor": "all",  # the loss on mixed images is a mean over all pixels; "valid": ignored ones do not count
+            "teacher_decay": 0.99,  # how much of the teacher stays in an update, at most
+            "views": 1,  # strong views of each mix, each with a mask and an augmentation of its own
+            "complementary": 0.0,  # share of mixes of which two views see complementary halves of the channels
+            "jitter_kind": "additive",  # arithmetic of the colour jitter, as published; or torchvision
             "jitter_probability": 0.8,
             "jitter_strength": 0.25,
+            "jitter_hue": None,  # largest change of hue, in turns; None = jitter_strength
+            "gray_probability": 0.0,  # of mixed images without color
             "blur_probability": 0.5,
+            "blur_sigma": (0.15, 1.15),  # [px] of the blur, least and most
             "per_batch": False,  # True: one draw of the augmentation a batch, as published
             "depth_checkpoint": "",  # workdir of a depth run: the frozen network that gives disparity for mixing
         }

@@ -34,8 +34,9 @@ def flat(function: Callable) -> Callable:
     @functools.wraps(function)
     def taking_fields(*arguments, **given):
         whole = {name: given.pop(name, default) for name, default in groups.items()}
-        for key in [key for key in given if key in owner]:
-            whole[owner[key]] = dataclasses.replace(whole[owner[key]], **{key: given.pop(key)})
+        for name, group in whole.items():  # all fields at once: a group may refuse some without others
+            fields = {key: given.pop(key) for key in list(given) if owner.get(key) == name}
+            whole[name] = dataclasses.replace(group, **fields) if fields else group
         return function(*arguments, **given, **whole)
 
     try:

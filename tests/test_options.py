@@ -31,6 +31,25 @@ def test_a_group_may_be_given_whole():
     assert draw("a4", paint=Paint("blue"), thickness=2.0)[2] == Paint("blue", 2.0)
 
 
+def test_fields_that_only_fit_together_are_given_in_any_order():
+    @dataclasses.dataclass(frozen=True)
+    class Line:
+        dashed: bool = False
+        gap: float = 0.0
+
+        def __post_init__(self):
+            if self.dashed != (self.gap > 0):
+                raise ValueError("a dashed line has gaps")
+
+    @flat
+    def rule(*, line: Line = Line()):
+        return line
+
+    assert rule(dashed=True, gap=0.1) == rule(gap=0.1, dashed=True) == Line(True, 0.1)
+    with pytest.raises(ValueError, match="has gaps"):
+        rule(gap=0.1)
+
+
 def test_the_signature_has_the_fields_with_their_defaults():
     parameters = inspect.signature(draw).parameters
     assert list(parameters) == ["paper", "size", "colour", "thickness", "min_depth", "max_depth"]

@@ -18,6 +18,7 @@ from peer import depth_tasks, mixing_tasks, weights
 from peer.batches import DepthOptions, Found, PeerBatch, from_ours
 from peer.modes import MODES, Mode, Networks
 from peer.network import PeerNetwork, make_network
+from sde_seg_jax.mixing.strong import Strong
 from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training.ema import DECAY
 from sde_seg_jax.training.optimizers import ADAM_BETAS, ADAM_EPSILON, make_optimizer
@@ -40,6 +41,14 @@ ONLY = {  # options of which the peers know one value
     "ramp": (0, 0),
     "kept": "unlabeled",
     "prior": 0.0,
+    "divisor": "all",
+    "teacher_decay": DECAY,
+    "views": 1,
+    "complementary": 0.0,
+    "jitter_kind": "additive",
+    "jitter_hue": None,
+    "gray_probability": 0.0,
+    "blur_sigma": Strong.blur_sigma,
     "mix": "depth",
     "cross_mix": "depth",
     "teacher": "batch_stats",

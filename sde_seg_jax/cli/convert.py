@@ -2,6 +2,7 @@
 
 In:   python -m sde_seg_jax.cli.convert --config=FILE[:row] --input=PATH|hf://org/name/file --workdir=DIR
 Out:  python -m sde_seg_jax.cli.convert --checkpoint=DIR --output=FILE.safetensors [--weights=teacher]
+List: python -m sde_seg_jax.cli.convert --list     published weights that fit: file, licence, gate, command
 
 In: PATH is a weights file (.pth .pt .pkl .safetensors .npz) or a folder with best_model.pkl or with encoder, depth,
 pose_encoder and pose.pth. Every name and shape must fit the network of the configuration; what is left over is refused
@@ -32,14 +33,20 @@ def flags(values: absl_flags.FlagValues) -> None:
         "parts", [], "only these parts of the network, e.g. encoder,depth_decoder", flag_values=values
     )
     absl_flags.DEFINE_string("ignore", "", "regular expression: names of the file to leave out", flag_values=values)
+    absl_flags.DEFINE_bool("list", False, "print which published weights fit, with their licences", flag_values=values)
     absl_flags.DEFINE_string("output", "", "FILE.safetensors or folder to write", flag_values=values)
     absl_flags.DEFINE_enum("weights", "student", ["student", "teacher"], "which weights to write", flag_values=values)
 
 
 def main(arguments: Arguments) -> None:
-    """Converts in or out, as the command line says."""
+    """Converts in or out, or lists what fits, as the command line says."""
+    if arguments.list:
+        from sde_seg_jax.experiment.weights.known import listed
+
+        print("\n".join(listed()))
+        return
     if bool(arguments.input) == bool(arguments.output):
-        raise UsageError("cli.convert needs --config, --input and --workdir, or --checkpoint and --output; see --help")
+        raise UsageError("cli.convert needs --config, --input and --workdir, or --checkpoint and --output, or --list")
     if arguments.output and not arguments.checkpoint:
         raise UsageError("cli.convert --output needs --checkpoint=DIR, a workdir of cli.train")
     if arguments.input and not (arguments.path and arguments.workdir):

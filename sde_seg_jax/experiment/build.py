@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -159,7 +160,10 @@ def build_training(
     frozen |= depth
     optimizer = call("optim", make_optimizer, config.optim, variables.params, schedule=make_factor(config))
     teaches = task.teacher(config.losses, config.task)
-    update = ema.update_rule(config.task.teacher) if teaches else None
+    update = None
+    if teaches:
+        decay = value_of(config, "task.teacher_decay")
+        update = functools.partial(ema.update_rule(config.task.teacher), decay=decay)
     state = init_state(variables, optimizer.transform, seed=config.seed, teacher=teaches, frozen=frozen)
     rhythm = (update, config.train.micro_batches, config.optim.frozen)
 

@@ -37,10 +37,22 @@ def jitter_torchvision(
         for k, (low, high) in zip(jax.random.split(factors, 4), bounds, strict=True)
     ]
     orders = jax.vmap(lambda k: jax.random.permutation(k, 4))(jax.random.split(order, batch))
-    operations = (scale_brightness, contrast_about_mean, blend_with_grey, shift_hue)
-    jittered = _in_order(images, operations, drawn, orders)
+    jittered = jitter_relative(images, *drawn, orders)
     applied = jax.random.uniform(whether, (batch,)) < probability
     return jnp.where(per_sample(applied, images), jittered, images)
+
+
+def jitter_relative(
+    images: Float[Array, "B *S H W 3"],
+    brightness: Float[Array, "B"],
+    contrast: Float[Array, "B"],
+    saturation: Float[Array, "B"],
+    hue: Float[Array, "B"],
+    order: Int[Array, "B 4"],
+) -> Float[Array, "B *S H W 3"]:
+    """torchvision's ColorJitter with given factors and orders, as `jitter_additive` has them."""
+    operations = (scale_brightness, contrast_about_mean, blend_with_grey, shift_hue)
+    return _in_order(images, operations, (brightness, contrast, saturation, hue), order)
 
 
 def jitter_additive(

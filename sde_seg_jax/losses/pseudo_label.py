@@ -82,16 +82,37 @@ def confidence_weights(
     return jnp.broadcast_to(weight, probability.shape[:-1])
 
 
+def _over_all(loss, label):
+    return loss
+
+
+def _over_valid(loss, label):
+    return loss * (label.size / jnp.maximum((label != IGNORE).sum(), 1).astype(loss.dtype))
+
+
+DIVISORS = {"all": _over_all, "valid": _over_valid}
+
+
+def over(divisor: str, loss: Float[Array, ""], label: Int[Array, "B H W"]) -> Float[Array, ""]:
+    """A mean over all pixels of `label` as one over those that `divisor` names.
+
+    "all", as published: ignored pixels count in the denominator. "valid": they do not (UniMatch V2, Yang et al. 2024).
+    Raises ValueError for another one.
+    """
+    return choose(DIVISORS, divisor, "task.divisor")(loss, label)
+
+
 def pseudo_label_loss(
     logits: Float[Array, "B h w C"],
     probability: Float[Array, "B H W C"],
     threshold: float = CONFIDENT,
     weighting: str = "batch",
+    divisor: str = "all",
 ) -> Float[Array, ""]:
-    """Mean over all pixels of w * cross entropy with the pseudo label; w = `confidence_weights`.
+    """Mean of w * cross entropy with the pseudo label over the pixels of `over`; w = `confidence_weights`.
 
     `probability` is the (mixed) teacher softmax, a constant, all zero where the pixel is to be ignored.
     """
     probability = jax.lax.stop_gradient(probability)
     label = pseudo_label(probability)
-    return cross_entropy(logits, label, confidence_weights(probability, threshold, weighting))
+    return over(divisor, cross_entropy(logits, label, confidence_weights(probability, threshold, weighting)), label)

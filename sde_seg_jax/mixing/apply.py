@@ -11,9 +11,9 @@ from jaxtyping import Array, Bool
 Tree = TypeVar("Tree")
 
 
-def next_in_batch(tree: Tree) -> Tree:
-    """The mixing partner of each sample, j = (i+1) mod B, in every array [B,...] of a pytree."""
-    return jax.tree.map(lambda x: jnp.roll(x, -1, axis=0), tree)
+def next_in_batch(tree: Tree, steps: int = 1) -> Tree:
+    """The mixing partner of each sample, j = (i+steps) mod B, in every array [B,...] of a pytree."""
+    return jax.tree.map(lambda x: jnp.roll(x, -steps, axis=0), tree) if steps else tree
 
 
 def paste(a: Tree, b: Tree, mask: Bool[Array, "B H W 1"]) -> Tree:

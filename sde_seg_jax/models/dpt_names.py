@@ -1,9 +1,9 @@
-"""Names of DPT decoders in files of PyTorch: Depth Anything's as they are, transformers' translated."""
+"""Names of DPT decoders in files of PyTorch: Depth Anything's, and transformers' and UniMatch V2's translated."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 ENCODER, DECODER = "models.encoder.encoder.", "models.depth.decoder."  # how names begin in the joint model
@@ -29,6 +29,13 @@ TRANSFORMERS = (
     (r"head\.conv2\.", "scratch.output_conv2.0."),
     (r"head\.conv3\.", "scratch.output_conv2.2."),
 )
+# UniMatch V2's names of a whole segmentation network -> those of the joint model
+UNIMATCH = (
+    ("backbone.", ENCODER),
+    ("head.scratch.output_conv.", "models.segmentation.output_conv."),
+    ("head.", "models.segmentation.unet_dec.decoder."),
+)
+UNIMATCH_ANCHOR = r"((?:.*\.)?)head\.projects\.0\.weight"
 UNITS = {"first": "resConfUnit1", "second": "resConfUnit2", "project": "out_conv"}
 HEAD = {"conv1": "output_conv1", "conv2": "output_conv2.0", "conv3": "output_conv2.2"}
 
@@ -49,7 +56,10 @@ def torch_module(path: tuple[str, ...]) -> str:
 
 
 def translate(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A file's arrays with those of Depth Anything under the joint model's names; all others as they are."""
+    """A file's arrays with those of Depth Anything or UniMatch V2 under the joint model's names; others as they are."""
+    unimatch = next((found[1] for name in content if (found := re.fullmatch(UNIMATCH_ANCHOR, name))), None)
+    if unimatch is not None:
+        return {_renamed(name, unimatch, UNIMATCH): value for name, value in content.items()}
     anchor = next(((name, a) for name in content for a in ANCHORS if name.endswith(a)), None)
     if anchor is None:
         return content
@@ -88,7 +98,13 @@ def _joint(name: str, start: str) -> str:
     for pattern, new in TRANSFORMERS:
         if re.match(pattern, inside):
             return DECODER + re.sub(pattern, new, inside, count=1)
-    for theirs, ours in (("pretrained.", ENCODER), ("depth_head.", DECODER)):
+    return _renamed(name, start, (("pretrained.", ENCODER), ("depth_head.", DECODER)))
+
+
+def _renamed(name: str, start: str, names: Sequence[tuple[str, str]]) -> str:
+    """With ours for the first of (theirs, ours) that comes behind `start`."""
+    inside = name.removeprefix(start)
+    for theirs, ours in names if name.startswith(start) else ():
         if inside.startswith(theirs):
             return ours + inside.removeprefix(theirs)
     return name

@@ -107,7 +107,7 @@ def segmentation_parts(path: tuple[str, ...], prefix: str, like: Variables) -> l
     head = _at(like.params, (*path, "head"))
     return [
         decoder_part((*path, "decoder"), f"{prefix}unet_dec.decoder.", like),
-        Part((*path, "head"), prefix, lambda module: head_module(module, "inter" in head)),
+        Part((*path, "head"), prefix, lambda module: head_module(module, head)),
     ]
 
 

@@ -84,11 +84,23 @@ class Network(nn.Module):
         rows, columns = (max(least, round(side / self.stride)) for side in (height, width))
         return self.stride * rows, self.stride * columns
 
-    def __call__(self, image: Float[Array, "B H W 3"], *, train: bool = False, dropout: bool | None = None) -> Outputs:
-        """Disparities and logits of the parts that exist, and the encoder's last map."""
+    def __call__(
+        self,
+        image: Float[Array, "B H W 3"],
+        *,
+        train: bool = False,
+        dropout: bool | None = None,
+        factors: Sequence[Float[Array, "B c"]] | None = None,
+    ) -> Outputs:
+        """Disparities and logits of the parts that exist, and the encoder's last map.
+
+        factors: of the channels of each of the encoder's maps, by which the decoders see them multiplied.
+        """
         self.check_size(*image.shape[1:3])
         maps = self.encoder(image, train=train)
         bottleneck = at_least_float32(maps[-1])
+        if factors is not None:
+            maps = tuple(x * f.astype(x.dtype)[:, None, None] for x, f in zip(maps, factors, strict=True))
         if self.distillation is not None:
             decoders = (self.depth_decoder, self.segmentation, self.distillation)
             dropout = train if dropout is None else dropout

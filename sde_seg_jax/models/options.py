@@ -9,13 +9,16 @@ from typing import Any
 from flax import linen as nn
 
 from sde_seg_jax.bounds import Count, Dropout, NotNegative
+from sde_seg_jax.lookup import choose
 from sde_seg_jax.models.backbones import make_encoder
 from sde_seg_jax.models.decoders import DECODERS
 from sde_seg_jax.models.maps import Maps
 from sde_seg_jax.models.own_options import checked
 from sde_seg_jax.models.pose import PoseNetwork
 from sde_seg_jax.models.precision import compute_dtype
-from sde_seg_jax.models.segmentation import FINEST_LAYER, SegmentationHead
+from sde_seg_jax.models.segmentation import FINEST_LAYER, ConvolutionHead, SegmentationHead
+
+KINDS = {name: name for name in ("project", "convolution")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,16 +50,27 @@ class Decoders:
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """Of the classifier on the segmentation decoder: those of `SegmentationHead`."""
+    """Of the classifier on the segmentation decoder: those of `SegmentationHead`.
 
+    head_kind: "project", or "convolution", which is `ConvolutionHead` and reads none of the others but head_layers.
+    """
+
+    head_kind: str = "project"
     head_layers: Sequence[int] = (FINEST_LAYER,)
     head_channels: Count = 64
     head_stride: Count = 1
     head_inter_channels: Count | None = None
     head_dropout: Dropout = 0.0
 
-    def make(self, num_classes: int, dtype: str | None) -> SegmentationHead:
-        """The head."""
+    def make(self, num_classes: int, dtype: str | None) -> SegmentationHead | ConvolutionHead:
+        """The head. Raises ValueError for an unknown kind, and for several layers where one is read."""
+        choose(KINDS, self.head_kind, "model.head_kind")
+        if self.head_kind == "convolution":
+            if len(self.head_layers) != 1:
+                raise ValueError(
+                    f"model.head_layers={list(self.head_layers)}: model.head_kind=convolution reads one layer; name it"
+                )
+            return ConvolutionHead(num_classes, self.head_layers[0], compute_dtype(dtype))
         sizes = (self.head_channels, self.head_stride, self.head_inter_channels, self.head_dropout)
         return SegmentationHead(num_classes, tuple(self.head_layers), *sizes, compute_dtype(dtype))
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from sde_seg_jax.imaging.resize import resize_bilinear
+from sde_seg_jax.imaging.resize import resize_bilinear, resize_bilinear_corners
 from sde_seg_jax.models.depth_decoder import LEVELS
 from sde_seg_jax.models.layers import Conv, ConvNormRelu
 from sde_seg_jax.models.precision import at_least_float32
@@ -54,11 +54,32 @@ class SegmentationHead(nn.Module):
         return resize_bilinear(at_least_float32(logits), size)
 
 
+class ConvolutionHead(nn.Module):
+    """Logits of full image size from one feature layer, as UniMatch V2 (Yang et al. 2024) has them on DPT.
+
+    A 3x3 convolution of as many channels, ReLU, the classifier; then the image's size, with aligned corners.
+    """
+
+    num_classes: int
+    layer: int = FINEST_LAYER
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(
+        self, features: dict[int, Array], size: tuple[int, int], *, train: bool, dropout: bool
+    ) -> Float[Array, "B H W classes"]:
+        """As `SegmentationHead`. There is no dropout."""
+        x = features[self.layer]
+        x = nn.relu(Conv(x.shape[-1], dtype=self.dtype, name="conv")(x))
+        logits = Conv(self.num_classes, kernel=1, dtype=self.dtype, name="classifier")(x)
+        return resize_bilinear_corners(at_least_float32(logits), size)
+
+
 class SegmentationDecoder(nn.Module):
     """Logits from the encoder's maps. `decoder` has no disparity heads."""
 
     decoder: nn.Module  # of `decoders`
-    head: SegmentationHead
+    head: SegmentationHead | ConvolutionHead
 
     def __call__(
         self, maps: Sequence[Float[Array, "B h w c"]], *, train: bool = False, dropout: bool | None = None

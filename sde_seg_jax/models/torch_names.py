@@ -1,7 +1,7 @@
 """Names of the published system's modules for the paths of ours (reference README, "Checkpoint formats")."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 COARSEST = 4  # level the decoders start at
@@ -62,8 +62,11 @@ def _aspp_module(branch: str, layer: str, dilated: int) -> str:
     return f"convs.{index}.{step}"
 
 
-def head_module(path: tuple[str, ...], inter: bool) -> str:
-    """("project_9",) -> "project.seg9.0"; the classifier's index depends on the intermediate convolution."""
+def head_module(path: tuple[str, ...], layers: Container[str]) -> str:
+    """("project_9",) -> "project.seg9.0"; the classifier's name depends on the `layers` that the head has."""
+    inter = "inter" in layers
+    if "conv" in layers:  # as UniMatch V2 has it
+        return {"conv": "output_conv.0", "classifier": "output_conv.2"}[path[0]]
     if path[0].startswith("project_"):
         return f"project.seg{path[0].removeprefix('project_')}.0"
     if path[0] == "inter":

@@ -105,19 +105,40 @@ def _of_dinov3(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _of_timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """timm calls registers reg_token, and has added the class token's position to it: so that one is zero here."""
+    """timm's names of networks with registers, which it calls reg_token.
+
+    Of a DINOv2 it has added the class token's position to that token: so that one is zero here. A DINOv3 has its layer
+    scales beside the layers, and biases of queries and values by themselves, or none, where all are zero.
+    """
     tail = next((name for name in content if re.fullmatch(r"(.*\.)?reg_token", name)), None)
     if tail is None:
         return content
     start = tail.removesuffix("reg_token")
     found = {(f"{start}register_tokens" if name == tail else name): value for name, value in content.items()}
     positions = found.get(f"{start}pos_embed")
+    if positions is None:
+        return _of_timms_dinov3(found)
     if (
         isinstance(positions, np.ndarray)
         and positions.ndim == 3
         and math.isqrt(positions.shape[1]) ** 2 == positions.shape[1]
     ):
         found[f"{start}pos_embed"] = np.pad(positions, ((0, 0), (1, 0), (0, 0)))
+    return found
+
+
+def _of_timms_dinov3(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = {}
+    for name, value in content.items():
+        if re.fullmatch(r".*\.attn\.[qv]_bias", name):
+            continue
+        found[re.sub(r"(blocks\.\d+\.)gamma_(\d)$", r"\1ls\2.gamma", name)] = value
+        attention = re.fullmatch(r"(.*\.attn\.)qkv\.weight", name)
+        if not attention or f"{attention[1]}qkv.bias" in content or not isinstance(value, np.ndarray):
+            continue
+        none = np.zeros(value.shape[0] // 3, value.dtype)
+        query, values = (content.get(f"{attention[1]}{part}_bias", none) for part in "qv")
+        found[f"{attention[1]}qkv.bias"] = np.concatenate([query, none, values])
     return found
 
 

@@ -28,7 +28,7 @@ MODULES = {
     "encoder": r"models\.encoder\.encoder\.",
     "depth_decoder": r"models\.(depth|mtl_decoder\.depth_dec)\.decoder\.",
     "segmentation/decoder": r"models\.(segmentation\.unet_dec|mtl_decoder\.seg_dec)\.decoder\.",
-    "segmentation/head": r"models\.segmentation\.(?=project|head)",
+    "segmentation/head": r"models\.segmentation\.(?=project|head|output_conv)",
     "segmentation/classifier": r"models\.mtl_decoder\.seg_final_head\.0(?=\.)",
     "segmentation/intermediate": r"models\.mtl_decoder\.seg_intermediate_head\.0(?=\.)",
     "distillation/depth": r"models\.mtl_decoder\.sa_depth\.",
@@ -96,8 +96,8 @@ def _part(leaf: str, path: tuple[str, ...], prefix: str, like: Variables) -> Par
     if leaf == "pose/decoder":
         return pose_decoder_part(path, f"{prefix}net.")
     if leaf == "segmentation/head":
-        inter = "inter" in _at(like.params, path)
-        return Part(path, prefix, lambda names: head_module(names, inter))
+        head = _at(like.params, path)
+        return Part(path, prefix, lambda names: head_module(names, head))
     return Part(path, prefix, gate_module if leaf.startswith("distillation/") else no_module)
 
 

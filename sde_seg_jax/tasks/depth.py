@@ -14,14 +14,19 @@ from sde_seg_jax.bounds import Probability
 from sde_seg_jax.imaging.colour import jitter_torchvision
 from sde_seg_jax.options import flat
 from sde_seg_jax.tasks.forward import forward, predict
-from sde_seg_jax.tasks.loss_terms import terms
+from sde_seg_jax.tasks.loss_terms import imitates, terms
 from sde_seg_jax.tasks.motion import poses_and_intrinsics, triplet
 from sde_seg_jax.tasks.options import Photometric
-from sde_seg_jax.tasks.task import Losses, Task, always
+from sde_seg_jax.tasks.task import Losses, Options, Task, always
 from sde_seg_jax.training.step import Aux, split_named
 from sde_seg_jax.types import Batch, Params, Streams, TrainState, Variables, View
 
 COLLAPSED = 1e-3  # of the disparity's spread relative to its mean: below that it tells nothing
+
+
+def cached(losses: Losses, options: Options) -> tuple[str, ...]:
+    """Streams that carry cached disparities: where a term imitates them."""
+    return ("unlabeled",) if any(map(imitates, losses)) else ()
 
 
 @flat
@@ -36,9 +41,11 @@ def make_loss(
 
     jitter: probability of the colour augmentation that the networks see, the same for a whole triplet (the loss
     compares un-augmented images).
-    With the term `feature_distance` the state holds a frozen encoder under frozen["imagenet"].
+    With the term `feature_distance` the state holds a frozen encoder under frozen["imagenet"]. A term that imitates a
+    disparity (`relative_depth`) reads the batch's cached one. Raises ValueError, when traced, if there is none.
     """
     options = photometric.of_terms()
+    imitating = cached(losses, {})
 
     def loss(params, state: TrainState, streams: Streams, rng):
         r = split_named(rng, "jitter", "dropout", "terms")
@@ -48,6 +55,8 @@ def make_loss(
         view, stats = observe(network, params, state.student.batch_stats, batch, clean, seen, r["dropout"])
         if "feature_distance" in losses:
             view = view.replace(reference_bottleneck=_imagenet_features(network, state, seen[:, 0]))
+        if imitating:
+            view = view.replace(reference_disparity=_cached_disparity(batch, losses))
         total, logs = terms(losses, view, r["terms"], options)
         return total, Aux(stats, {**logs, **monitors(view), **focal_lengths(network, view)})
 
@@ -75,6 +84,16 @@ def _imagenet_features(network, state: TrainState, image):
     frozen = state.frozen["imagenet"]
     variables = {"params": frozen.params, "batch_stats": frozen.batch_stats}
     return jax.lax.stop_gradient(network.apply(variables, image, method="bottleneck"))
+
+
+def _cached_disparity(batch: Batch, losses: Losses) -> jax.Array:
+    if batch.disparity is None:
+        name = next(filter(imitates, losses))
+        raise ValueError(
+            f"losses.{name} compares with cached disparities: make them with cli.cache_depth and name them with "
+            "data.depth_cache, or remove the term"
+        )
+    return batch.disparity[..., None]
 
 
 def monitors(view: View) -> dict[str, jax.Array]:
@@ -121,5 +140,9 @@ def as_view(network, variables: Variables, batch: Batch) -> View:
 
 
 TASK = Task(
-    make_loss, streams=always({"unlabeled": ("neighbors",)}), needs=always(("depth", "pose")), problem=collapsed
+    make_loss,
+    streams=always({"unlabeled": ("neighbors",)}),
+    needs=always(("depth", "pose")),
+    cached=cached,
+    problem=collapsed,
 )

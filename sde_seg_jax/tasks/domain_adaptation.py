@@ -109,7 +109,8 @@ def make_loss(
     `smoothness`) on the sequences of the labeled target images, or, with target=0, with weight 1 on those of the
     unlabeled ones. The disparities are the batches' cached ones, or those of depth_network with state.frozen["depth"]
     and of source_depth_network with state.frozen["source_depth"].
-    class_shares [C]: of the labeled target pixels, for mixing.prior.
+    class_shares [C]: of the labeled target pixels, for mixing.prior. mixing.views and mixing.complementary are of mixes
+    within the target; those across the domains have one view.
     The pose network sees the un-mixed sequences alone; the published one also runs on a mix, to no effect.
     See Q7 in docs/record/differences.md.
     """
@@ -136,7 +137,7 @@ def make_loss(
             images["across"] = augment(mixed.across.image, r["cross_strong"])
         if domains.intra_domain:
             images["within"] = augment(mixed.within.image, r["strong"])
-        outputs, stats = _forward_each(network, params, state.student.batch_stats, images, r["dropout"])
+        outputs, stats = _forward_each(network, params, state.student.batch_stats, images, r["dropout"], mixing)
 
         learnt = []  # (weight, loss, logs) of each part
         if reads:
@@ -145,7 +146,7 @@ def make_loss(
         if domains.source:
             learnt.append((domains.source, *on_source(state, streams.source, outputs["source"], r["source_terms"])))
         if domains.cross_domain:
-            across = domain_mixing.agree(outputs["across"], mixed.across)
+            across = domain_mixing.agree(outputs["across"], mixed.across, mixing.divisor)
             learnt.append((mixing.ramped(domains.cross_domain, state.step), *across))
         if domains.intra_domain:
             within = semi_supervised.agree(outputs["within"], mixed.within, mixed.within_mask, mixing)
@@ -181,7 +182,9 @@ def _on_source(losses: Losses, depth_network) -> Callable:
     return learn
 
 
-def _forward_each(network, params, stats, images: dict[str, jax.Array], dropout) -> tuple[dict[str, Outputs], Params]:
+def _forward_each(
+    network, params, stats, images: dict[str, jax.Array], dropout, mixing: Mixing
+) -> tuple[dict[str, Outputs], Params]:
     """`forward` on one group of images after the other: (outputs by name, running statistics after all of them).
 
     Each group is normalized by its own statistics. In the published order (target, source, across, within), so that
@@ -189,7 +192,10 @@ def _forward_each(network, params, stats, images: dict[str, jax.Array], dropout)
     """
     outputs = {}
     for (name, image), key in zip(images.items(), jax.random.split(dropout, len(images)), strict=True):
-        outputs[name], stats = forward(network, params, stats, image, key)
+        if name == "within":
+            outputs[name], stats = semi_supervised.see(network, params, stats, image, key, mixing)
+        else:
+            outputs[name], stats = forward(network, params, stats, image, key)
     return outputs, stats
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses.cross_entropy import cross_entropy
-from sde_seg_jax.losses.pseudo_label import confidence_weights, confident_fraction, pseudo_label
+from sde_seg_jax.losses.pseudo_label import confidence_weights, confident_fraction, over, pseudo_label
 from sde_seg_jax.mixing.apply import paste
 from sde_seg_jax.mixing.cross_domain import fixed_margins, pixel_weights, random_margins
 from sde_seg_jax.mixing.rule import find_rule
@@ -152,9 +152,9 @@ def as_mix(target: Pseudo, across: Across) -> Mix:
     )
 
 
-def agree(outputs: Outputs, across: Across) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """(loss of the final logits against the labels of the mix, mean over all pixels; logs)."""
-    value = cross_entropy(outputs.logits, across.label, across.weight)
+def agree(outputs: Outputs, across: Across, divisor: str = "all") -> tuple[jax.Array, dict[str, jax.Array]]:
+    """(loss of the final logits against the labels of the mix, mean over the pixels that `divisor` names; logs)."""
+    value = over(divisor, cross_entropy(outputs.logits, across.label, across.weight), across.label)
     pasted = jnp.mean(across.mask.astype(jnp.float32))
     return value, {"cross/agreement": value, "cross/confident": across.confident, "cross/pasted": pasted}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -21,14 +22,23 @@ def to_float(image: jax.Array) -> jax.Array:
 
 
 def forward(
-    network: Any, params: Params, stats: Params, image: jax.Array, dropout: jax.Array | None
+    network: Any,
+    params: Params,
+    stats: Params,
+    image: jax.Array,
+    dropout: jax.Array | None,
+    factors: Sequence[jax.Array] | None = None,
 ) -> tuple[Outputs, Params]:
-    """Training mode on images [B,H,W,3] in [0,1]: (outputs, new running statistics). No dropout without a key."""
+    """Training mode on images [B,H,W,3] in [0,1]: (outputs, new running statistics). No dropout without a key.
+
+    factors: [B,c] of the channels of each of the encoder's maps, for a network that takes them.
+    """
     outputs, changed = network.apply(
         {"params": params, "batch_stats": stats},
         image,
         train=True,
         dropout=dropout is not None,
+        **({} if factors is None else {"factors": factors}),
         rngs={} if dropout is None else {"dropout": dropout},
         mutable=["batch_stats"],
     )

@@ -16,7 +16,7 @@ from sde_seg_jax.mixing.strong import Strong, augmentation
 from sde_seg_jax.options import flat
 from sde_seg_jax.tasks import semi_supervised
 from sde_seg_jax.tasks.depth import collapsed, focal_lengths, monitors, observe
-from sde_seg_jax.tasks.forward import forward, predict, to_float
+from sde_seg_jax.tasks.forward import predict, to_float
 from sde_seg_jax.tasks.loss_terms import reads_label, terms
 from sde_seg_jax.tasks.motion import source_poses, triplet
 from sde_seg_jax.tasks.options import LABELED, Mixing, Photometric
@@ -68,9 +68,9 @@ def make_loss(
         own = view.outputs.disparity[0] if batch.disparity is None else None
         _, mixed, mask, teacher_stats = mix(state, seen, r["mix"], own)
         image = augment(mixed.image, r["strong"])
-        outputs, stats = forward(network, params, stats, image, r["mixed"])
-        if pose_on_mixed:
-            _, stats = source_poses(network, params, stats, clean.at[:, 0].set(image))
+        outputs, stats = semi_supervised.see(network, params, stats, image, r["mixed"], mixing)
+        if pose_on_mixed:  # of several views the first
+            _, stats = source_poses(network, params, stats, clean.at[:, 0].set(image[: len(clean)]))
         agreement, found = semi_supervised.agree(outputs, mixed, mask, mixing)
         total = total + unlabeled + mixing.ramped(consistency, state.step) * agreement
         return total, Aux(stats, logs | found | monitors(view) | focal_lengths(network, view), teacher_stats)

@@ -10,12 +10,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sde_seg_jax.bounds import CountOrNone, NotNegative, Probability
+from sde_seg_jax.bounds import Count, CountOrNone, Dropout, NotNegative, Probability
 from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
-from sde_seg_jax.losses.pseudo_label import CONFIDENT, rarity
+from sde_seg_jax.losses.pseudo_label import CONFIDENT, DIVISORS, rarity
 from sde_seg_jax.mixing.masks import MARGIN
+from sde_seg_jax.training.ema import DECAY
 
 UNLABELED, LABELED = "unlabeled", "labeled"
 KEPT = {name: name for name in (UNLABELED, LABELED)}
@@ -58,7 +59,12 @@ class Mixing:
     kept: what is pasted on unlabeled images: "unlabeled" (as published) or "labeled" ones with their ground truth, so
     that rare classes, of which a weak teacher sees ever less, stay (as Tranheden et al., DACS 2021, across domains).
     prior: the teacher's probabilities are divided by the classes' shares of the labeled pixels to this power
-    (`losses.pseudo_label.rarity`); 0 as published.
+    (`losses.pseudo_label.rarity`); 0 as published. divisor: over which pixels the loss on mixed images is averaged, as
+    `losses.pseudo_label.over` says. teacher_decay: how much of the teacher stays in an update, at most
+    (`training.ema.alpha`).
+    views: how many strong views of each mix the student learns from, each with a mask and an augmentation of its own
+    (`tasks.views`); published: 1. complementary: share of the mixes of which two views see complementary halves of the
+    encoder's channels (`tasks.views.complementary_factors`; UniMatch V2, Yang et al. 2024); published: 0.
     """
 
     mix: str = "depth"
@@ -69,9 +75,19 @@ class Mixing:
     ramp: tuple[CountOrNone, CountOrNone] = (0, 0)
     kept: str = UNLABELED
     prior: NotNegative = 0.0
+    divisor: str = "all"
+    teacher_decay: Dropout = DECAY
+    views: Count = 1
+    complementary: Probability = 0.0
 
     def __post_init__(self):
         choose(KEPT, self.kept, "task.kept")
+        choose(DIVISORS, self.divisor, "task.divisor")
+        if self.complementary and self.views != 2:
+            raise ValueError(
+                f"task.complementary={self.complementary} shares the channels between two views, and "
+                f"task.views={self.views}; set task.views=2, or task.complementary=0.0"
+            )
         if len(self.ramp) != 2 or self.ramp[0] > self.ramp[1]:
             raise ValueError(f"task.ramp={tuple(self.ramp)}: expected two numbers of updates, the second not smaller")
 

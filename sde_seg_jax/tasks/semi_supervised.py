@@ -23,8 +23,9 @@ from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.supervised import supervised_terms
 from sde_seg_jax.tasks.task import Losses, Options, Task, always
 from sde_seg_jax.tasks.teacher import Pseudo, make_pseudo, with_truth
+from sde_seg_jax.tasks.views import channel_factors, over_views, stack_views, view_key
 from sde_seg_jax.training.step import Aux, split_named
-from sde_seg_jax.types import Batch, Outputs, Streams, TrainState
+from sde_seg_jax.types import Batch, Outputs, Params, Streams, TrainState
 
 
 def cached(losses: Losses, options: Options) -> tuple[str, ...]:
@@ -60,23 +61,33 @@ def make_loss(
         total, stats, logs = supervised_terms(network, losses, params, state.student.batch_stats, streams.labeled, r)
 
         _, mixed, mask, teacher_stats = mix(state, streams, r["mix"])
-        outputs, stats = forward(network, params, stats, augment(mixed.image, r["strong"]), r["mixed"])
+        outputs, stats = see(network, params, stats, augment(mixed.image, r["strong"]), r["mixed"], mixing)
         agreement, found = agree(outputs, mixed, mask, mixing)
         return total + mixing.ramped(consistency, state.step) * agreement, Aux(stats, logs | found, teacher_stats)
 
     return loss
 
 
+def see(network, params, stats, image: jax.Array, key, options: Mixing) -> tuple[Outputs, Params]:
+    """`forward` on mixed, strongly augmented images [V*B,H,W,3], maybe without some channels (task.complementary)."""
+    factors = channel_factors(network, options.complementary, len(image) // options.views, key)
+    return forward(network, params, stats, image, key, factors)
+
+
 def agree(outputs: Outputs, mixed: Pseudo, mask: jax.Array, options: Mixing) -> tuple[jax.Array, dict]:
-    """(loss of the final logits against the mixed pseudo labels, logs)."""
-    agreement = pseudo_label_loss(outputs.logits, mixed.probability, options.confidence, options.weighting)
+    """(loss of the final logits against the mixed pseudo labels, the mean over views; logs)."""
+
+    def of_view(logits, probability):
+        return pseudo_label_loss(logits, probability, options.confidence, options.weighting, options.divisor)
+
+    agreement = over_views(of_view, options.views, outputs.logits, mixed.probability)
     sure = confident_fraction(mixed.probability, options.confidence)
     return agreement, {"agreement": agreement, "confident": sure, "pasted": jnp.mean(mask.astype(jnp.float32))}
 
 
 @flat
 def make_mixing(network, *, mixing: Mixing = Mixing(), depth_network=None, class_shares=None) -> Callable:
-    """(state, streams, rng, disparity=None) -> ((kept, under), mixed, mask [B,H,W,1], the teacher's new statistics).
+    """(state, streams, rng, disparity=None) -> ((kept, under), mixed, mask [V*B,H,W,1], the teacher's new statistics).
 
     Where the mask is true `kept` is shown on `under` (`mix_within`). As in `make_pseudo` a disparity of the unlabeled
     batch may be given, and without a teacher on batch statistics the last is None. Raises ValueError for unknown names.
@@ -95,18 +106,31 @@ def make_mixing(network, *, mixing: Mixing = Mixing(), depth_network=None, class
 def mix_within(
     rule: Rule, pseudo: Pseudo, streams: Streams, state: TrainState, rng, mixing: Mixing, depth_network
 ) -> tuple[tuple[Pseudo, Pseudo], Pseudo, jax.Array]:
-    """((kept, under), kept on under where the mask is true, mask [B,H,W,1]) of unlabeled images with their opinion.
+    """((kept, under), kept on under where the mask is true, mask [V*B,H,W,1]) of unlabeled images with their opinion.
 
     As published each of them is kept on the next one of its batch; with mixing.kept="labeled" labeled image i with its
-    ground truth on unlabeled image i.
+    ground truth on unlabeled image i. A further view (`tasks.views`) has the next but one, where there is one, so that
+    rules without a draw, as DepthMix, mix it otherwise.
     """
-    kept, under = pseudo, next_in_batch(pseudo)
+    labeled = None
     if mixing.kept == LABELED:
         batch = require_labeled(streams)
         disparity = known_disparity(depth_network, state, batch) if rule.reads_depth else None
-        kept, under = with_truth(batch, pseudo.num_classes, disparity), pseudo
-    mask = rule.mask(kept, under, rng, lambda key, disparity: mixing.mix_margin)
+        labeled = with_truth(batch, pseudo.num_classes, disparity)
+    pairs, masks = [], []
+    for view in range(mixing.views):
+        pairs.append(_pair(pseudo, labeled, view))
+        masks.append(rule.mask(*pairs[-1], view_key(rng, view), lambda key, disparity: mixing.mix_margin))
+    (kept, under), mask = stack_views(pairs), stack_views(masks)
     return (kept, under), paste(kept, under, mask), mask
+
+
+def _pair(pseudo: Pseudo, labeled: Pseudo | None, view: int) -> tuple[Pseudo, Pseudo]:
+    """(kept, under) of a view."""
+    if labeled is not None:
+        return next_in_batch(labeled, view), pseudo
+    others = max(1, len(pseudo.image) - 1)
+    return pseudo, next_in_batch(pseudo, 1 + view % others)
 
 
 def require_labeled(streams: Streams) -> Batch:

@@ -7,7 +7,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from sde_seg_jax.experiment.begun import EXTENDABLE, begun, refuse_other_config
-from sde_seg_jax.experiment.config import UsageError, as_json, load_config
+from sde_seg_jax.experiment.config import UsageError, as_json, load_config, load_module
 from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.training.log import read_metrics
 
@@ -93,4 +93,20 @@ def test_a_run_of_before_a_key_existed_goes_on_with_what_it_did_then(tmp_path):
     refuse_other_config(config, tmp_path)
     config["task"]["weighting"] = "pixel"
     with pytest.raises(UsageError, match=r"config\.task\.weighting differs: 'batch' then, 'pixel' now"):
+        refuse_other_config(config, tmp_path)
+
+
+RECIPE = ("divisor", "teacher_decay", "views", "complementary", "jitter_kind", "jitter_hue", "gray_probability")
+
+
+@pytest.mark.parametrize("task", ["semi_supervised", "multitask", "domain_adaptation"])
+def test_a_run_begun_before_the_keys_of_the_modern_recipe_goes_on(task, tmp_path):
+    base = load_module("base")
+    config = as_json(getattr(base, task)(base.get_config()))
+    before = {**config, "task": {k: v for k, v in config["task"].items() if k not in (*RECIPE, "blur_sigma")}}
+    before["model"] = {k: v for k, v in config["model"].items() if k != "head_kind"}
+    (tmp_path / "config.json").write_text(json.dumps(before))
+    refuse_other_config(config, tmp_path)
+    config["task"]["views"] = 2
+    with pytest.raises(UsageError, match=r"config\.task\.views differs: 1 then, 2 now"):
         refuse_other_config(config, tmp_path)

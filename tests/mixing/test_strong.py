@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sde_seg_jax.mixing.strong import strong_augment
+from sde_seg_jax.imaging.colour import blend_with_grey, contrast_about_mean, scale_brightness, shift_hue
+from sde_seg_jax.mixing.strong import Strong, strong_augment
 
 BATCH = 4
 VISIBLE = (1.0, 1.15)  # a blur of 0.15 pixels is none at float32 resolution
@@ -105,3 +106,42 @@ def test_jitter_without_strength_changes_rounding_only():
 def test_impossible_ranges_are_refused(options):
     with pytest.raises(ValueError, match="expected"):
         strong_augment(same_images(), keys(1)[0], **options)
+
+
+def test_images_lose_their_color_as_in_torchvision():
+    options = {"jitter_probability": 0.0, "blur_probability": 0.0, "gray_probability": 0.5}
+    images = same_images()
+    found = jax.jit(lambda x, k: jax.lax.map(lambda key: strong_augment(x, key, **options), k))(images, keys(20))
+    gray = np.asarray(images) @ np.array([0.2989, 0.587, 0.114], np.float32)  # rgb_to_grayscale
+    hit = (np.asarray(found) != images[None]).any((2, 3, 4))
+    assert 0.3 < hit.mean() < 0.7
+    wanted = np.broadcast_to(gray[None, ..., None], found.shape)[hit]
+    np.testing.assert_allclose(np.asarray(found)[hit], wanted, rtol=1e-5)
+
+
+def test_torchvisions_jitter_is_one_of_its_orders_of_the_four_operations():
+    options = {"jitter_probability": 1.0, "blur_probability": 0.0, "strength": 0.5, "hue": 0.25, "kind": "torchvision"}
+    image, key = same_images()[:1], jax.random.key(3)
+    found = jax.jit(lambda x, key: strong_augment(x, key, **options))(image, key)
+    _, order, factors, _, _ = jax.random.split(key, 5)  # as there
+    drawn = jax.random.uniform(factors, (4, 1), image.dtype, -1, 1)
+    steps = [
+        (scale_brightness, 1 + 0.5 * drawn[0]),
+        (contrast_about_mean, 1 + 0.5 * drawn[1]),
+        (blend_with_grey, 1 + 0.5 * drawn[2]),
+        (shift_hue, 0.25 * drawn[3]),
+    ]
+    wanted = image
+    for number in np.asarray(jax.random.permutation(jax.random.split(order, 1)[0], 4)):
+        operation, factor = steps[number]
+        wanted = operation(wanted, factor)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"jitter_kind": "torch"}, "did you mean|known"), ({"blur_sigma": (2.0, 1.0)}, r"task\.blur_sigma=\(2.0, 1.0\)")],
+)
+def test_options_that_cannot_be_are_refused_at_the_start(options, message):
+    with pytest.raises(ValueError, match=message):
+        Strong(**options)

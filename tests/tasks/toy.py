@@ -6,6 +6,7 @@ import numpy as np
 from flax import linen as nn
 
 from sde_seg_jax.models.batch_norm import BatchNorm
+from sde_seg_jax.models.maps import Maps
 from sde_seg_jax.training.step import init_state
 from sde_seg_jax.types import IGNORE, Batch, Intrinsics, Outputs, Streams, Variables
 
@@ -36,8 +37,13 @@ class Toy(nn.Module):
         self.pose_network = nn.Dense(6, kernel_init=nn.initializers.normal(1e-3))
         self.drop = nn.Dropout(0.5)
 
-    def __call__(self, image, *, train=False, dropout=None):
+    @property
+    def maps(self):
+        return Maps((6,), (2,), tokens=False, multiple=2)
+
+    def __call__(self, image, *, train=False, dropout=None, factors=None):
         x = self.encoder(image, train)
+        x = x if factors is None else x * factors[0][:, None, None]
         kept = self.drop(x, deterministic=not (train if dropout is None else dropout))
         disparity = tuple(
             nn.sigmoid(self.depth_decoder(y) - 3) for y in (jax.image.resize(x, (*image.shape[:3], 6), "nearest"), x)
