@@ -72,6 +72,19 @@ class Unfinished:
             self._target.clear()
             self._note(PLAN, self._plan.signature())
 
+    def join(self) -> None:
+        """Notes the plan unless it is there: others may be writing, so nothing is removed.
+
+        Raises ValueError if what is there can't be continued.
+        """
+        if self.differs:
+            raise ValueError(
+                f"'{self._target.written}' is of {self.differs}; give every part the same flags and raw files, or "
+                f"delete that folder"
+            )
+        if self.differs is not None:
+            self._note(PLAN, self._plan.signature())
+
     def add(self, shard: Shard, facts: Facts) -> None:
         """Takes a shard that lies complete in the target's staging place; its facts come first."""
         size = self._target.staging(shard.file).stat().st_size
