@@ -13,6 +13,7 @@ import fsspec
 import pytest
 from tiny_files import COUNT, SIZE, SPEC
 
+from sde_seg_jax.data.preparing import writing
 from sde_seg_jax.data.preparing.parts import finish_parts, prepare_part
 from sde_seg_jax.data.preparing.prepare import prepare
 from sde_seg_jax.data.reading.source import open_source
@@ -24,6 +25,7 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {here!r})
 from tiny_files import SIZE, SPEC
+from sde_seg_jax.data.preparing import writing
 from sde_seg_jax.data.preparing.parts import prepare_part
 from sde_seg_jax.part import Part
 prepare_part(Part({number}, 3), SPEC, prepared_dir={out!r}, size=SIZE, workers=1, folder={folder!r})
@@ -156,6 +158,21 @@ def test_other_flags_than_those_of_the_other_parts_are_refused(part, arguments):
         finish_parts(SPEC, **arguments, image_format="png")
     part(2, 2)  # nothing was lost
     finish_parts(SPEC, **arguments)
+
+
+def test_a_part_of_other_flags_that_starts_at_the_same_moment_is_noticed(part, monkeypatch):
+
+    real = writing.write_shards
+
+    def meanwhile(*given):
+        monkeypatch.setattr(writing, "write_shards", real)
+        real(*given)
+        plan = given[4].partial / "parts/plan.json"
+        plan.write_text(plan.read_text().replace("jpeg", "png"))
+
+    monkeypatch.setattr(writing, "write_shards", meanwhile)
+    with pytest.raises(ValueError, match="is of other image_format; give every part the same flags"):
+        part(1, 2)
 
 
 def twice(item, size):

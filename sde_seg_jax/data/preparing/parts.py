@@ -57,7 +57,8 @@ def prepare_part(
         with explained(target), target.writing_part():
             unfinished.join()
             write_shards(own, plan, work, unfinished, target, skip_bad, reporter)
-    reporter.tell(f"part {part}: its {len(own)} of {len(plan.shards())} files are in '{target.written}'")
+            unfinished.confirm()
+    reporter.tell(f"part {part} is written: {len(own)} of {len(plan.shards())} files, in '{target.written}'")
 
 
 def finish_parts(

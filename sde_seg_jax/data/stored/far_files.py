@@ -64,7 +64,7 @@ class FarFiles:
             partial.rename(path)
         finally:
             partial.unlink(missing_ok=True)
-        make_room(path)
+        make_room(path, found)
 
 
 def origin(folder: str | os.PathLike) -> FarFiles | None:
@@ -90,8 +90,11 @@ def limit() -> float:
     return gigabytes * 1e9
 
 
-def make_room(kept: pathlib.Path) -> None:
-    """Deletes least recently used copies, of any data set, until all fit the limit; never the one that is `kept`."""
+def make_room(kept: pathlib.Path, size: int) -> None:
+    """Deletes least recently used copies, of any data set, until all fit the limit beside the one that is `kept`.
+
+    `size`: bytes of that one, which another process may delete meanwhile.
+    """
     most = limit()
     if math.isinf(most):
         return
@@ -101,10 +104,10 @@ def make_room(kept: pathlib.Path) -> None:
             if not path.name.endswith(LOCK) and path != kept:
                 with contextlib.suppress(FileNotFoundError):
                     copies.append((path.stat().st_mtime, path.stat().st_size, path))
-    total = kept.stat().st_size + sum(size for _, size, _ in copies)
-    for _, size, path in sorted(copies, key=lambda copy: copy[0]):
+    total = size + sum(bytes_ for _, bytes_, _ in copies)
+    for _, bytes_, path in sorted(copies, key=lambda copy: copy[0]):
         if total <= most:
             break
         if not path.name.endswith(PARTIAL):  # somebody is copying it
             path.unlink(missing_ok=True)
-            total -= size
+            total -= bytes_
