@@ -17,10 +17,15 @@ def collectives(text: str) -> dict[str, tuple[int, int]]:
     One in a loop counts once. Of an asynchronous pair the second counts, whose result is that of the whole.
     """
     found: dict[str, tuple[int, int]] = {}
-    for shape, kind in _LINE.findall(text):
+    for kind, one in each(text):
         count, size = found.get(kind, (0, 0))
-        found[kind] = (count + 1, size + _bytes(shape))
+        found[kind] = (count + 1, size + one)
     return found
+
+
+def each(text: str) -> list[tuple[str, int]]:
+    """(kind, bytes of its result on one device) of every collective, in the order of the text."""
+    return [(kind, _bytes(shape)) for shape, kind in _LINE.findall(text)]
 
 
 def _bytes(shape: str) -> int:

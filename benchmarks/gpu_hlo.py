@@ -7,6 +7,7 @@ Printed per step: kernels (fusions, library calls and copies of the entry comput
 and write, FLOPs of convolutions by how cuDNN is called, temporary memory, and what a chip of 4.8 TB/s and 790 TFLOP/s
 needs at least (`bound`: of each kernel the larger of its two times, launches not counted). No algorithm is tuned.
 Convolutions whose window is larger than 9 are listed: kernel gradients that cuDNN is not asked for as such.
+With --devices 2 the step is that of one of two GPUs, and what they tell each other is listed (for expected_scaling.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import re
 
 import jax
 from cases import TASKS, Setting, make_case
+from collectives import KINDS, each
 from tables import save, show
 
 from sde_seg_jax.training import sharding
@@ -40,6 +42,7 @@ device_description_str: "NVIDIA H200"
 """
 INSTRUCTION = re.compile(r"\s*(?:ROOT )?%([\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)$")
 SHAPE = re.compile(r"(\w+)\[([\d,]*)\]")
+SMALL = 1 << 20  # bytes: what a statistic of batch norm stays below, and most gradients, put together, do not
 FREE = ("parameter", "bitcast", "get-tuple-element", "tuple", "constant")
 
 
@@ -59,8 +62,8 @@ class Kernel:
         return max(self.bytes / BANDWIDTH, self.flops / MATRIX[dtype])
 
 
-def h200():
-    """A compile-only H200 as a mesh of one device."""
+def h200(devices: int = 1):
+    """Compile-only H200s as a mesh of so many devices of one host."""
     import jax._src.xla_bridge as bridge
     from jax.experimental import topologies
 
@@ -68,15 +71,15 @@ def h200():
     canonical = bridge.canonicalize_platform
     # without a GPU jax does not know what "gpu" stands for (jax-ml/jax#23971)
     bridge.canonicalize_platform = lambda name: "cuda" if name in ("gpu", "cuda") else canonical(name)
-    topology = topologies.get_topology_desc(platform="cuda", target_config=TARGET, topology="1x1x1")
-    return topologies.make_mesh(topology, (1,), (sharding.AXIS,))
+    topology = topologies.get_topology_desc(platform="cuda", target_config=TARGET, topology=f"1x1x{devices}")
+    return topologies.make_mesh(topology, (devices,), (sharding.AXIS,))
 
 
 def compile_for(mesh, task: str, setting: Setting):
-    """The compiled step of a task."""
+    """(compiled step of a task, its images a step of all devices)."""
     case = make_case(task, setting)
     state, streams = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), (case.state, case.streams))
-    return sharding.compile_step(case.step, mesh).lower(state, streams).compile()
+    return sharding.compile_step(case.step, mesh).lower(state, streams).compile(), case.images
 
 
 def kernels(text: str) -> list[Kernel]:
@@ -88,7 +91,7 @@ def kernels(text: str) -> list[Kernel]:
             continue
         name, shape, opcode, rest = match.groups()
         sizes[name] = shape
-        if opcode in FREE:
+        if opcode in FREE or opcode.startswith(KINDS):  # collectives are no work of this device alone
             continue
         operands = re.findall(r"%([\w.\-]+)", rest.split(")", 1)[0])
         moved = size(shape) + sum(size(sizes.get(operand, "")) for operand in set(operands))
@@ -122,13 +125,14 @@ def convolution_flops(line: str, shape: str, operands: list[str]) -> int:
     return 2 * out["b"] * out["0"] * out["1"] * math.prod(kernel)
 
 
-def report(task: str, setting: Setting, compiled, hlo_folder: str | None) -> dict:
-    """Prints the tables of one step."""
-    text, dtype = compiled.as_text(), setting.dtype
+def report(task: str, setting: Setting, compiled, images: int, devices: int, hlo_folder: str | None) -> dict:
+    """Prints the tables of one step of one device."""
+    text, dtype, batch = compiled.as_text(), setting.dtype, setting.batch // devices
     encoder = setting.model.get("encoder", "resnet101")
-    name = f"{task}, {encoder}, {setting.crop[0]}x{setting.crop[1]}, {dtype}, batch {setting.batch}"
+    name = f"{task}, {encoder}, {setting.crop[0]}x{setting.crop[1]}, {dtype}, batch {batch}"
+    name += f" on each of {devices}" if devices > 1 else ""
     if hlo_folder:
-        pathlib.Path(hlo_folder, f"{task}_{dtype}_{setting.batch}.hlo").write_text(text)
+        pathlib.Path(hlo_folder, f"{task}_{dtype}_{batch}.hlo").write_text(text)
     found, groups = kernels(text), collections.defaultdict(list)
     for kernel in found:
         groups[kernel.kind].append(kernel)
@@ -143,7 +147,12 @@ def report(task: str, setting: Setting, compiled, hlo_folder: str | None) -> dic
     temporary, state = memory.temp_size_in_bytes, memory.argument_size_in_bytes
     print(f"temporary memory {temporary / 2**30:.2f} GiB, state and batch {state / 2**30:.2f} GiB")
     numbers = dict(zip(("kernels", "gigabytes", "teraflop", "bound_ms"), total, strict=True))
-    return {"step": name, **numbers, "temporary_bytes": temporary, "large_windows": len(large)}
+    told = each(text)
+    if told:
+        small = [size for _, size in told if size <= SMALL]
+        print(f"collectives: {len(told)}, {sum(size for _, size in told) / 1e6:.1f} MB; {len(small)} of at most 1 MB")
+    step = {"step": name, "task": task, "batch": batch, "images": images // devices, **numbers, "collectives": told}
+    return {**step, "temporary_bytes": temporary, "large_windows": len(large)}
 
 
 def _sums(group: list[Kernel], dtype: str) -> list:
@@ -157,7 +166,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--task", default="semi_supervised", help=f"comma-separated, of {', '.join(TASKS)}; or all")
     parser.add_argument("--dtype", default="bfloat16", help="comma-separated: float32, bfloat16")
-    parser.add_argument("--batch", default="2", help="comma-separated, images of each stream")
+    parser.add_argument("--batch", default="2", help="comma-separated, images of each stream on a device")
+    parser.add_argument("--devices", type=int, default=1, help="GPUs that share a step")
     parser.add_argument("--encoder", default="resnet101")
     parser.add_argument("--remat", action="store_true", help="compute blocks again going back")
     parser.add_argument("--hlo", help="folder for the compiled HLO")
@@ -165,12 +175,13 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_autotune_level=0"  # nothing to tune on
     jax.config.update("jax_platforms", "cpu")  # what runs here: made-up data
-    mesh, found = h200(), []
+    mesh, found = h200(given.devices), []
     for task in TASKS if given.task == "all" else given.task.split(","):
         for dtype in given.dtype.split(","):
             for batch in given.batch.split(","):
-                setting = Setting(batch=int(batch), dtype=dtype, remat=given.remat, model={"encoder": given.encoder})
-                found.append(report(task, setting, compile_for(mesh, task, setting), given.hlo))
+                images, model = int(batch) * given.devices, {"encoder": given.encoder}
+                setting = Setting(batch=images, dtype=dtype, remat=given.remat, model=model)
+                found.append(report(task, setting, *compile_for(mesh, task, setting), given.devices, given.hlo))
     save(given.output, {"steps": found})
 
 

@@ -14,7 +14,7 @@ import sde_seg_jax as sds
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-SHOWN = [ROOT / "README.md", *sorted(ROOT.glob("docs/guide/*.md"))]
+SHOWN = [ROOT / "README.md", ROOT / "docs/machines.md", *sorted(ROOT.glob("docs/guide/*.md"))]
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^python -m sde_seg_jax\.cli\.(\w+) (.*)$", re.MULTILINE)

@@ -13,7 +13,7 @@ FLOOR = (
     *("data", "selection", "evaluation", "display", "label_spaces"),
 )
 EVERYWHERE = (  # anyone may import them
-    *("types", "reporter", "lookup", "options", "bounds"),
+    *("types", "reporter", "lookup", "options", "bounds", "part"),
     *("disk", "state_files", "text_files", "image_files"),
 )
 # part -> the parts of the package it may import (itself and EVERYWHERE always)
@@ -24,6 +24,7 @@ ALLOWED = {
     "lookup": set(),
     "options": set(),
     "bounds": set(),
+    "part": set(),
     "compiled": set(),
     "disk": set(),
     "state_files": set(),

@@ -9,6 +9,9 @@ in config.source_data (GTA5, by a depth run on VIPER), and the key is config.sou
 --from_files=DIR takes the maps of another program instead: DIR/NAME.npy, .npz, .pfm or 16-bit .png for every sample
 NAME, which hold --kind=depth (metres), inverse (1/m) or disparity (any unit). No network is needed.
 
+On many machines: --part=1/16 to --part=16/16, one each, all with the same flags and the same prepared data. A part that
+was lost is given again; the last one to end finishes the cache.
+
 A second call finds it done. Exit status: 0 done, 2 bad input, 130 stopped (finished files stay; the same command
 continues).
 """
@@ -22,6 +25,7 @@ from absl import flags as absl_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.data.stored.choices import SHARD_SIZE
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.part import WHOLE, Part
 from sde_seg_jax.reporter import CONSOLE
 
 
@@ -38,6 +42,7 @@ def flags(values: absl_flags.FlagValues) -> None:
     )
     absl_flags.DEFINE_bool("any_order", False, "accept maps whose bottom is farther than their top", flag_values=values)
     absl_flags.DEFINE_bool("replace", False, "make a cache of other weights or samples again", flag_values=values)
+    absl_flags.DEFINE_string("part", "", "NUMBER/COUNT: write only this part of the files", flag_values=values)
 
 
 def main(arguments: Arguments) -> None:
@@ -45,12 +50,15 @@ def main(arguments: Arguments) -> None:
     if not arguments.path or bool(arguments.checkpoint) == bool(arguments.from_files):
         wanted = "--config=FILE (which data) and --checkpoint=DIR (a depth run, or weights of Depth Anything V2)"
         raise UsageError(f"cli.cache_depth needs {wanted} or --from_files=DIR (maps of depth)")
+    part = Part.parse(arguments.part) if arguments.part else WHOLE
+    if part != WHOLE and arguments.replace:
+        raise UsageError("--replace with --part would delete what other parts write: delete the old cache first")
     from sde_seg_jax.experiment.cached_depth import SOURCE
     from sde_seg_jax.experiment.depth_cache import cache_depth
     from sde_seg_jax.experiment.depth_files import cache_files
     from sde_seg_jax.experiment.source_data import source_config
 
-    options = {key: getattr(arguments, key) for key in ("splits", "shard_size", "replace")}
+    options = {key: getattr(arguments, key) for key in ("splits", "shard_size", "replace")} | {"part": part}
     config, section = arguments.config(), "data"
     if arguments.source:
         config, section = source_config(config), SOURCE
@@ -60,7 +68,8 @@ def main(arguments: Arguments) -> None:
     else:
         options["batch_size"] = arguments.batch_size
         name = cache_depth(config, arguments.checkpoint, **options, reporter=CONSOLE)
-    print(f"train with --config.{section}.depth_cache={name}")
+    then = "when all parts are written, train" if part != WHOLE else "train"
+    print(f"{then} with --config.{section}.depth_cache={name}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 One line a key: its value, and the line of the file that set it, or "command line" (--config.section.key=value counts as
 for every command). What a key means is said in configs/base.py, beside it; data sets' options in docs/data.md.
---section=train,optim prints some sections only.
+--section=train,optim prints some sections only. --from_batch=2 prints what learning rates become if those of the
+configuration were chosen for batches of 2, and data.batch_size is another; it changes nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from sde_seg_jax.experiment.config import UsageError
 
 
 def flags(values: absl_flags.FlagValues) -> None:
-    """This command's own flag."""
+    """This command's own flags."""
+    absl_flags.DEFINE_integer(
+        "from_batch", 0, "print the rules for a larger batch than this; 0: none", lower_bound=0, flag_values=values
+    )
     absl_flags.DEFINE_list("section", [], "sections to print; default: all", flag_values=values)
 
 
@@ -24,8 +28,12 @@ def main(arguments: Arguments) -> None:
     """Prints the configuration of the command line."""
     if not arguments.path:
         raise UsageError("cli.config needs --config=NAME[:row], such as --config=folder:quick_depth")
+    from sde_seg_jax.experiment.configuration.batch_rule import rates
     from sde_seg_jax.experiment.configuration.origins import lines
 
+    if arguments.from_batch:
+        print("\n".join(rates(arguments.config(), arguments.from_batch)))
+        return
     print("\n".join(lines(arguments.file, arguments.section)))
 
 

@@ -3,6 +3,9 @@
 Writes it downsized and with random access to data.prepared_dir, a folder or an address like gs://bucket/folder; tells
 first how much room it needs. With a source domain (config.source_data) both data sets are prepared. A second call finds
 it done, one after an interruption goes on where that stopped. Training prepares by itself what is not prepared yet.
+
+On many machines: --part=1/16 to --part=16/16, one each (an array job), all with the same flags, raw files and
+prepared_dir; when they are done the same command with --finish. The files are those that one machine writes.
 Exit status: 0 done, 2 bad input, 130 interrupted.
 """
 
@@ -15,6 +18,7 @@ from absl import flags as absl_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.data.stored.choices import IMAGE_FORMATS
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.part import Part
 from sde_seg_jax.reporter import CONSOLE
 
 
@@ -27,6 +31,8 @@ def flags(values: absl_flags.FlagValues) -> None:
         "image_format", None, IMAGE_FORMATS, "jpeg: quality 98; png: exact, larger, slower to read", flag_values=values
     )
     absl_flags.DEFINE_list("splits", [], "which to prepare; default: those that the config names", flag_values=values)
+    absl_flags.DEFINE_string("part", "", "NUMBER/COUNT: write only this part of the files", flag_values=values)
+    absl_flags.DEFINE_bool("finish", False, "put the parts together", flag_values=values)
     absl_flags.DEFINE_bool("estimate_only", False, "tell the room that is needed, write nothing", flag_values=values)
 
 
@@ -34,7 +40,10 @@ def main(arguments: Arguments) -> None:
     """Prepares the data sets of the command line's configuration."""
     if not arguments.path:
         raise UsageError("cli.prepare needs --config=FILE")
-    from sde_seg_jax.experiment.prepare import describe, estimate_domains, prepare_domains
+    if bool(arguments.part) + arguments.finish + arguments.estimate_only > 1:
+        raise UsageError("--part, --finish and --estimate_only exclude each other: give one of them")
+    part = Part.parse(arguments.part) if arguments.part else None
+    from sde_seg_jax.experiment.prepare import describe, estimate_domains, part_of, prepare_domains, put_together
 
     config = arguments.config()
     options = {"workers": arguments.workers or None, "skip_bad": arguments.skip_bad}
@@ -43,6 +52,12 @@ def main(arguments: Arguments) -> None:
     if arguments.estimate_only:
         estimate_domains(config, arguments.splits, CONSOLE, **options)
         return
+    if part:
+        prepare_domains(config, arguments.splits, CONSOLE, how=part_of(part), **options)
+        CONSOLE.tell("when all parts are written: the same command with --finish in place of --part")
+        return
+    if arguments.finish:
+        options["how"] = put_together
     for folder in prepare_domains(config, arguments.splits, CONSOLE, **options):
         for line in describe(folder):
             CONSOLE.tell(line)

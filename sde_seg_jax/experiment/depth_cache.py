@@ -12,14 +12,18 @@ import numpy as np
 from ml_collections import config_dict
 
 from sde_seg_jax.data.preparing.depth_cache_writer import SHARD_SIZE, CacheWriter
+from sde_seg_jax.data.preparing.prepare import find_prepared
 from sde_seg_jax.data.reading.some import Some
+from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored.depth_cache import Place, encode
+from sde_seg_jax.data.stored.remote import is_remote
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.cached_depth import depth_fingerprint
 from sde_seg_jax.experiment.config import UsageError, as_json
 from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.weights import depth_anything
+from sde_seg_jax.part import WHOLE, Part
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import FOLDER, locate
@@ -33,9 +37,10 @@ def cache_depth(
     batch_size: int = 8,
     shard_size: int = SHARD_SIZE,
     replace: bool = False,
+    part: Part = WHOLE,
     reporter: Reporter = SILENT,
 ) -> str:
-    """Writes what is missing of the caches of `splits`; returns their name.
+    """Writes what is missing of the caches of `splits`, or of this `part` of their files; returns their name.
 
     `checkpoint` is a depth run, a converted checkpoint, or weights of Depth Anything V2 (file, folder, hf://org/name).
     A transformer sees images at the nearest size of whole patches.
@@ -62,9 +67,21 @@ def cache_depth(
     }
     data = config.data
     for split in splits or dict.fromkeys(s for s in (data.train_split, data.unlabeled_split) if s):
-        writer = CacheWriter(Place(prepared, name, split), origin, shard_size, replace)
+        writer = CacheWriter(place_of(config, prepared, name, split), origin, shard_size, replace, part)
         _fill(writer, trained, _open(config, split), batch_size, reporter)
     return name
+
+
+def place_of(config: config_dict.ConfigDict, prepared: str, name: str, split: str) -> Place:
+    """Where a cache of the prepared data lies. Raises UsageError if these are far away: it lies in a folder here."""
+    if not is_remote(prepared):
+        return Place(prepared, name, split)
+    if "/" not in name:
+        raise UsageError(
+            f"'{prepared}' is far away, and a depth cache lies in a folder: name one, with a slash, by "
+            f"--config.data.depth_cache=/shared/{name}"
+        )
+    return Place(find_prepared(find(config.data.dataset), config.data.prepared_dir), name, split)
 
 
 def _open(config: config_dict.ConfigDict, split: str) -> Any:
@@ -74,21 +91,26 @@ def _open(config: config_dict.ConfigDict, split: str) -> Any:
 
 
 def _fill(writer: CacheWriter, trained: build.Trained, source: Any, batch_size: int, reporter: Reporter) -> None:
-    place, indices, total = writer.place, writer.indices(), len(source)
+    place, indices, total = writer.place, writer.indices(), writer.count()
     if not indices:
-        writer.fill(iter(()))
-        reporter.tell(f"{place}: {total} disparities are in '{place.folder}'")
+        complete = writer.fill(iter(()))
+        reporter.tell(f"{place}: {total} disparities are in '{place.folder}'{rest(complete)}")
         return
     done = total - len(indices)
     bar = reporter.bar(total=total, initial=done, desc=f"disparity of {place.split}", unit="img")
     with bar, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         maps = disparities(trained, Some(source, indices), batch_size)
         try:
-            writer.fill(_counted(_coded(maps, pool), bar))
+            complete = writer.fill(_counted(_coded(maps, pool), bar))
         except KeyboardInterrupt:
             finished = total - len(writer.indices())
             raise Interrupted(f"stopped: {finished} of {total} are written; the same command continues") from None
-    reporter.tell(f"{place}: {len(indices)} disparities written to '{place.folder}'")
+    reporter.tell(f"{place}: {len(indices)} disparities written to '{place.folder}'{rest(complete)}")
+
+
+def rest(complete: bool) -> str:
+    """What a line on a cache adds if other parts of it are missing."""
+    return "" if complete else "; the other parts are missing"
 
 
 def disparities(trained: build.Trained, source: Any, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

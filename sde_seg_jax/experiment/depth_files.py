@@ -14,10 +14,12 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.preparing.depth_cache_writer import SHARD_SIZE, CacheWriter
 from sde_seg_jax.data.raw_files import depth_maps
-from sde_seg_jax.data.stored.depth_cache import Place, encode
+from sde_seg_jax.data.stored.depth_cache import encode
 from sde_seg_jax.experiment.config import UsageError
+from sde_seg_jax.experiment.depth_cache import place_of, rest
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.lookup import choose
+from sde_seg_jax.part import WHOLE, Part
 from sde_seg_jax.reporter import SILENT, Reporter
 
 KINDS = {"depth": "inverse", "inverse": "depth", "disparity": "depth"}  # -> what it might be if it is upside down
@@ -35,6 +37,7 @@ def cache_files(
     shard_size: int = SHARD_SIZE,
     replace: bool = False,
     any_order: bool = False,
+    part: Part = WHOLE,
     reporter: Reporter = SILENT,
 ) -> str:
     """Writes the caches of `splits` from maps that mirror the samples' names; returns their name.
@@ -45,6 +48,7 @@ def cache_files(
       kind: "depth" [m], "inverse" [1/m] or "disparity" (any unit, only the order within a map counts).
       near: depth in metres that becomes disparity 1.
       any_order: accept maps whose bottom is farther than their top.
+      part: write only this part of the files.
 
     Raises ValueError, naming file and remedy: maps are missing, of another shape, all constant, or upside down.
     """
@@ -55,7 +59,7 @@ def cache_files(
     prepared, data = prepare_data(config, reporter=reporter), config.data
     name = data.depth_cache or root.resolve().name
     for split in splits or dict.fromkeys(s for s in (data.train_split, data.unlabeled_split) if s):
-        place = Place(prepared, name, split)
+        place = place_of(config, prepared, name, split)
         facts = place.prepared_facts()
         files = depth_maps.find(root, facts["names"])
         missing = [sample for sample in facts["names"] if sample not in files]
@@ -69,7 +73,7 @@ def cache_files(
         if not any_order:
             _check_order(paths, kind)
         origin = {"weights": _digest(paths, kind, near), "checkpoint": str(root), "step": 0, "model": {}}
-        _fill(CacheWriter(place, origin, shard_size, replace), paths, kind, near, tuple(facts["size"]), reporter)
+        _fill(CacheWriter(place, origin, shard_size, replace, part), paths, kind, near, tuple(facts["size"]), reporter)
     return name
 
 
@@ -84,9 +88,10 @@ def _fill(writer: CacheWriter, paths: list[pathlib.Path], kind: str, near: float
                 yield encode(disparity)
 
     with reporter.bar(total=len(indices), desc=f"disparity of {writer.place.split}", unit="img") as bar:
-        writer.fill(records())
+        complete = writer.fill(records())
     known = f", {np.mean(shares):.1%} of their pixels have a value, all others count as farthest" if shares else ""
-    reporter.tell(f"{writer.place}: {len(indices)} disparities written to '{writer.place.folder}'{known}")
+    where = f"'{writer.place.folder}'{known}{rest(complete)}"
+    reporter.tell(f"{writer.place}: {len(indices)} disparities written to {where}")
 
 
 def _disparity(path: pathlib.Path, kind: str, near: float, size: tuple[int, int]) -> tuple[np.ndarray, float]:

@@ -2,39 +2,60 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ml_collections import config_dict
 
+from sde_seg_jax.data.preparing import parts
 from sde_seg_jax.data.preparing import prepare as preparation
 from sde_seg_jax.experiment.config import UsageError, plain, value_of
 from sde_seg_jax.experiment.source_data import domains
+from sde_seg_jax.part import Part
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.interrupted import Interrupted
 
 SHOWN = 3  # left-out samples that are told; the file lists all
 
 
+Preparing = Callable[..., Any]  # takes the arguments of `data.preparing.prepare.prepare`
+
+
 def prepare_data(
-    config: config_dict.ConfigDict, splits: Sequence[str] = (), reporter: Reporter = SILENT, **options: Any
+    config: config_dict.ConfigDict,
+    splits: Sequence[str] = (),
+    reporter: Reporter = SILENT,
+    how: Preparing = preparation.prepare,
+    **options: Any,
 ) -> str:
     """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
 
     Only the given splits or those that the data section names: the video of a large data set takes many times the
-    space of the rest. `options` are those of `data.prepare.prepare`.
+    space of the rest. `options` are those of `data.prepare.prepare`; `how`: whole, a part (`part_of`), `put_together`.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
-            folder = preparation.prepare(**prepare_arguments(config, splits), reporter=reporter, **options)
+            folder = how(**prepare_arguments(config, splits), reporter=reporter, **options)
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the same command goes on where it stopped") from None
     for warning in caught:
         reporter.tell(f"warning: {warning.message}")
     return str(folder)
+
+
+def part_of(part: Part) -> Preparing:
+    """Prepares one part of the files; the folder is not finished by it."""
+    return functools.partial(parts.prepare_part, part)
+
+
+def put_together(*, workers: int | None = None, **arguments: Any) -> Any:
+    """Puts the parts together; nothing is left for workers to do."""
+    del workers
+    return parts.finish_parts(**arguments)
 
 
 def original_size(config: config_dict.ConfigDict, split: str) -> tuple[int, int]:

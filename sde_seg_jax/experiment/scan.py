@@ -12,6 +12,7 @@ import numpy as np
 from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.data.reading.some import Some
 from sde_seg_jax.experiment.prediction.predictor import padded
+from sde_seg_jax.part import WHOLE, Part
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.reading import map_array
 from sde_seg_jax.state_files.writing import write_array
@@ -47,20 +48,42 @@ def scan(
         variables: the caller sees to that.
       fields: optional fields beside the image that the function reads.
     """
+    options = {"batch_size": batch_size, "fields": fields, "title": title, "block": block, "reporter": reporter}
+    paths = scan_part(WHOLE, source, indices, function, variables, folder, **options)
+    return _join(paths, len(indices))
+
+
+def scan_part(
+    part: Part,
+    source: Any,
+    indices: Sequence[int],
+    function: Function,
+    variables: Any,
+    folder: pathlib.Path,
+    *,
+    batch_size: int,
+    fields: Sequence[str] = (),
+    title: str = "scan",
+    block: int = BLOCK,
+    reporter: Reporter = SILENT,
+) -> list[pathlib.Path]:
+    """The files of `scan`. Those of one part are there when it returns; others may compute theirs meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     size = max(1, block // batch_size) * batch_size  # batches are the same whether it was interrupted or not
     starts = range(0, len(indices), size)
     paths = [folder / f"{start:08d}.npy" for start in starts]
-    done = sum(min(size, len(indices) - start) for start, path in zip(starts, paths, strict=True) if path.is_file())
-    with reporter.bar(total=len(indices), initial=done, desc=title, unit="img") as bar:
+    own = part.of(list(zip(starts, paths, strict=True)))
+    total = sum(min(size, len(indices) - start) for start, _ in own)
+    done = sum(min(size, len(indices) - start) for start, path in own if path.is_file())
+    with reporter.bar(total=total, initial=done, desc=title, unit="img") as bar:
         mesh = sharding.make_mesh([batch_size])
-        placed = sharding.replicate(variables, mesh) if done < len(indices) else None
-        for start, path in zip(starts, paths, strict=True):
+        placed = sharding.replicate(variables, mesh) if done < total else None
+        for start, path in own:
             if not path.is_file():
                 chunk = Some(source, indices[start : start + size])
                 rows = _rows(chunk, function, placed, mesh, batch_size, fields, bar)
                 write_array(path, np.concatenate(list(rows)))
-    return _join(paths, len(indices))
+    return paths
 
 
 def _rows(source: Some, function: Function, variables: Any, mesh, batch_size: int, fields, bar) -> Iterator[np.ndarray]:

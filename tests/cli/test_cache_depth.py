@@ -175,6 +175,35 @@ def test_what_is_stopped_continues_with_the_same_command(command, tiny, depth, o
         assert np.abs(cut.read(index) - whole.read(index)).max() < 1.5 * LEVEL  # one device there, two here
 
 
+def test_parts_write_what_one_command_writes(command, refused, cached, tiny, depth):
+    flags = (tiny("semi_supervised"), cached[1], f"--checkpoint={depth}", "--batch_size=1", "--shard_size=2")
+    parts = (*flags, "--config.data.depth_cache=parts")
+    assert command("cache_depth", *flags, "--config.data.depth_cache=whole")[0] == 0
+    assert "--replace with --part" in refused("cache_depth", *parts, "--part=1/2", "--replace")
+    _, out, _ = command("cache_depth", *parts, "--part=2/2")
+    assert "2 disparities written to" in out
+    assert "the other parts are missing" in out
+    assert out.splitlines()[-1] == "when all parts are written, train with --config.data.depth_cache=parts"
+    _, out, _ = command("cache_depth", *parts, "--part=1/2")
+    assert "4 disparities written to" in out
+    assert "missing" not in out
+    found, expected = cache_at(cached[0], "parts"), cache_at(cached[0], "whole")
+    assert {path.name: path.read_bytes() for path in found.iterdir()} == {
+        path.name: path.read_bytes() for path in expected.iterdir()
+    }
+
+
+def test_a_cache_of_far_data_needs_a_folder_of_its_own(command, refused, tiny, depth, own, tmp_path):
+    far = f"--config.data.prepared_dir=local://{own[0].parents[1]}"
+    error = refused("cache_depth", tiny("semi_supervised"), far, f"--checkpoint={depth}")
+    assert "is far away, and a depth cache lies in a folder: name one, with a slash" in error
+    flags = (tiny("semi_supervised"), far, f"--config.data.depth_cache={tmp_path / 'mine'}")
+    assert command("cache_depth", *flags, f"--checkpoint={depth}")[0] == 0
+    steps = ("--config.train.steps=2", f"--config.model.init={depth}", "--config.task.depth_checkpoint=")
+    status, _, err = command("train", *flags, *steps, f"--workdir={tmp_path / 'run'}")
+    assert status == 0, err
+
+
 @pytest.fixture
 def train(tiny, depth, cached, tmp_path):
     """The arguments of a semi-supervised run that reads the cache."""

@@ -129,3 +129,40 @@ def test_an_interrupted_command_says_that_it_continues_and_does(start, finish, c
     assert status == 0, err
     assert re.match(r"continuing: \d+ of 15 files of '.*' are finished", out)
     assert len(open_source("camvid", tmp_path / "out", "train")) == 120
+
+
+def test_parts_and_finish_end_as_one_command(prepare, refused_by, tmp_path):
+    status, out, err = prepare("--part=2/2")
+    assert status == 0, err
+    assert out.splitlines()[-1] == "when all parts are written: the same command with --finish in place of --part"
+    assert "start the parts again that did not end well" in refused_by("--finish")
+    assert prepare("--part=1/2")[0] == 0
+    status, out, err = prepare("--finish")
+    assert status == 0, err
+    assert out.splitlines()[-1] == f"prepared: {tmp_path / 'out/camvid' / open_version(tmp_path)}"
+    assert "train: 3 samples, 3 labeled; label" in out
+
+
+@pytest.fixture
+def refused_by(prepare):
+    """refused_by(*flags) -> the one line of the error."""
+
+    def call(*flags):
+        status, _, err = prepare(*flags)
+        assert status == 2
+        return err.splitlines()[-1]
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--part=1/2", "--finish"], "exclude each other"),
+        (["--part=1/2", "--estimate_only"], "exclude each other"),
+        (["--part=0/2"], "--part=0/2 is no part; write NUMBER/COUNT"),
+        (["--finish"], "no part is in"),
+    ],
+)
+def test_parts_that_make_no_sense_are_refused(refused_by, flags, words):
+    assert words in refused_by(*flags)

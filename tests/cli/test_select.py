@@ -164,6 +164,20 @@ def test_a_killed_selection_goes_on_to_the_same_list(chosen, start, finish, runs
         assert (folder / name).read_bytes() == (chosen / name).read_bytes()
 
 
+def test_features_in_parts_lead_to_the_same_list(chosen, command, prepared, teacher, tmp_path):
+    flags = (*tiny_flags(prepared), teacher, f"--workdir={tmp_path / 'parts'}")
+    status, out, err = command("select", *flags, "--part=2/2")  # six samples are one file, of part 1
+    assert status == 0, err
+    assert out.splitlines()[-1].startswith("1 are missing: wait for the other parts")
+    _, out, _ = command("select", *flags, "--part=1/2")
+    assert out.splitlines()[-1] == "all are there: choose by the same command without --part"
+    (file,) = (tmp_path / "parts/features").iterdir()
+    before = file.stat().st_mtime_ns
+    assert command("select", *flags)[0] == 0
+    assert file.stat().st_mtime_ns == before
+    assert [row["name"] for row in rows(tmp_path / "parts")] == [row["name"] for row in rows(chosen)]
+
+
 def test_a_finished_selection_is_left_as_it_is(chosen, command, prepared, teacher):
     before = {path: path.stat().st_mtime_ns for path in chosen.rglob("*") if path.is_file() and "json" not in path.name}
     status, out, err = command("select", *tiny_flags(prepared), teacher, f"--workdir={chosen}")
@@ -189,6 +203,9 @@ def test_a_finished_selection_is_left_as_it_is(chosen, command, prepared, teache
         (["--config.select.scale=1.0", "--config.select.far=0.999"], ("no pixel counts", "select.scale=0")),
         (["--config.data.size=(96, 64)", "--config.data.crop=(64, 64)"], ("prepared",)),
         (["--checkpoint=nowhere"], ("nowhere",)),
+        (["--config.select.criterion=us", "--part=1/2"], ("criterion us looks at no features", "leave --part out")),
+        (["--part=3/2"], ("--part=3/2 is no part", "NUMBER/COUNT")),
+        (["--part=1/2", "--export=folder"], ("--part chooses nothing yet", "leave --export out")),
     ],
 )
 def test_what_cannot_be_selected_is_refused(prepared, teacher, refused, tmp_path, flags, words):

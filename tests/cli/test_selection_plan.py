@@ -7,12 +7,13 @@ import pytest
 
 from sde_seg_jax.data.reading.memory import MemorySource
 from sde_seg_jax.experiment.config import UsageError, load_config
-from sde_seg_jax.experiment.scan import scan
+from sde_seg_jax.experiment.scan import scan, scan_part
 from sde_seg_jax.experiment.selection.plan import make_plan
 from sde_seg_jax.experiment.selection.scores import teacher_disparity
 from sde_seg_jax.experiment.selection.select import check_selection
 from sde_seg_jax.experiment.selection.work import Work, student_config
 from sde_seg_jax.label_spaces import CITYSCAPES
+from sde_seg_jax.part import Part
 
 
 @pytest.fixture
@@ -95,6 +96,27 @@ def test_a_scan_computes_only_the_blocks_that_are_missing(tmp_path):
     (tmp_path / "00000004.npy").unlink()
     np.testing.assert_array_equal(run(), np.arange(16, 9, -1))
     assert seen[4:] == [[2, 1], [0, 0]]
+
+
+def test_a_scan_in_parts_finds_the_same(tmp_path):
+    source = MemorySource(examples(7), CITYSCAPES)
+    options = {"batch_size": 2, "block": 2}
+
+    def function(variables, columns):
+        return variables * np.asarray(columns["image"], np.float32).mean(axis=(1, 2, 3))
+
+    def part(number, variables=np.float32(3)):
+        return scan_part(Part(number, 3), source, range(7), function, variables, tmp_path / "parts", **options)
+
+    assert [path.is_file() for path in part(3)] == [False, False, True, False]
+    part(1)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
+    assert len(before) == 3
+    part(1, None)  # nothing is left for it: the function would fail
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert all(path.is_file() for path in part(2))
+    found = scan(source, range(7), None, None, tmp_path / "parts", **options)
+    np.testing.assert_array_equal(found, scan(source, range(7), function, np.float32(3), tmp_path / "one", **options))
 
 
 def test_a_scan_of_other_samples_in_its_folder_is_refused(tmp_path):

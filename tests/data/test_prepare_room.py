@@ -149,16 +149,6 @@ def test_far_data_are_written_and_read_as_local_ones(arguments, memory, tmp_path
         make(arguments, prepared_dir="memory://bucket/data", image_format="png")
 
 
-def test_far_data_are_copied_once(arguments, memory, tmp_path, monkeypatch):
-    make(arguments, prepared_dir="memory://bucket")
-    open_source(SPEC, "memory://bucket", "train")
-    copies = list((tmp_path / "cache").glob("*/1.0.0"))
-    assert len(copies) == 1
-    monkeypatch.setattr(memory.__class__, "get_file", None)  # a second copy would fail
-    assert len(open_source(SPEC, "memory://bucket", "val")) == COUNT
-    assert list((tmp_path / "cache").glob("*/*")) == copies
-
-
 def test_interrupted_far_data_are_not_taken_for_data_and_continued(arguments, memory, faults, tmp_path):
     (faults / "stop-val-39").touch()
     with pytest.raises(KeyboardInterrupt):

@@ -27,6 +27,7 @@ from sde_seg_jax.data.stored.depth_cache import (
     shard_name,
     spans,
 )
+from sde_seg_jax.part import WHOLE, Part
 
 
 class CacheWriter:
@@ -37,13 +38,21 @@ class CacheWriter:
       origin: facts: weights (fingerprint), checkpoint, step, model.
       shard_size: samples a file; an unfinished cache keeps the one it was begun with.
       replace: delete a cache that was made from other weights or for other data, or in another form.
+      part: write only this share of the shards; others may be writing theirs. The last one finishes the cache.
 
     Raises:
       ValueError: there is one, and `replace` is not given.
     """
 
-    def __init__(self, place: Place, origin: Mapping[str, Any], shard_size: int = SHARD_SIZE, replace: bool = False):
-        self.place = place
+    def __init__(
+        self,
+        place: Place,
+        origin: Mapping[str, Any],
+        shard_size: int = SHARD_SIZE,
+        replace: bool = False,
+        part: Part = WHOLE,
+    ):
+        self.place, self.part = place, part
         try:
             found = self._usable(origin)
         except ValueError:
@@ -53,7 +62,8 @@ class CacheWriter:
             found = None
         new = {"schema": SCHEMA, "coding": CODING, **origin, "shard_size": shard_size, **place.prepared_facts()}
         self.facts = found or new
-        self.missing = place.missing(self.facts)
+        own = part.of(range(len(spans(self.facts))))
+        self.missing = [shard for shard in place.missing(self.facts) if shard in own]
 
     def _usable(self, origin: Mapping[str, Any]) -> dict[str, Any] | None:
         found = self.place.facts(FACTS) or self.place.facts(BEGUN)
@@ -74,8 +84,16 @@ class CacheWriter:
         every = spans(self.facts)
         return [index for shard in self.missing for index in every[shard]]
 
-    def fill(self, records: Iterator[bytes]) -> None:
-        """Writes one record (see `encode`) for each of `indices()`, and the facts last. Raises OSError."""
+    def count(self) -> int:
+        """Samples of this writer's share, written or not."""
+        every = spans(self.facts)
+        return sum(len(every[shard]) for shard in self.part.of(range(len(every))))
+
+    def fill(self, records: Iterator[bytes]) -> bool:
+        """Writes one record (see `encode`) for each of `indices()`, and the facts last; is the cache then complete?
+
+        Raises OSError.
+        """
         folder = self.place.folder
         folder.mkdir(parents=True, exist_ok=True)
         if self.missing and not (folder / FACTS).exists():
@@ -83,11 +101,15 @@ class CacheWriter:
         for shard in self.missing:
             content = list(itertools.islice(records, len(spans(self.facts)[shard])))
             _replace(folder / shard_name(shard), _array_record(content))
+        self.missing = []
+        if self.place.missing(self.facts):  # other parts write them
+            return False
         if (folder / BEGUN).exists():
-            (folder / BEGUN).rename(folder / FACTS)
+            with contextlib.suppress(FileNotFoundError, FileExistsError):  # another part has just done it
+                (folder / BEGUN).rename(folder / FACTS)
         for path in folder.glob("*.partial"):  # of calls that were killed
             path.unlink(missing_ok=True)
-        self.missing = []
+        return True
 
 
 def _array_record(records: list[bytes]) -> bytes:

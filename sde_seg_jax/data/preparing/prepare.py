@@ -8,11 +8,11 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etils import epath
 
-from sde_seg_jax.data.preparing.target import open_target
+from sde_seg_jax.data.preparing.target import Local, Remote, open_target
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size, find
 from sde_seg_jax.data.stored import codec
@@ -28,6 +28,9 @@ from sde_seg_jax.data.stored.finished import (
     still_wanted,
 )
 from sde_seg_jax.reporter import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from sde_seg_jax.data.preparing.work import Plan  # TFDS, which a finished set does not need
 
 __all__ = ["LEFT_OUT", "VERSION", "estimate", "find_prepared", "metadata", "original_size", "prepare"]
 
@@ -71,21 +74,14 @@ def prepare(
       ValueError: raw files are missing, broken or inconsistent (naming file and remedy), `prepared_dir`
         holds data of another version or with other options, has not enough room, or can't be written.
     """
-    spec = find(name)
-    recipe = _recipe(spec, size, splits, image_format, options)
-    finished = find_finished(spec, prepared_dir)
-    if finished is not None:
-        recipe = still_wanted(finished, recipe, any_format=image_format is None)
-        if not recipe["splits"]:
-            return finished
-    plan = _plan(spec, recipe, raw_dir, skip_bad, finished)
+    asked = ask(name, raw_dir, prepared_dir, size, splits, image_format, skip_bad, options)
+    if asked.plan is None:
+        return asked.finished
     from sde_seg_jax.data.preparing.writing import write
 
-    target = open_target(prepared_dir, spec.name, spec.version)
-    facts = write(plan, target, workers=workers or os.cpu_count(), skip_bad=skip_bad, reporter=reporter)
-    for line in facts["warnings"][len(plan.earlier["warnings"]) if plan.earlier else 0 :]:
-        warnings.warn(line, stacklevel=2)
-    return find_finished(spec, prepared_dir)
+    facts = write(asked.plan, asked.target, workers=workers or os.cpu_count(), skip_bad=skip_bad, reporter=reporter)
+    tell_warnings(asked.plan, facts)
+    return find_finished(asked.plan.spec, prepared_dir)
 
 
 def estimate(
@@ -108,23 +104,17 @@ def estimate(
     Raises:
       ValueError: as `prepare`.
     """
-    spec = find(name)
-    recipe = _recipe(spec, size, splits, image_format, options)
-    finished = find_finished(spec, prepared_dir)
-    if finished is not None:
-        recipe = still_wanted(finished, recipe, any_format=image_format is None)
-        if not recipe["splits"]:
-            reporter.tell(f"needs nothing: '{finished}' is prepared")
-            return 0
-    plan = _plan(spec, recipe, raw_dir, skip_bad, finished)
+    asked = ask(name, raw_dir, prepared_dir, size, splits, image_format, skip_bad, options)
+    if asked.plan is None:
+        reporter.tell(f"needs nothing: '{asked.finished}' is prepared")
+        return 0
     from sde_seg_jax.data.preparing.unfinished import Unfinished
     from sde_seg_jax.data.preparing.work import Work
     from sde_seg_jax.data.preparing.writing import check_room
 
-    target = open_target(prepared_dir, spec.name, spec.version)
-    todo = Unfinished(plan, target).todo
-    with contextlib.closing(Work(plan, todo, workers or os.cpu_count())) as work:
-        return check_room(plan, work, target, reporter.tell)
+    todo = Unfinished(asked.plan, asked.target).todo
+    with contextlib.closing(Work(asked.plan, todo, workers or os.cpu_count())) as work:
+        return check_room(asked.plan, work, asked.target, reporter.tell)
 
 
 def original_size(
@@ -138,6 +128,43 @@ def original_size(
     plan = _plan(spec, _recipe(spec, size, [split], None, options), raw_dir, False, None)
     height, width = codec.load(spec, plan.items[split][0], size)["image"].shape[:2]
     return int(height), int(width)
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a call asks for: the finished folder, the plan of what it lacks (None: nothing) and where that goes."""
+
+    finished: epath.Path | str | None
+    plan: Plan | None
+    target: Local | Remote
+
+
+def ask(
+    name: str | DatasetSpec,
+    raw_dir,
+    prepared_dir,
+    size: Size,
+    splits,
+    image_format: str | None,
+    skip_bad: bool,
+    options,
+) -> Asked:
+    """Compares the arguments of `prepare` with what is there. Raises ValueError as `prepare`."""
+    spec = find(name)
+    recipe = _recipe(spec, size, splits, image_format, options)
+    finished = find_finished(spec, prepared_dir)
+    target = open_target(prepared_dir, spec.name, spec.version)
+    if finished is not None:
+        recipe = still_wanted(finished, recipe, any_format=image_format is None)
+        if not recipe["splits"]:
+            return Asked(finished, None, target)
+    return Asked(finished, _plan(spec, recipe, raw_dir, skip_bad, finished), target)
+
+
+def tell_warnings(plan: Plan, facts: dict[str, Any]) -> None:
+    """Warns of what was found while writing; not again of what splits that were there before had."""
+    for line in facts["warnings"][len(plan.earlier["warnings"]) if plan.earlier else 0 :]:
+        warnings.warn(line, stacklevel=3)
 
 
 def _plan(spec: DatasetSpec, recipe: dict[str, Any], raw_dir, skip_bad: bool, finished):

@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 
 from sde_seg_jax.data.stored import remote
@@ -27,12 +28,16 @@ def open_target(prepared_dir: str | os.PathLike, name: str, version: str) -> Loc
 
 
 class Local:
-    """A folder of this machine. It has another name until it is complete; one process at a time writes it."""
+    """A folder of this machine, or of a disk that several share. It has another name until it is complete.
+
+    One process at a time writes it, or several that each write their part.
+    """
 
     def __init__(self, folder: pathlib.Path):
         self.url, self.folder = str(folder), folder
         self.partial = folder.with_name(folder.name + STARTED)
-        self._lock: int | None = None
+        self.written = str(self.partial)  # where unfinished files lie
+        self._mine = f"{STAGED}{uuid.uuid4().hex[:12]}-"
 
     def free(self) -> int | None:
         """Bytes that the disk has left."""
@@ -52,19 +57,34 @@ class Local:
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Locks the folder, which is made if needed."""
-        (self.partial / PARTS).mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.partial, os.O_RDONLY)
-        try:
-            _lock(self._lock, self.partial)
+        with self._locked(together=False):
             for left in self.partial.rglob(f"{STAGED}*"):
                 left.unlink()
             yield
+
+    @contextlib.contextmanager
+    def writing_part(self) -> Iterator[None]:
+        """As `writing`, but others may write their parts, too. Processes of other machines are not seen."""
+        with self._locked(together=True):
+            try:
+                yield
+            finally:
+                for left in self.partial.rglob(f"{self._mine}*"):
+                    left.unlink()
+
+    @contextlib.contextmanager
+    def _locked(self, *, together: bool) -> Iterator[None]:
+        (self.partial / PARTS).mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.partial, os.O_RDONLY)
+        try:
+            _lock(handle, self.partial, together)
+            yield
         finally:
-            os.close(self._lock)
+            os.close(handle)
 
     def staging(self, file: str) -> pathlib.Path:
         """Where to write a file before `put` makes it count."""
-        return (self.partial / file).with_name(STAGED + pathlib.PurePath(file).name)
+        return (self.partial / file).with_name(self._mine + pathlib.PurePath(file).name)
 
     def put(self, file: str) -> None:
         """Gives a staged file its name."""
@@ -99,7 +119,7 @@ class Remote:
     """A folder on any file system of fsspec. It is complete when its metadata are there: they come last."""
 
     def __init__(self, url: str):
-        self.url = url
+        self.url = self.written = url
         self._stage: pathlib.Path | None = None
 
     def free(self) -> int | None:
@@ -123,6 +143,8 @@ class Remote:
             self._stage = pathlib.Path(stage)
             (self._stage / PARTS).mkdir()
             yield
+
+    writing_part = writing  # nothing keeps processes apart
 
     def staging(self, file: str) -> pathlib.Path:
         """Where to write a file before `put` makes it count."""
@@ -174,11 +196,11 @@ def explained(target: Local | Remote) -> Iterator[None]:
         ) from error
 
 
-def _lock(handle: int, folder: pathlib.Path) -> None:
+def _lock(handle: int, folder: pathlib.Path, together: bool) -> None:
     import fcntl  # not on Windows
 
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if together else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ValueError(
             f"'{folder}' is being written by another process; wait for it, or choose another prepared_dir"

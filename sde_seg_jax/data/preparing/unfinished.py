@@ -72,6 +72,28 @@ class Unfinished:
             self._target.clear()
             self._note(PLAN, self._plan.signature())
 
+    def join(self) -> None:
+        """Notes the plan unless it is there: others may be writing, so nothing is removed.
+
+        Raises ValueError if what is there can't be continued.
+        """
+        if self.differs == "":
+            self._note(PLAN, self._plan.signature())
+            self.differs = None
+        else:
+            self._refuse(self.differs)
+
+    def confirm(self) -> None:
+        """Raises ValueError if another plan was noted since `join`: parts with other flags started at that moment."""
+        self._refuse(self._difference())
+
+    def _refuse(self, difference: str | None) -> None:
+        if difference is not None:
+            raise ValueError(
+                f"'{self._target.written}' is of {difference or 'nothing'}; give every part the same flags and raw "
+                f"files, or delete that folder"
+            )
+
     def add(self, shard: Shard, facts: Facts) -> None:
         """Takes a shard that lies complete in the target's staging place; its facts come first."""
         size = self._target.staging(shard.file).stat().st_size

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,8 @@ def write(
         with explained(target), target.writing():
             try:
                 unfinished.begin()
-                _write_shards(plan, work, unfinished, target, skip_bad, reporter)
-                return _finish(plan, unfinished, target, skip_bad)
+                write_shards(plan.shards(), plan, work, unfinished, target, skip_bad, reporter)
+                return finish(plan, unfinished, target, skip_bad)
             finally:
                 if not unfinished.done:  # nothing to continue with
                     target.discard()
@@ -78,14 +78,17 @@ def readable(size: int) -> str:
     return f"{size / 10**unit:.3g} {dict(zip((12, 9, 6, 3, 0), ('TB', 'GB', 'MB', 'kB', 'bytes'), strict=True))[unit]}"
 
 
-def _write_shards(plan, work: Work, unfinished: Unfinished, target, skip_bad: bool, reporter: Reporter) -> None:
+def write_shards(
+    wanted: Sequence[Shard], plan: Plan, work: Work, unfinished: Unfinished, target, skip_bad: bool, reporter: Reporter
+) -> None:
+    """Writes those of the wanted shards that are not finished; `work` codes these. Samples are checked against them."""
     checks = {split: _Checks(plan, split, skip_bad) for split in plan.items}
-    for shard in plan.shards():
+    for shard in wanted:
         if shard.file in unfinished.done:
             checks[shard.split].remember(unfinished.done[shard.file][0])
-    total = sum(map(len, plan.items.values()))
+    total = sum(shard.stop - shard.start for shard in wanted)
     with reporter.bar(total=total, initial=total - work.count, desc=plan.spec.name, unit="img") as bar:
-        for shard in unfinished.todo:
+        for shard in [shard for shard in wanted if shard.file not in unfinished.done]:
             facts = Facts(plan.space.num_classes)
             records = _records(work, shard, facts, checks[shard.split], bar)
             shards.write(target.staging(shard.file), records)
@@ -154,7 +157,7 @@ class _Checks:
         return tuple(field for field in self._whole if field in coded.fields)
 
 
-def _finish(plan: Plan, unfinished: Unfinished, target: Local | Remote, skip_bad: bool) -> dict[str, Any]:
+def finish(plan: Plan, unfinished: Unfinished, target: Local | Remote, skip_bad: bool) -> dict[str, Any]:
     """Adds what readers need at once to the finished shards; returns it."""
     kept = {split: [] for split in plan.items}
     for shard in plan.shards():

@@ -12,6 +12,8 @@ from etils import epath
 from sde_seg_jax.data.fields import FIELDS
 from sde_seg_jax.data.spec import DatasetSpec
 from sde_seg_jax.data.stored import remote
+from sde_seg_jax.data.stored.far_files import ORIGIN, limit, origin
+from sde_seg_jax.data.stored.far_shards import FarShards
 from sde_seg_jax.data.stored.shard_files import ShardFiles
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.state_files.reading import DamagedFile, checked, parse
@@ -27,15 +29,16 @@ LEFT_OUT = "left_out.txt"  # file beside the data: a line for each sample that i
 def find_prepared(spec: DatasetSpec, prepared_dir: str | os.PathLike) -> epath.Path | None:
     """Returns the finished folder of `spec` in `prepared_dir`, None if there is none.
 
-    One that is far away is copied once, into ~/.cache/sde_seg_jax/prepared or the folder that SDE_SEG_CACHE names.
+    Of one that is far away it is a folder in ~/.cache/sde_seg_jax/prepared or the one that SDE_SEG_CACHE names, which
+    has the small files; `records_of` copies the others when they are read.
 
     Raises:
-      ValueError: there is one, but of another version; or it can't be copied.
+      ValueError: there is one, but of another version; or it can't be reached.
     """
     found = find_finished(spec, prepared_dir)
     if found is None or not remote.is_remote(found):
         return found
-    return epath.Path(remote.fetch(found, key=remote.read_text(f"{found}/{WHOLE}")))
+    return epath.Path(remote.mirror(found, remote.read_text(f"{found}/{WHOLE}"), ORIGIN))
 
 
 def metadata(folder: str | os.PathLike) -> dict[str, Any]:
@@ -140,9 +143,14 @@ def _contradictions(facts: dict[str, Any]) -> Iterator[str]:
                 yield f"{key}.{split} counts {len(facts[key][split])} classes of {len(classes)}"
 
 
-def records_of(folder: str | os.PathLike, name: str, split: str, facts: dict[str, Any]) -> ShardFiles:
+def records_of(folder: str | os.PathLike, name: str, split: str, facts: dict[str, Any]) -> ShardFiles | FarShards:
     """The records of a split of the data set `name`. Raises ValueError if a file is missing."""
     lengths = facts["shards"][split]["lengths"]
     total = len(lengths)
-    files = [f"{os.fspath(folder)}/{name}-{split}.array_record-{i:05d}-of-{total:05d}" for i in range(total)]
-    return ShardFiles(list(zip(files, lengths, strict=True)), AGAIN)
+    files = [f"{name}-{split}{remote.SHARDS}{i:05d}-of-{total:05d}" for i in range(total)]
+    far = origin(folder)
+    if far is not None:
+        limit()  # a mistyped one is told before anything is read
+        return FarShards(far, list(zip(files, lengths, strict=True)), AGAIN)
+    paths = [f"{os.fspath(folder)}/{file}" for file in files]
+    return ShardFiles(list(zip(paths, lengths, strict=True)), AGAIN)

@@ -1,9 +1,10 @@
-"""Prepared data on any file system that fsspec knows (gs://, s3://, memory://): copied here once, to be read."""
+"""Prepared data on any file system that fsspec knows (gs://, s3://, memory://), and a folder here in their place."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ import fsspec
 CACHE = "SDE_SEG_CACHE"  # environment variable: the folder for copies
 DEFAULT_CACHE = "~/.cache/sde_seg_jax/prepared"
 LOCAL = "file://"
+SHARDS = ".array_record-"  # in the names of the files that hold records
 ODD_BYTES = "surrogateescape"
 
 
@@ -74,27 +76,38 @@ def read_text(url: str) -> str | None:
         return system.cat_file(path).decode(errors=ODD_BYTES) if system.exists(path) else None
 
 
-def fetch(url: str, key: str) -> pathlib.Path:
-    """Returns a copy of a folder on this machine, made the first time `key` is asked for.
+def cache_folder() -> pathlib.Path:
+    """Where copies are kept: SDE_SEG_CACHE, else a folder below the home folder."""
+    return pathlib.Path(os.environ.get(CACHE) or DEFAULT_CACHE).expanduser()
+
+
+def mirror(url: str, key: str, origin: str) -> pathlib.Path:
+    """Returns a folder of this machine with the small files of a far one, made the first time `key` is asked for.
+
+    Its shards are left where they are; the file named `origin` tells the address, see `far_files`.
 
     Raises:
-      ValueError: it can't be copied, naming the address; or the disk is full.
+      ValueError: they can't be copied, naming the address; or the disk is full.
     """
     digest = hashlib.sha256(f"{url}\n{key}".encode(errors=ODD_BYTES)).hexdigest()[:16]
-    cache = pathlib.Path(os.environ.get(CACHE) or DEFAULT_CACHE).expanduser() / digest
-    name = pathlib.PurePosixPath(url).name
-    if (cache / name).is_dir():
-        return cache / name
+    cache = cache_folder() / digest
+    folder = cache / pathlib.PurePosixPath(url).name
+    if folder.is_dir():
+        return folder
     with reachable(url):
         cache.mkdir(parents=True, exist_ok=True)
         copy = pathlib.Path(tempfile.mkdtemp(prefix="copy-", dir=cache))
         try:
             system, path = open_system(url)
             for entry in system.ls(path, detail=False):
-                if system.isfile(entry):
-                    system.get_file(entry, os.fspath(copy / pathlib.PurePosixPath(entry).name))
-            if not (cache / name).is_dir():  # another process may have been faster
-                copy.rename(cache / name)
+                name = pathlib.PurePosixPath(entry).name
+                if SHARDS not in name and system.isfile(entry):
+                    system.get_file(entry, os.fspath(copy / name))
+            (copy / origin).write_text(json.dumps({"url": url}), encoding="utf-8")
+            with contextlib.suppress(OSError):  # another process may have been faster
+                copy.rename(folder)
+            if not folder.is_dir():
+                raise ValueError(f"'{folder}' cannot be made; check permissions, or choose another folder by {CACHE}")
         finally:
             shutil.rmtree(copy, ignore_errors=True)
-    return cache / name
+    return folder

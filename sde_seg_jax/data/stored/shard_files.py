@@ -39,6 +39,12 @@ class ShardFiles:
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
+    def held(self) -> int:
+        """Records that the files really hold."""
+        from array_record.python.array_record_module import ArrayRecordReader
+
+        return sum(ArrayRecordReader(file).num_records() for file in self._files)
+
     def __getitem__(self, index: int) -> bytes:
         try:
             return self._records[index]

@@ -39,23 +39,32 @@ def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path, reporter
     folder = pathlib.Path(workdir).expanduser()
     plan = check_selection(config)
     with alone(folder):
-        refuse_other_config(as_json(config), folder)
-        asked = as_json(config)
-        config = resolve(config, folder.resolve().parent)
-        check_depth_networks(config)
-        prepare_data(config, reporter=reporter)
-        asked["data"]["classes"] = note_classes(config)
         try:
-            work = open_work(config, plan, folder, reporter)
+            work = begin(config, plan, folder, reporter)
             if work.teacher is not None:
                 reporter.tell(quality(config.task.depth_checkpoint))
-            write_json(folder / CONFIG, asked)
             chosen = _continue(work)
             report.write_report(work, chosen)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; the same command goes on where it stopped, in {folder}") from None
     reporter.tell(f"{len(chosen)} samples chosen: {folder / TABLE}, names in {folder / LIST}, pages in {folder}")
     return folder / TABLE
+
+
+def begin(config: config_dict.ConfigDict, plan: Plan, folder: pathlib.Path, reporter: Reporter) -> Work:
+    """Opens data and teacher and notes what the selection is begun with. Raises UsageError if that was something else.
+
+    Whoever calls it sees to it that nobody else writes the notes in `folder` meanwhile.
+    """
+    refuse_other_config(as_json(config), folder)
+    asked = as_json(config)
+    config = resolve(config, folder.resolve().parent)
+    check_depth_networks(config)
+    prepare_data(config, reporter=reporter)
+    asked["data"]["classes"] = note_classes(config)
+    work = open_work(config, plan, folder, reporter)
+    write_json(folder / CONFIG, asked)
+    return work
 
 
 def finished(config: config_dict.ConfigDict, workdir: str | pathlib.Path) -> bool:

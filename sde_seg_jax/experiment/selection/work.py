@@ -17,11 +17,12 @@ from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.begun import steps_done
 from sde_seg_jax.experiment.cached_depth import FIELD, depth_fingerprint, reads_cache
 from sde_seg_jax.experiment.config import UsageError, call, value_of
-from sde_seg_jax.experiment.scan import REMEDY, scan
+from sde_seg_jax.experiment.scan import REMEDY, scan, scan_part
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.files import digest, keep_facts
 from sde_seg_jax.experiment.selection.plan import ENTROPY, Plan
 from sde_seg_jax.experiment.train import train
+from sde_seg_jax.part import Part
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection.features import standardize
 from sde_seg_jax.state_files.reading import DamagedFile, read_array
@@ -74,16 +75,22 @@ class Work:
         found = self.scan(range(len(self.names)), function, self.teacher.variables, FEATURES, "features")
         return standardize(found, self.names) if self.plan.standardize else found
 
+    def features_of(self, part: Part) -> list[bool]:
+        """Computes one part of the files of the features; of each file of all parts: is it there?"""
+        function = selection_scores.feature_function(self.teacher.network, self.plan)
+        places, folder = self.places.tolist(), self.folder / FEATURES
+        options = self._scanning(f"features, part {part}")
+        paths = scan_part(part, self.source, places, function, self.teacher.variables, folder, **options)
+        return [path.is_file() for path in paths]
+
     def scan(self, indices: Sequence[int], function, variables: Any, where: str, title: str) -> np.ndarray:
         """`scan.scan` of some samples; finished blocks lie in the folder `where`."""
-        options = {
-            "batch_size": self.config.eval.batch_size,
-            "fields": self.columns,
-            "title": title,
-            "reporter": self.reporter,
-        }
         places = self.places[np.asarray(indices, np.int64)].tolist()
-        return scan(self.source, places, function, variables, self.folder / where, **options)
+        return scan(self.source, places, function, variables, self.folder / where, **self._scanning(title))
+
+    def _scanning(self, title: str) -> dict[str, Any]:
+        fields, size = self.columns, self.config.eval.batch_size
+        return {"batch_size": size, "fields": fields, "title": title, "reporter": self.reporter}
 
     @functools.cached_property
     def disparities(self) -> np.ndarray:
