@@ -14,7 +14,7 @@ FLOOR = (
 )
 EVERYWHERE = (  # anyone may import them
     *("types", "reporter", "lookup", "options", "bounds"),
-    *("disk", "state_files", "text_files", "image_files"),
+    *("disk", "state_files", "text_files", "image_files", "processes"),
 )
 # part -> the parts of the package it may import (itself and EVERYWHERE always)
 ALLOWED = {
@@ -29,6 +29,7 @@ ALLOWED = {
     "state_files": set(),
     "text_files": set(),
     "image_files": set(),
+    "processes": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),
@@ -134,6 +135,7 @@ def test_commands_do_not_import_commands():
         "completion_script",
         "sections",
         "annotation_flags",
+        "process_flags",
         "protocol_flags",
         "spelling",
         "notices",

@@ -27,10 +27,11 @@ from sde_seg_jax.data.stored.depth_cache import (
     shard_name,
     spans,
 )
+from sde_seg_jax.processes import together
 
 
 class CacheWriter:
-    """Writes what is still missing of one split's cache.
+    """Writes what is still missing of one split's cache; of several processes each writes shards of its own.
 
     Args:
       place: where.
@@ -44,16 +45,20 @@ class CacheWriter:
 
     def __init__(self, place: Place, origin: Mapping[str, Any], shard_size: int = SHARD_SIZE, replace: bool = False):
         self.place = place
+        found = together.first_before_others(lambda: self._kept(origin, replace))
+        new = {"schema": SCHEMA, "coding": CODING, **origin, "shard_size": shard_size, **place.prepared_facts()}
+        self.facts = found or new
+        index, count = together.index(), together.count()
+        self.missing = [shard for shard in place.missing(self.facts) if shard % count == index]
+
+    def _kept(self, origin: Mapping[str, Any], replace: bool) -> dict[str, Any] | None:
         try:
-            found = self._usable(origin)
+            return self._usable(origin)
         except ValueError:
             if not replace:
                 raise
-            _delete(place.folder)
-            found = None
-        new = {"schema": SCHEMA, "coding": CODING, **origin, "shard_size": shard_size, **place.prepared_facts()}
-        self.facts = found or new
-        self.missing = place.missing(self.facts)
+            _delete(self.place.folder)
+            return None
 
     def _usable(self, origin: Mapping[str, Any]) -> dict[str, Any] | None:
         found = self.place.facts(FACTS) or self.place.facts(BEGUN)
@@ -70,12 +75,15 @@ class CacheWriter:
         return found
 
     def indices(self) -> list[int]:
-        """The samples that are still to be done, in the order in which `fill` takes them."""
+        """The samples that this process has still to do, in the order in which `fill` takes them."""
         every = spans(self.facts)
         return [index for shard in self.missing for index in every[shard]]
 
     def fill(self, records: Iterator[bytes]) -> None:
-        """Writes one record (see `encode`) for each of `indices()`, and the facts last. Raises OSError."""
+        """Writes one record (see `encode`) for each of `indices()`, and the facts last, when all processes have.
+
+        Raises OSError.
+        """
         folder = self.place.folder
         folder.mkdir(parents=True, exist_ok=True)
         if self.missing and not (folder / FACTS).exists():
@@ -83,10 +91,13 @@ class CacheWriter:
         for shard in self.missing:
             content = list(itertools.islice(records, len(spans(self.facts)[shard])))
             _replace(folder / shard_name(shard), _array_record(content))
-        if (folder / BEGUN).exists():
-            (folder / BEGUN).rename(folder / FACTS)
-        for path in folder.glob("*.partial"):  # of calls that were killed
-            path.unlink(missing_ok=True)
+        together.barrier()
+        if together.is_first():
+            if (folder / BEGUN).exists():
+                (folder / BEGUN).rename(folder / FACTS)
+            for path in folder.glob("*.partial"):  # of calls that were killed
+                path.unlink(missing_ok=True)
+        together.barrier()
         self.missing = []
 
 
