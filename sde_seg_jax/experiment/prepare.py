@@ -25,8 +25,8 @@ def prepare_data(
     """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
 
     Only the given splits or those that the data section names: the video of a large data set takes many times the
-    space of the rest. `options` are those of `data.prepare.prepare`. Of several processes the first prepares; the others
-    find it done, on a disk that all see, or do the same on their own.
+    space of the rest. `options` are those of `data.prepare.prepare`. Of several processes the first prepares; the
+    others find it done, on a disk that all see, or do the same on their own.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

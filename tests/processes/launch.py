@@ -10,6 +10,7 @@ import jax
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORKER = str(pathlib.Path(__file__).with_name("worker.py"))
+PATHS = ("", "benchmarks", "tests/tasks", "tests/processes")
 SEEN = 600  # seconds: a process that ends at all has ended by then
 
 
@@ -21,7 +22,7 @@ def free_address():
 
 def environment(devices):
     return os.environ | {
-        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests" / "processes"))),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in PATHS),
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,

@@ -18,7 +18,7 @@ PARTS = ("step", "student", "opt_state", "key")
 
 def errors(text):
     """What is on the screen beside the progress bar."""
-    return [line for line in text.replace("\r", "\n").splitlines() if line and "step/s" not in line]
+    return [line for line in text.replace("\r", "\n").splitlines() if line and not line.startswith("train: ")]
 
 
 def begin(folder, count=2):

@@ -3,10 +3,10 @@
 import pathlib
 import time
 
-import jax
 import optax
 import toy
-import toy_tasks  # noqa: F401  it puts toy's folder on the path
+import toy_state
+from agreement import own_part
 
 from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import CONSOLE
@@ -24,10 +24,7 @@ def batches(start):
     """Batch t is a function of t; each takes PAUSE seconds, so that there is time to kill."""
     for number in range(start, STEPS):
         time.sleep(PAUSE)
-        parts = toy.batch(BATCH, number)
-        share = BATCH // together.count()
-        first = together.index() * share
-        yield Streams(labeled=jax.tree.map(lambda x: x[first : first + share], parts))
+        yield own_part(Streams(labeled=toy.batch(BATCH, number)))
 
 
 def train(folder):
@@ -38,9 +35,7 @@ def train(folder):
     store = Checkpoints(str(folder), keep=3)
     done = store.latest() or 0
     if done:
-        state = store.restore(
-            jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
-        )
+        state = store.restore(toy_state.abstract(state))
     loss = supervised.make_loss(network, losses={"cross_entropy": 1.0})
     step = sharding.compile_step(make_step(loss, optimizer), mesh)
     log = Log(str(folder), done) if together.is_first() else NoLog()

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import toy
-import toy_tasks  # noqa: F401  it puts toy's folder on the path
 
 from sde_seg_jax.training import checkpoints as ck
 from sde_seg_jax.training import sharding
@@ -31,13 +30,17 @@ def save(folder, step, tree):
     store.close()
 
 
+def abstract(tree):
+    """What `restore` takes for a tree like this one."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)
+
+
 def restored(folder, devices):
     """The newest state over so many devices of this process, in NumPy; each device has a copy of its own."""
     mesh = sharding.own_mesh([devices])
     like = sharding.replicate(jax.tree.map(jnp.zeros_like, state()), mesh)
-    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
     store = ck.Checkpoints(str(folder))
-    found = store.restore(abstract)
+    found = store.restore(abstract(like))
     store.close()
     assert len(found.step.sharding.device_set) == devices == mesh.size
     return jax.tree.map(np.asarray, plain(found))

@@ -1,18 +1,11 @@
 """Toy networks in float64, trained by all processes or by one."""
 
-import pathlib
-import sys
-
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "tasks"))
-sys.path.insert(0, str(ROOT / "benchmarks"))
 import toy
 from agreement import own_part, parts
+from flax import linen as nn
 
 from sde_seg_jax.models.batch_norm import BatchNorm
 from sde_seg_jax.tasks import domain_adaptation, multitask
