@@ -14,7 +14,7 @@ OTHERS = ("CONTRIBUTING", "CHANGELOG", "SECURITY")  # pages beside docs/
 GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game")
 REFERENCE = ("commands", "configuration", "api", "method", "architecture")
 PARTS = {  # the table of contents; pages that are not named come last
-    "Guide": [f"docs/guide/{name}" for name in (*GUIDE, "published_data_and_tables", "troubleshooting")],
+    "Guide": [f"docs/guide/{name}" for name in (*GUIDE, "published_data_and_tables", "several_machines", "troubleshooting")],
     "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
     "Record": ["docs/results", "docs/performance", "docs/record/differences", "CHANGELOG"],
 }
