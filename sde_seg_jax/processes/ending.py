@@ -15,6 +15,8 @@ import threading
 import time
 from typing import Any, NoReturn
 
+import tqdm
+
 LOST = 75  # exit status where another process was lost: EX_TEMPFAIL of sysexits.h, "try again"
 KEY = "sde_seg/ended"
 GRACE = 1.0  # seconds for a process to end in its own words before it ends in another's
@@ -88,5 +90,6 @@ class Ending:
             threading.Event().wait()  # another thread is ending this process
         with contextlib.suppress(Exception):
             sys.stdout.flush()
-            print(line, file=sys.stderr, flush=True)
+            below = "\n" if getattr(tqdm.tqdm, "_instances", ()) else ""  # a bar that nobody ends any more
+            print(f"{below}{line}", file=sys.stderr, flush=True)
         os._exit(status)  # jax would wait for the others at exit
