@@ -12,9 +12,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "LICENSE", "docs", "notebooks")
 OTHERS = ("CONTRIBUTING", "CHANGELOG", "SECURITY")  # pages beside docs/
 GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game")
+MORE = ("published_data_and_tables", "several_machines", "troubleshooting")
 REFERENCE = ("commands", "configuration", "api", "method", "architecture")
 PARTS = {  # the table of contents; pages that are not named come last
-    "Guide": [f"docs/guide/{name}" for name in (*GUIDE, "published_data_and_tables", "several_machines", "troubleshooting")],
+    "Guide": [f"docs/guide/{name}" for name in (*GUIDE, *MORE)],
     "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
     "Record": ["docs/results", "docs/performance", "docs/record/differences", "CHANGELOG"],
 }
