@@ -18,10 +18,11 @@ import numpy as np
 from cases import TASKS, Case, Setting, make_case
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from sde_seg_jax.processes import together
 from sde_seg_jax.tasks.pictures import Mix
 from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.tasks.teacher import make_pseudo
-from sde_seg_jax.training.sharding import AXIS, compile_step, put, replicate
+from sde_seg_jax.training.sharding import AXIS, compile_step, fetched, put, replicate
 
 # float64 rounds by 1e-16. Sums of 1e5 terms in another order are off by some 1e-14; what has moved by a millionth of
 # its size shows that to 2e-10. What is computed wrongly is off by far more: batch statistics of a device's own samples
@@ -82,9 +83,14 @@ def parts(state, logs: dict[str, Any]) -> dict[str, Any]:
     return {name: jax.device_get(value) for name, value in found.items()}  # in this order
 
 
+def own_part(streams: Any) -> Any:
+    """Of a global batch what this process has; all of it where there is one process."""
+    return jax.tree.map(lambda x: np.split(np.asarray(x), together.count())[together.index()], streams)
+
+
 def steps_on(case: Case, mesh: Mesh, steps: int) -> list[dict[str, Any]]:
     """`parts` before the first and after every step over the mesh."""
-    state, streams = replicate(case.state, mesh), put(case.streams, mesh)
+    state, streams = replicate(case.state, mesh), put(own_part(case.streams), mesh)
     step, found = compile_hastily(compile_step(case.step, mesh), state, streams), []
     for _ in range(steps):
         state, logs = step(state, streams)
@@ -133,8 +139,8 @@ def mixes_on(case: Case, mesh: Mesh) -> dict[str, Mix]:
         out_shardings=split,
     )
     state, key = replicate((case.state, jax.random.key(1)), mesh)
-    streams = put(case.streams, mesh)
-    return jax.device_get(compile_hastily(mixer, state, streams, key)(state, streams, key))
+    streams = put(own_part(case.streams), mesh)
+    return fetched(compile_hastily(mixer, state, streams, key)(state, streams, key))
 
 
 def pixels_apart(one: dict[str, Mix], many: dict[str, Mix]) -> int | None:

@@ -5,7 +5,9 @@ The command line hands in `Console`, a test or a program of yours its own: `tell
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import tqdm
@@ -28,17 +30,30 @@ class Reporter:
 class Console(Reporter):
     """Prints lines, and draws bars on standard error; in a notebook both stand below the cell."""
 
+    _silent = False
+
+    @contextlib.contextmanager
+    def silenced(self) -> Iterator[None]:
+        """While this lasts nothing is told: of several processes one tells."""
+        self._silent = True
+        try:
+            yield
+        finally:
+            self._silent = False
+
     def tell(self, line: str) -> None:
         """Prints the line at once."""
-        print(line, flush=True)
+        if not self._silent:
+            print(line, flush=True)
 
     def warn(self, line: str) -> None:
         """Prints the line on standard error."""
-        print(line, file=sys.stderr, flush=True)
+        if not self._silent:
+            print(line, file=sys.stderr, flush=True)
 
     def bar(self, items: Any = None, **options: Any) -> tqdm.tqdm:
         """Draws at most twice a second."""
-        return tqdm.tqdm(items, **{"mininterval": 0.5, **options})
+        return tqdm.tqdm(items, **{"mininterval": 0.5, **options}, disable=self._silent)
 
 
 class Collected(Reporter):

@@ -14,7 +14,7 @@ FLOOR = (
 )
 EVERYWHERE = (  # anyone may import them
     *("types", "reporter", "lookup", "options", "bounds", "part"),
-    *("disk", "state_files", "text_files", "image_files"),
+    *("disk", "state_files", "text_files", "image_files", "processes"),
 )
 # part -> the parts of the package it may import (itself and EVERYWHERE always)
 ALLOWED = {
@@ -30,6 +30,7 @@ ALLOWED = {
     "state_files": set(),
     "text_files": set(),
     "image_files": set(),
+    "processes": set(),
     "geometry": set(),
     "imaging": set(),
     "training": set(),
@@ -135,6 +136,7 @@ def test_commands_do_not_import_commands():
         "completion_script",
         "sections",
         "annotation_flags",
+        "process_flags",
         "protocol_flags",
         "spelling",
         "notices",

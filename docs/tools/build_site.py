@@ -16,11 +16,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "LICENSE", "docs", "notebooks")
 OTHERS = ("CONTRIBUTING", "CHANGELOG", "SECURITY")  # pages beside docs/
 GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game", "published_data_and_tables")
-GUIDE += ("weights_and_backbones", "export_and_serving", "troubleshooting")
+GUIDE += ("weights_and_backbones", "export_and_serving", "several_machines", "troubleshooting")
 REFERENCE = ("commands", "configuration", "api", "method", "architecture")
 MOVED = ("docs/deviations",)  # reached by old links only, in no table of contents
 DETAILS = ("own_data", "selection", "domain_adaptation", "weights", "backbones", "depth_cache", "predict", "export")
-DETAILS += ("runs", "benchmarks")
+DETAILS += ("runs", "machines", "benchmarks")
 PARTS = {  # the table of contents; what is not named comes last
     "Guide": [f"docs/guide/{name}" for name in GUIDE],
     "In detail": [f"docs/{name}" for name in DETAILS],

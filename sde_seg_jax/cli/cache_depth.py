@@ -10,7 +10,8 @@ in config.source_data (GTA5, by a depth run on VIPER), and the key is config.sou
 NAME, which hold --kind=depth (metres), inverse (1/m) or disparity (any unit). No network is needed.
 
 On many machines: --part=1/16 to --part=16/16, one each, all with the same flags and the same prepared data. A part that
-was lost is given again; the last one to end finishes the cache.
+was lost is given again; the last one to end finishes the cache. Or several processes as one (--coordinator, as in
+cli.train), which write files of their own each, --shard_size samples a file.
 
 A second call finds it done. Exit status: 0 done, 2 bad input, 130 stopped (finished files stay; the same command
 continues).
@@ -22,6 +23,7 @@ import sys
 
 from absl import flags as absl_flags
 
+from sde_seg_jax.cli import process_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.data.stored.choices import SHARD_SIZE
 from sde_seg_jax.experiment.config import UsageError
@@ -31,6 +33,7 @@ from sde_seg_jax.reporter import CONSOLE
 
 def flags(values: absl_flags.FlagValues) -> None:
     """This command's own flags."""
+    process_flags.define(values)
     absl_flags.DEFINE_list("splits", [], "default: the configuration's train and unlabeled", flag_values=values)
     absl_flags.DEFINE_integer("batch_size", 8, "images at a time, over all devices", lower_bound=1, flag_values=values)
     absl_flags.DEFINE_integer("shard_size", SHARD_SIZE, "samples a file", lower_bound=1, flag_values=values)

@@ -16,13 +16,14 @@ from absl import flags, logging
 from ml_collections import config_dict
 
 from sde_seg_jax import compiled
-from sde_seg_jax.cli import notices, spelling
+from sde_seg_jax.cli import notices, process_flags, spelling
+from sde_seg_jax.cli.process_flags import BAD_INPUT, INTERRUPTED
 from sde_seg_jax.experiment.config import ConfigFile, UsageError
 from sde_seg_jax.experiment.configuration.files import split
 from sde_seg_jax.experiment.home import expanded
 from sde_seg_jax.training.interrupted import Interrupted
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+DONE = 0
 REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; your quota is used up: free disk space"}
 
 
@@ -67,7 +68,8 @@ def run(
             arguments = parse(argv, about, extra, more)
             if arguments is None:
                 return DONE
-            return main(arguments) or DONE
+            with process_flags.joined(arguments, one_line):
+                return main(arguments) or DONE
     except Interrupted as stop:
         print(str(stop), file=sys.stderr)
         return INTERRUPTED

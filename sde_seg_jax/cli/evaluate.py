@@ -30,7 +30,7 @@ import sys
 
 from absl import flags as absl_flags
 
-from sde_seg_jax.cli import protocol_flags
+from sde_seg_jax.cli import process_flags, protocol_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError, override
 from sde_seg_jax.reporter import CONSOLE
@@ -40,6 +40,7 @@ def flags(values: absl_flags.FlagValues) -> None:
     """The flags of cli.evaluate."""
     absl_flags.DEFINE_string("split", "", "split to score on; default: the one for validation", flag_values=values)
     sizes = "of images and labels: as prepared, or labels, or both, at their original size"
+    process_flags.define(values)
     protocol_flags.define(values, ["prepared", "trained", "full"], sizes)
 
 

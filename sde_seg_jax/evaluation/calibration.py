@@ -58,6 +58,20 @@ def _measure(label, classes, probabilities, stride):
     return *sums, losses, counted.sum()
 
 
+Sums = tuple[np.ndarray, ...]  # of one batch, float64: counts, confidence, correct [BINS], losses [T], pixels []
+
+
+def batch_sums(
+    label: Int[Array, "B H W"], classes: Int[Array, "B H W"], probabilities: Float[Array, "B H W C"]
+) -> Sums:
+    """What `Calibration.add` takes of one batch; pixels whose label is outside 0..C-1 do not count."""
+    stride = max(1, math.isqrt(label.shape[1] * label.shape[2] // PIXELS))
+    found = jax.device_get(_measure(label, classes, probabilities, stride))
+    *found, pixels = (np.asarray(value, np.float64) for value in found)
+    counts, above_center, correct = (value.sum(axis=0) for value in found[:3])
+    return counts, above_center + counts * CENTERS, correct, found[3].sum(axis=(1, 2)), pixels
+
+
 class Calibration:
     """Adds up batches; `scores` gives the result."""
 
@@ -65,16 +79,9 @@ class Calibration:
         self._counts, self._confidence, self._correct = np.zeros(BINS), np.zeros(BINS), np.zeros(BINS)
         self._losses, self._pixels = np.zeros(len(TEMPERATURES)), 0.0
 
-    def add(
-        self, label: Int[Array, "B H W"], classes: Int[Array, "B H W"], probabilities: Float[Array, "B H W C"]
-    ) -> None:
-        """One batch; pixels whose label is outside 0..C-1 do not count."""
-        stride = max(1, math.isqrt(label.shape[1] * label.shape[2] // PIXELS))
-        found = jax.device_get(_measure(label, classes, probabilities, stride))
-        *found, pixels = (np.asarray(value, np.float64) for value in found)
-        counts, above_center, correct = (value.sum(axis=0) for value in found[:3])
-        confidence = above_center + counts * CENTERS
-        losses = found[3].sum(axis=(1, 2))
+    def add(self, sums: Sums) -> None:
+        """One batch, as `batch_sums`."""
+        counts, confidence, correct, losses, pixels = sums
         self._counts, self._confidence = self._counts + counts, self._confidence + confidence
         self._correct, self._losses = self._correct + correct, self._losses + losses
         self._pixels += float(pixels)

@@ -1,4 +1,7 @@
-"""Scores of a predictor over a whole data set. Receives functions and batches; knows no models and no files."""
+"""Scores of a predictor over a whole data set. Receives functions and batches; knows no models and no files.
+
+Of several processes each is given its batches (`processes.together.part` of all), and all return the scores of all.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import tqdm
 
-from sde_seg_jax.evaluation.calibration import Calibration
+from sde_seg_jax.evaluation.calibration import Calibration, batch_sums
 from sde_seg_jax.evaluation.depth import (
     constant_depth_errors,
     depth_errors,
@@ -18,6 +21,7 @@ from sde_seg_jax.evaluation.depth import (
 from sde_seg_jax.evaluation.protocols.views import Segmentation
 from sde_seg_jax.evaluation.segmentation import confusion_matrices, mean_over, scores
 from sde_seg_jax.label_spaces import LabelSpace, subsets
+from sde_seg_jax.processes import together
 from sde_seg_jax.types import Batch
 
 
@@ -52,15 +56,19 @@ def calibrated_scores(
 
     predict: uint8 images [B,H,W,3] -> classes and probabilities.
     """
-    calibration = Calibration()
+    sums = []
 
     def pairs() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for batch in tqdm.tqdm(batches, desc="evaluate segmentation", unit="batch", disable=quiet):
             found = predict(batch.image)
-            calibration.add(batch.label, *found)
+            sums.append(batch_sums(batch.label, *found))
             yield batch.label, found.classes
 
-    return {**_scores(pairs(), space, classes, keep), **calibration.scores()}
+    found = _scores(pairs(), space, classes, keep)
+    calibration = Calibration()
+    for of_batch in together.in_order(sums):
+        calibration.add(of_batch)
+    return {**found, **calibration.scores()}
 
 
 def _scores(
@@ -72,16 +80,20 @@ def _scores(
     """Of (label, classes) of all batches."""
     chosen = subsets(space, classes)
     confusion = np.zeros((space.num_classes, space.num_classes), np.int64)
-    for label, predicted in pairs:
-        counts = np.asarray(confusion_matrices(label, predicted, space.num_classes), np.int64)
+    found = [np.asarray(confusion_matrices(*pair, space.num_classes), np.int64) for pair in pairs]
+    for counts in together.in_order(found):
         confusion += counts.sum(0)
         if keep is not None:
             keep(counts)
-    found = scores(confusion)
-    per_class = dict(zip(space.classes, np.asarray(found["iou"]), strict=True))
-    summary = {key: found[key] for key in ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")}
-    summary |= {f"miou_{count}": mean_over(found["iou"], ids) for count, ids in chosen.items()}
-    return {"miou": found["mean_iou"], **summary, **{f"iou/{name}": float(value) for name, value in per_class.items()}}
+    all_scores = scores(confusion)
+    per_class = dict(zip(space.classes, np.asarray(all_scores["iou"]), strict=True))
+    summary = {key: all_scores[key] for key in ("pixel_accuracy", "mean_accuracy", "frequency_weighted_iou")}
+    summary |= {f"miou_{count}": mean_over(all_scores["iou"], ids) for count, ids in chosen.items()}
+    return {
+        "miou": all_scores["mean_iou"],
+        **summary,
+        **{f"iou/{name}": float(value) for name, value in per_class.items()},
+    }
 
 
 def depth_scores(
@@ -106,6 +118,7 @@ def depth_scores(
         unscaled.append(depth_errors(true, predicted))
         scaled.append(depth_errors(true, scale_to_median(true, predicted)))
         truth.append(true[:, ::stride, ::stride])
+    unscaled, scaled, truth = (together.in_order(found) for found in (unscaled, scaled, truth))
     constant = constant_depth_errors(np.concatenate(truth))
     return {
         **mean_errors(scaled),

@@ -24,6 +24,7 @@ from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.weights import depth_anything
 from sde_seg_jax.part import WHOLE, Part
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import FOLDER, locate
@@ -43,7 +44,8 @@ def cache_depth(
     """Writes what is missing of the caches of `splits`, or of this `part` of their files; returns their name.
 
     `checkpoint` is a depth run, a converted checkpoint, or weights of Depth Anything V2 (file, folder, hf://org/name).
-    A transformer sees images at the nearest size of whole patches.
+    A transformer sees images at the nearest size of whole patches. Of several processes all call this, and each writes
+    shards of its own.
 
     Raises ValueError, naming the remedy, for a checkpoint without depth network, for sizes that it cannot process, and
     for a cache of other weights or samples (unless `replace`); Interrupted.
@@ -92,20 +94,21 @@ def _open(config: config_dict.ConfigDict, split: str) -> Any:
 
 def _fill(writer: CacheWriter, trained: build.Trained, source: Any, batch_size: int, reporter: Reporter) -> None:
     place, indices, total = writer.place, writer.indices(), writer.count()
-    if not indices:
+    wanted = sum(together.gathered(len(indices)))
+    if not wanted:
         complete = writer.fill(iter(()))
         reporter.tell(f"{place}: {total} disparities are in '{place.folder}'{rest(complete)}")
         return
-    done = total - len(indices)
+    done = total - wanted
     bar = reporter.bar(total=total, initial=done, desc=f"disparity of {place.split}", unit="img")
     with bar, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        maps = disparities(trained, Some(source, indices), batch_size)
+        maps = disparities(trained, Some(source, indices), batch_size) if indices else iter(())
         try:
             complete = writer.fill(_counted(_coded(maps, pool), bar))
         except KeyboardInterrupt:
             finished = total - len(writer.indices())
             raise Interrupted(f"stopped: {finished} of {total} are written; the same command continues") from None
-    reporter.tell(f"{place}: {len(indices)} disparities written to '{place.folder}'{rest(complete)}")
+    reporter.tell(f"{place}: {wanted} disparities written to '{place.folder}'{rest(complete)}")
 
 
 def rest(complete: bool) -> str:
@@ -117,7 +120,7 @@ def disparities(trained: build.Trained, source: Any, batch_size: int) -> Iterato
     """(names [B], disparities float32 [B,H,W]) of all samples in order, from all devices, one batch ahead."""
     from sde_seg_jax.data.reading.pipeline import eval_batches  # imports TensorFlow
 
-    mesh = sharding.make_mesh([batch_size])
+    mesh = sharding.own_mesh([batch_size])
     variables = sharding.replicate(trained.variables, mesh)
     predict = predictors.disparity_predictor(trained.network)
     waiting = None

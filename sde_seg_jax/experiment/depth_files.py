@@ -20,6 +20,7 @@ from sde_seg_jax.experiment.depth_cache import place_of, rest
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.part import WHOLE, Part
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 
 KINDS = {"depth": "inverse", "inverse": "depth", "disparity": "depth"}  # -> what it might be if it is upside down
@@ -89,9 +90,10 @@ def _fill(writer: CacheWriter, paths: list[pathlib.Path], kind: str, near: float
 
     with reporter.bar(total=len(indices), desc=f"disparity of {writer.place.split}", unit="img") as bar:
         complete = writer.fill(records())
+    shares = [share for of_one in together.gathered(shares) for share in of_one]
     known = f", {np.mean(shares):.1%} of their pixels have a value, all others count as farthest" if shares else ""
     where = f"'{writer.place.folder}'{known}{rest(complete)}"
-    reporter.tell(f"{writer.place}: {len(indices)} disparities written to {where}")
+    reporter.tell(f"{writer.place}: {len(shares)} disparities written to {where}")
 
 
 def _disparity(path: pathlib.Path, kind: str, near: float, size: tuple[int, int]) -> tuple[np.ndarray, float]:

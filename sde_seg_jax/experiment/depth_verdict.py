@@ -26,6 +26,7 @@ from sde_seg_jax.imaging.resize import resize_bilinear
 from sde_seg_jax.losses import photometric
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.options import pick
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.tasks.forward import predict
 from sde_seg_jax.tasks.motion import known_camera, predicted_poses, triplet
@@ -88,10 +89,11 @@ def measure(
 ) -> dict[str, np.ndarray]:
     """Every one of `evaluation.video.MEASURES` for each sample of a source, float32 [N]."""
     size, function, rows = config.eval.batch_size, _measures(network, depths), []
-    for batch in memory_eval_batches(source, size, FIELDS):
+    for batch in together.part(memory_eval_batches(source, size, FIELDS)):
         count, seen = len(batch.image), Batch(batch.image, batch.intrinsics, batch.neighbors)
         found = jax.device_get(function(variables, jax.tree.map(lambda x: padded(x, size), seen)))
         rows.append({name: values[:count] for name, values in found.items()})
+    rows = together.in_order(rows)
     found = {name: np.concatenate([row[name] for row in rows]) for name in MEASURES}
     best = found["error_constant"].mean(0).argmin()  # one for all frames: a scale for each is not given to depth either
     return {**found, "error_constant": found["error_constant"][:, best]}

@@ -22,6 +22,7 @@ from sde_seg_jax.experiment.prediction import predictor as predictors
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.scoring import PUBLISHED, Asked, at_resolution, scorer_of
 from sde_seg_jax.experiment.weights.sharing import require_run
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
 from sde_seg_jax.training.checkpoints import FOLDER, Stored, locate, read
@@ -43,7 +44,8 @@ def evaluate(
     `override` changes the checkpoint's configuration; with another data.dataset, classes are mapped by name and scores
     go to metrics_DATASET_SPLIT.json, without pictures. `split`: one to score on other than the configuration's
     validation split, into metrics_SPLIT.json, likewise. `asked`: another protocol than the published, into a file of
-    its own, classes alone and without pictures. Raises CheckpointError, ValueError.
+    its own, classes alone and without pictures. Of several processes all call this, and the first writes. Raises
+    CheckpointError, ValueError.
     """
     require_run(checkpoint, "cli.evaluate")
     folder = locate(checkpoint)
@@ -85,6 +87,8 @@ def evaluate(
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
     if elsewhere:
         split = f"{config.data.dataset}_{config.data.val_split}"
+    if not together.is_first():
+        return found
     if not split and asked == PUBLISHED:
         write_pictures(out, example_pictures(trained, config, data))
         learnt_camera.write(out, found)

@@ -12,6 +12,7 @@ from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.geometry import camera
 from sde_seg_jax.models.network import Network
+from sde_seg_jax.processes import together
 from sde_seg_jax.tasks.motion import known_camera
 from sde_seg_jax.training.log import write_text
 from sde_seg_jax.types import Intrinsics, Variables
@@ -45,7 +46,7 @@ def measure(network: Network, variables: Variables, data: Data, batch_size: int)
     for batch in data.validation((), batch_size):
         found.append(_columns(known_camera(network, variables.params, batch.intrinsics)))
         nominal.append(_columns(batch.intrinsics))
-    found, nominal = np.concatenate(found), np.concatenate(nominal)
+    found, nominal = (np.concatenate(together.in_order(columns)) for columns in (found, nominal))
     scores = {}
     for key, learnt, given in zip(KEYS, found.T, nominal.T, strict=True):
         scores |= {f"camera/{key}": learnt.mean(), f"camera/{key}_spread": learnt.std()}

@@ -24,6 +24,7 @@ from sde_seg_jax.models.network import Network
 from sde_seg_jax.options import pick
 from sde_seg_jax.tasks import depth as depth_task
 from sde_seg_jax.tasks.pictures import Mix
+from sde_seg_jax.training import sharding
 from sde_seg_jax.types import IGNORE, Batch, Streams, TrainState, Variables
 
 SHOWN = 4  # samples in a picture
@@ -71,9 +72,10 @@ def make_evaluate(config: config_dict.ConfigDict, data: Data, network: Network) 
     """Scores of the student (and of the teacher under `teacher/...`) for the training loop."""
 
     def evaluate(state: TrainState) -> dict[str, float]:
-        found = score(network, state.student, config, data)
-        if state.teacher is not None:
-            found |= {f"teacher/{k}": v for k, v in score(network, state.teacher, config, data).items()}
+        student, teacher = sharding.here((state.student, state.teacher))
+        found = score(network, student, config, data)
+        if teacher is not None:
+            found |= {f"teacher/{k}": v for k, v in score(network, teacher, config, data).items()}
         return found
 
     return evaluate
@@ -96,15 +98,15 @@ def make_pictures(
     def draw(state: TrainState, streams: Streams) -> dict[str, np.ndarray]:
         found = dict(matched)
         if mix is not None:
-            mixes = jax.device_get(mix(state, streams, jax.random.fold_in(state.key, state.step)))
+            mixes = sharding.fetched(mix(state, streams, jax.random.fold_in(state.key, state.step)))
             found |= {name: mixing_picture(pieces, data.space) for name, pieces in mixes.items()}
         if view is not None:
             batch = next(b for b in (streams.unlabeled, streams.labeled) if b is not None and b.neighbors is not None)
-            found["depth"] = depth_picture(*jax.device_get(view(state.student, batch)))
+            found["depth"] = depth_picture(*sharding.fetched(view(state.student, batch)))
         if classes is not None:
             batch = streams.source if streams.labeled is None else streams.labeled
-            ids = classes(state.student, batch.image)
-            found["prediction"] = label_rows(batch, np.asarray(ids), data.space)
+            batch, ids = sharding.fetched((batch, classes(state.student, batch.image)))
+            found["prediction"] = label_rows(batch, ids, data.space)
         return found
 
     return draw

@@ -15,6 +15,7 @@ from sde_seg_jax.data.preparing import prepare as preparation
 from sde_seg_jax.experiment.config import UsageError, plain, value_of
 from sde_seg_jax.experiment.source_data import domains
 from sde_seg_jax.part import Part
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.interrupted import Interrupted
 
@@ -35,11 +36,15 @@ def prepare_data(
 
     Only the given splits or those that the data section names: the video of a large data set takes many times the
     space of the rest. `options` are those of `data.prepare.prepare`; `how`: whole, a part (`part_of`), `put_together`.
+    Of several processes the first prepares; the others find it done, on a disk that all see, or do the same on their
+    own.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
-            folder = how(**prepare_arguments(config, splits), reporter=reporter, **options)
+            folder = together.first_before_others(
+                lambda: how(**prepare_arguments(config, splits), reporter=reporter, **options)
+            )
         except KeyboardInterrupt:
             raise Interrupted("interrupted; the same command goes on where it stopped") from None
     for warning in caught:

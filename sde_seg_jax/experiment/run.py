@@ -32,6 +32,7 @@ from sde_seg_jax.experiment.source_data import check_target_labels, class_lines,
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.experiment.weights import transfer
 from sde_seg_jax.models.network import Network
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training import sharding
 from sde_seg_jax.training.checkpoints import Checkpoints
@@ -171,7 +172,7 @@ def open_run(
     if restore is not None:
         state = restore(jax.tree.map(_abstract, state))
     streams = cached_depth.streams_read(config)
-    pairs = matching.open_matching(config, data, streams, reporter)
+    pairs = together.first_before_others(lambda: matching.open_matching(config, data, streams, reporter))
     if pairs is not None:
         lines.append(pairs.line())
     batches = data.training(streams, config.seed, begun, None if pairs is None else pairs.picks())
@@ -192,4 +193,6 @@ def _abstract(x: jax.Array) -> jax.ShapeDtypeStruct:
 def _headline(training: Training, mesh: Mesh, begun: int) -> str:
     count = parameter_count(training.state.student.params)
     devices = f"{mesh.size} of {len(jax.devices())} {jax.devices()[0].platform} device(s)"
+    if together.count() > 1:
+        devices += f" of {together.count()} processes"
     return f"{count / 1e6:.2f} M parameters on {devices}" + (f", continuing at step {begun}" if begun else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Callable
 
@@ -20,11 +21,13 @@ from sde_seg_jax.experiment.prepare import prepare_domains
 from sde_seg_jax.experiment.run import Run, open_run, write_config
 from sde_seg_jax.experiment.schedule import spell_out
 from sde_seg_jax.experiment.spaces import note_classes
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_picture
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import Checkpoints
-from sde_seg_jax.training.log import Log
+from sde_seg_jax.training.digests import digest_of_json
+from sde_seg_jax.training.log import Log, NoLog
 from sde_seg_jax.training.memory import compile_and_tell
 from sde_seg_jax.training.workdir_lock import alone
 
@@ -33,7 +36,8 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
     """Trains until config.train.steps, going on where the workdir's newest checkpoint ends; at once if that is done.
 
     Raises Interrupted after SIGINT or SIGTERM, with everything saved; Diverged; UsageError if the workdir's checkpoint
-    is of another configuration (only begun.EXTENDABLE may differ); Busy if another run writes there.
+    is of another configuration (only begun.EXTENDABLE may differ); Busy if another run writes there. Of several
+    processes all call this; the first writes what they do not write together.
     """
     asked = as_json(config)  # "@stage", not yet a path: a folder of runs may have moved
     folder = pathlib.Path(workdir).expanduser().resolve()
@@ -42,7 +46,9 @@ def train(config: config_dict.ConfigDict, workdir: str, title: str = "train", re
     check(config, sources=not done)
     if done < config.train.steps:
         check_depth_networks(config)
-    with alone(folder):
+    together.require_same(digest_of_json(asked), "the configuration", "start all with the same command")
+    together.require_same(done, f"the newest step in {folder}", "--workdir has to be on a disk that all processes see")
+    with alone(folder) if together.is_first() else contextlib.nullcontext():
         _train(config, asked, workdir, title, reporter)
 
 
@@ -63,7 +69,8 @@ def _train(config: config_dict.ConfigDict, asked: dict, workdir: str, title: str
         run, lines = open_run(config, begun=done, restore=restore, reporter=reporter)
         for line in (f"{title}: {lines[0]}", *lines[1:]):
             reporter.tell(line)
-        write_config(workdir, as_json(config))
+        if together.is_first():
+            write_config(workdir, as_json(config))
         _loop(run, workdir, done, checkpoints, title, reporter)
     finally:
         checkpoints.close()
@@ -84,9 +91,10 @@ def _steps_done(checkpoints: Checkpoints, asked: dict, workdir: str) -> int:
 
 def _loop(run: Run, workdir: str, done: int, checkpoints: Checkpoints, title: str, reporter: Reporter) -> None:
     config, training = run.config, run.training
-    log = Log(workdir, done)
+    log = Log(workdir, done) if together.is_first() else NoLog()
     try:
         step, batches = compile_and_tell(training.step, run.mesh, run.state, run.batches, reporter.tell)
+        together.barrier()  # some compile for longer than a collective waits
         batches = told_of_labels(batches, reporter.warn)
         call(
             "train",
@@ -115,6 +123,8 @@ def _keep(draw: Callable, workdir: str) -> Callable:
 
     def pictures(state, streams):
         found = draw(state, streams)
+        if not together.is_first():
+            return {}
         folder = pathlib.Path(workdir).expanduser() / PICTURES
         folder.mkdir(parents=True, exist_ok=True)
         for name, picture in found.items():

@@ -10,21 +10,31 @@ from typing import Any
 
 from orbax.checkpoint import v1 as ocp
 
+from sde_seg_jax.processes import together
 from sde_seg_jax.training.checkpoint_errors import CheckpointError, damaged
 
 
 class Folder:
-    """Opens and closes it. `options` go to orbax's Checkpointer."""
+    """Opens and closes it. `options` go to orbax's Checkpointer.
 
-    def __init__(self, directory: pathlib.Path, **options: Any):
+    Of several processes all have to call all methods, unless it was opened `alone`.
+    """
+
+    def __init__(self, directory: pathlib.Path, *, alone: bool = False, **options: Any):
         self.directory = directory
         self._links = contextlib.ExitStack()
+        if alone and together.count() > 1:
+            me = together.index()
+            several = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
+            options["context"] = ocp.Context(multiprocessing_options=several)
         self.orbax = ocp.training.Checkpointer(self._plain(), **options)
 
     def _plain(self) -> pathlib.Path:
         """The folder under a name without `[`, `*` and `?`: orbax takes paths for patterns and leaves arrays out."""
         if glob.escape(str(self.directory)) == str(self.directory):
             return self.directory
+        if together.count() > 1:  # which would need a link of the same name
+            raise CheckpointError(f"{self.directory} has one of '[*?' in its path: rename it, or train by one process")
         made = self._links.enter_context(tempfile.TemporaryDirectory(prefix="sde_seg_checkpoints_"))
         link = pathlib.Path(made) / "checkpoints"
         try:

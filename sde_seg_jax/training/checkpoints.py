@@ -50,7 +50,10 @@ def locate(path: str) -> pathlib.Path:
 
 
 class Checkpoints:
-    """The checkpoints of one workdir. `save` returns at once and writes in the background."""
+    """The checkpoints of one workdir. `save` returns at once and writes in the background.
+
+    Several processes write and restore together: all have to come to every call. Reading (`read`) each does alone.
+    """
 
     def __init__(self, workdir: str, keep: int = 2):
         self.directory = pathlib.Path(workdir).expanduser().resolve() / FOLDER
@@ -130,7 +133,7 @@ def read(path: str, *names: str) -> Stored:
 
     Only those are read from disk. Raises CheckpointError.
     """
-    with Folder(locate(path)) as folder:
+    with Folder(locate(path), alone=True) as folder:
         step = _finished(folder)
         stored, beside = folder.metadata(step)
         if not isinstance(beside.get("config"), dict):
@@ -146,7 +149,7 @@ def read(path: str, *names: str) -> Stored:
 
 def newest_step(path: str) -> int:
     """The step number of the newest checkpoint under `path`."""
-    with Folder(locate(path)) as folder:
+    with Folder(locate(path), alone=True) as folder:
         return _finished(folder)
 
 

@@ -65,6 +65,19 @@ class Log:
                 one.close()
 
 
+class NoLog:
+    """Writes nothing: of several processes one writes."""
+
+    def scalars(self, step: int, values: dict[str, Any]) -> None:
+        """Takes what `Log` takes."""
+
+    def picture(self, step: int, name: str, image: np.ndarray) -> None:
+        """Takes what `Log` takes."""
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
 def read_metrics(workdir: str) -> list[dict]:
     """The lines of a run's metrics.jsonl; an unfinished last line is left out. Raises DamagedFile."""
     path = pathlib.Path(workdir).expanduser() / METRICS

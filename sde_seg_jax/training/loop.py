@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,12 @@ from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.finished_steps import FinishedSteps
 from sde_seg_jax.training.finite import PREFIX, not_finite
 from sde_seg_jax.training.interrupted import Interrupted
+from sde_seg_jax.training.stopping import stopping_of
 from sde_seg_jax.types import Streams, TrainState
 
 if TYPE_CHECKING:  # what they write with may be missing where only steps are timed
     from sde_seg_jax.training.checkpoints import Checkpoints
-    from sde_seg_jax.training.log import Log
+    from sde_seg_jax.training.log import Log, NoLog
 
 
 REMEDIES = "lower optim.learning_rate, check the intrinsics and labels of the data, or use model.dtype=float32"
@@ -41,7 +41,7 @@ def train(
     images_per_step: int,
     checkpoints: Checkpoints,
     config: dict,
-    log: Log,
+    log: Log | NoLog,
     problem: Callable[[dict[str, float], int], str] = lambda means, step: "",
     rates: Callable[[int], dict[str, float]] = lambda n: {},
     evaluate: Callable[[TrainState], dict[str, float]] | None = None,
@@ -65,14 +65,14 @@ def train(
     start = int(jax.device_get(state.step))
     pending: list[dict] = []
     clock = time.perf_counter()
-    with _Stop() as stop, reporter.bar(total=steps, initial=start, desc=title, unit="step", mininterval=1) as bar:
+    with stopping_of() as stop, reporter.bar(total=steps, initial=start, desc=title, unit="step", mininterval=1) as bar:
         finished = FinishedSteps(bar)
         for number in range(start + 1, steps + 1):
             streams = next(batches)
             state, logs = step(state, streams)
             pending.append(logs)
             finished.started(logs["loss"])
-            stopping = stop.requested and number < steps  # asked once: a later signal stops after the next step
+            stopping = stop.after(number) and number < steps  # asked once: a later signal stops after the next step
             last = number == steps or stopping
             saving = last or _due(number, save_every, steps)
             if saving or _due(number, log_every or UNLOGGED, steps):  # before every save, so that no NaN is ever saved
@@ -128,26 +128,3 @@ def _begin_from(checkpoints: Checkpoints) -> str:
         f"the last checkpoint, step {step}, is from before: another --workdir and "
         f"--config.model.init={checkpoints.directory.parent} begin with its weights"
     )
-
-
-class _Stop:
-    """Turns the first SIGINT or SIGTERM into a request to finish the step and save; a second one acts at once."""
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __enter__(self):
-        self.requested = False
-        self._before = {}
-        try:
-            self._before = {number: signal.signal(number, self._handle) for number in self.SIGNALS}
-        except ValueError:  # not the main thread (a notebook's worker): signals stay as they are
-            self._before = {}
-        return self
-
-    def _handle(self, number, frame):
-        self.requested = True
-        signal.signal(number, self._before[number])
-
-    def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)

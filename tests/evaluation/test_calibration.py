@@ -6,7 +6,7 @@ import pytest
 import scipy.optimize
 
 from sde_seg_jax.evaluation import calibration
-from sde_seg_jax.evaluation.calibration import BINS, Calibration, tempered
+from sde_seg_jax.evaluation.calibration import BINS, Calibration, batch_sums, tempered
 from sde_seg_jax.types import IGNORE
 
 CLASSES = 4
@@ -31,7 +31,8 @@ def measured(label, probabilities, batch=2):
     found = Calibration()
     for start in range(0, len(label), batch):
         part = slice(start, start + batch)
-        found.add(label[part], probabilities[part].argmax(-1).astype(np.uint8), jnp.asarray(probabilities[part]))
+        classes = probabilities[part].argmax(-1).astype(np.uint8)
+        found.add(batch_sums(label[part], classes, jnp.asarray(probabilities[part])))
     return found.scores()
 
 

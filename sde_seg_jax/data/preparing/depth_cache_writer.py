@@ -28,10 +28,11 @@ from sde_seg_jax.data.stored.depth_cache import (
     spans,
 )
 from sde_seg_jax.part import WHOLE, Part
+from sde_seg_jax.processes import together
 
 
 class CacheWriter:
-    """Writes what is still missing of one split's cache.
+    """Writes what is still missing of one split's cache; of several processes each writes shards of its own.
 
     Args:
       place: where.
@@ -53,17 +54,20 @@ class CacheWriter:
         part: Part = WHOLE,
     ):
         self.place, self.part = place, part
+        found = together.first_before_others(lambda: self._kept(origin, replace))
+        new = {"schema": SCHEMA, "coding": CODING, **origin, "shard_size": shard_size, **place.prepared_facts()}
+        self.facts = found or new
+        own = set(together.part(part.of(range(len(spans(self.facts))))))
+        self.missing = [shard for shard in place.missing(self.facts) if shard in own]
+
+    def _kept(self, origin: Mapping[str, Any], replace: bool) -> dict[str, Any] | None:
         try:
-            found = self._usable(origin)
+            return self._usable(origin)
         except ValueError:
             if not replace:
                 raise
-            _delete(place.folder)
-            found = None
-        new = {"schema": SCHEMA, "coding": CODING, **origin, "shard_size": shard_size, **place.prepared_facts()}
-        self.facts = found or new
-        own = part.of(range(len(spans(self.facts))))
-        self.missing = [shard for shard in place.missing(self.facts) if shard in own]
+            _delete(self.place.folder)
+            return None
 
     def _usable(self, origin: Mapping[str, Any]) -> dict[str, Any] | None:
         found = self.place.facts(FACTS) or self.place.facts(BEGUN)
@@ -80,17 +84,19 @@ class CacheWriter:
         return found
 
     def indices(self) -> list[int]:
-        """The samples that are still to be done, in the order in which `fill` takes them."""
+        """The samples that this process has still to do, in the order in which `fill` takes them."""
         every = spans(self.facts)
         return [index for shard in self.missing for index in every[shard]]
 
     def count(self) -> int:
-        """Samples of this writer's share, written or not."""
+        """Samples of this part of the cache, written or not; of all processes."""
         every = spans(self.facts)
         return sum(len(every[shard]) for shard in self.part.of(range(len(every))))
 
     def fill(self, records: Iterator[bytes]) -> bool:
-        """Writes one record (see `encode`) for each of `indices()`, and the facts last; is the cache then complete?
+        """Writes one record (see `encode`) for each of `indices()`. Is the cache complete when all processes have?
+
+        Then the facts are written, last.
 
         Raises OSError.
         """
@@ -102,14 +108,17 @@ class CacheWriter:
             content = list(itertools.islice(records, len(spans(self.facts)[shard])))
             _replace(folder / shard_name(shard), _array_record(content))
         self.missing = []
-        if self.place.missing(self.facts):  # other parts write them
-            return False
-        if (folder / BEGUN).exists():
-            with contextlib.suppress(FileNotFoundError, FileExistsError):  # another part has just done it
-                (folder / BEGUN).rename(folder / FACTS)
-        for path in folder.glob("*.partial"):  # of calls that were killed
-            path.unlink(missing_ok=True)
-        return True
+        together.barrier()
+        complete = not self.place.missing(self.facts)  # or other parts write the rest
+        together.barrier()
+        if complete and together.is_first():
+            if (folder / BEGUN).exists():
+                with contextlib.suppress(FileNotFoundError, FileExistsError):  # another part has just done it
+                    (folder / BEGUN).rename(folder / FACTS)
+            for path in folder.glob("*.partial"):  # of calls that were killed
+                path.unlink(missing_ok=True)
+        together.barrier()
+        return complete
 
 
 def _array_record(records: list[bytes]) -> bytes:

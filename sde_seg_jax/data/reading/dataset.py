@@ -7,7 +7,6 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
-import jax
 import numpy as np
 
 from sde_seg_jax.bounds import Bounds, Count, CountOrNone, Probability, Seed
@@ -19,6 +18,7 @@ from sde_seg_jax.data.reading.stream import Source, collate
 from sde_seg_jax.data.reading.subset import check_draw, indices_of, subset
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT
 from sde_seg_jax.types import Batch, Streams
 
@@ -103,8 +103,7 @@ class Data:
 
         `picks` says, for some streams, which crop stands at a position.
         """
-        hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
-        shared, picks = {"batch_size": self.batch_size, "start": start, **hosts}, picks or {}
+        shared, picks = {"batch_size": self.batch_size, "start": start, **_hosts()}, picks or {}
         options, reader = self.stream_options(streams, seed), self._reader()
         return _zip({name: reader(**own, **shared, pick=picks.get(name)) for name, own in options.items()})
 
@@ -151,13 +150,13 @@ class Data:
         return batches
 
     def validation(self, fields: Sequence[str], batch_size: int) -> Iterator[Batch]:
-        """Every validation sample once, in order."""
+        """Every validation sample once, in order; of several processes each has every N-th batch."""
         source = self.source("val", fields)
         if self.in_memory:
-            return memory.memory_eval_batches(source, batch_size)
+            return memory.memory_eval_batches(source, batch_size, **_hosts())
         from sde_seg_jax.data.reading.pipeline import eval_batches
 
-        return eval_batches(source, batch_size, fields=fields)
+        return eval_batches(source, batch_size, fields=fields, **_hosts())
 
     def examples(self, fields: Sequence[str], count: int) -> Batch:
         """Validation samples for pictures, spread evenly over the set."""
@@ -181,6 +180,10 @@ def _use(name: str, fields: Sequence[str], unlabeled_split: bool) -> str:
     if name == "unlabeled" and unlabeled_split:
         return "unlabeled"
     return "video" if "neighbors" in fields and "label" not in fields else "train"
+
+
+def _hosts() -> dict[str, int]:
+    return {"host_index": together.index(), "host_count": together.count()}
 
 
 def _zip(streams: Mapping[str, Iterator[Batch]]) -> Iterator[Streams]:

@@ -96,11 +96,16 @@ def _ahead(batch: Callable[[int], Batch], start: int, threads: int, waiting: int
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def memory_eval_batches(source: Source, batch_size: int, fields: Sequence[str] | None = None) -> Iterator[Batch]:
-    """Yields every sample once, in order, uncropped; the last batch holds what is left."""
+def memory_eval_batches(
+    source: Source, batch_size: int, fields: Sequence[str] | None = None, *, host_index: int = 0, host_count: int = 1
+) -> Iterator[Batch]:
+    """Yields every sample once, in order, uncropped; the last batch holds what is left.
+
+    Of several hosts each reads every `host_count`-th of these batches.
+    """
     fields = choose_fields(source, fields)
     starts = range(0, len(source), batch_size)
-    chunks = (range(first, min(first + batch_size, len(source))) for first in starts)
+    chunks = (range(first, min(first + batch_size, len(source))) for first in starts[host_index::host_count])
     return (collate([source.read(i, fields) for i in chunk]) for chunk in chunks)
 
 

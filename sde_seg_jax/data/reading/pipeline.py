@@ -93,12 +93,19 @@ def eval_batches(
     batch_size: int,
     *,
     fields: Sequence[str] | None = None,
+    host_index: int = 0,
+    host_count: int = 1,
     prefetch: int = 2,
     threads: int | None = None,
 ) -> Iterator[Batch]:
-    """Yields every sample once, in order, uncropped; the last batch holds what is left."""
+    """Yields every sample once, in order, uncropped; the last batch holds what is left.
+
+    Of several hosts each reads every `host_count`-th of these batches.
+    """
     fields = choose_fields(source, fields)
     slots = tf.data.Dataset.range(len(source))
+    if host_count > 1:
+        slots = slots.filter(lambda slot: slot // batch_size % host_count == host_index)
     return _run(slots, lambda index: source.read(index, fields), fields, batch_size, prefetch, threads)
 
 

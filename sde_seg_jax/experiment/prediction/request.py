@@ -113,12 +113,12 @@ def on_all_devices(function: Callable, variables: Variables) -> Callable[[np.nda
     @functools.cache
     def held(devices: int) -> tuple[Any, Variables]:
         if devices == 1:
-            return jax.devices()[0], jax.device_put(variables, jax.devices()[0])
-        mesh = sharding.make_mesh([devices])
+            return jax.local_devices()[0], jax.device_put(variables, jax.local_devices()[0])
+        mesh = sharding.own_mesh([devices])
         return NamedSharding(mesh, PartitionSpec(sharding.AXIS)), sharding.replicate(variables, mesh)
 
     def call(images: np.ndarray) -> Any:
-        where, own = held(sharding.make_mesh([len(images)]).size)
+        where, own = held(sharding.own_mesh([len(images)]).size)
         return function(own, jax.device_put(images, where))
 
     return call
