@@ -2,6 +2,7 @@
 
     python benchmarks/kill_drill.py --kills 100 --seed 0
     python benchmarks/kill_drill.py --kills 6 --seed 1 --cases supervised,select --minutes 5
+    python benchmarks/kill_drill.py --kills 100 --seed 0 --folder out  # the same again goes on, and counts on
 
 Every task is trained at the tests' smallest size, and images are selected. A run is killed (SIGKILL, with all its
 processes) after a random share of the time that the same command took undisturbed, one to three times, and then
@@ -111,10 +112,22 @@ class Drill:
     """Runs commands in one folder of runs; `compiled` is what they compiled, kept from run to run."""
 
     def __init__(self, folder: pathlib.Path, seed: int):
-        self.runs, self.compiled, self.rng = folder / "runs", folder / "compiled", random.Random(seed)
+        self.runs, self.compiled, self.seed = folder / "runs", folder / "compiled", seed
         self.seconds: dict[str, float] = {}
         self.digests: dict[str, str] = {}
+        self.note = folder / f"counts_{seed}.json"
+        known = json.loads(self.note.read_text(encoding="utf-8")) if self.note.is_file() else {}
         self.counts: dict[str, Counts] = collections.defaultdict(Counts)
+        self.counts |= {name: Counts(**values) for name, values in known.items()}
+        self.begin(0)
+
+    def begin(self, number: int) -> None:
+        """What is random about a run depends on its number and the seed alone, so that a drill can be continued."""
+        self.rng = random.Random(f"{self.seed} {number}")
+
+    def keep(self) -> None:
+        """Notes the counts."""
+        self.note.write_text(json.dumps({name: vars(one) for name, one in self.counts.items()}), encoding="utf-8")
 
     def start(self, case: Case, workdir: pathlib.Path, compiled: pathlib.Path) -> subprocess.Popen:
         """The command as a process group of its own."""
@@ -158,7 +171,8 @@ class Drill:
     def attack(self, case: Case, kills: int) -> None:
         """One run that is killed so often, continued to its end and compared."""
         counts = self.counts[case.name]
-        workdir = self.runs / f"{case.name}_killed{counts.runs}"
+        workdir = self.runs / f"{case.name}_killed{counts.runs}_{self.seed}"
+        shutil.rmtree(workdir, ignore_errors=True)  # of a drill that was stopped
         cold = self.rng.random() < 0.5
         compiled = pathlib.Path(tempfile.mkdtemp(dir=self.runs.parent)) if cold else self.compiled
         done = 0
@@ -209,9 +223,11 @@ def run(drill: Drill, known: Sequence[Case], attacked: Sequence[Case], kills: in
     for case in known:
         drill.learn(case)
         print(f"{case.name}: {drill.seconds[case.name]:.0f} s undisturbed", flush=True)
-    number = 0
+    number = sum(one.runs for one in drill.counts.values())
     while (left := kills - sum(one.kills for one in drill.counts.values())) > 0 and time.monotonic() < end:
+        drill.begin(number)
         drill.attack(attacked[number % len(attacked)], min(left, drill.rng.randint(1, MOST)))
+        drill.keep()
         number += 1
     if left > 0:
         print(f"time is up: {left} of {kills} kills are left out")
@@ -230,7 +246,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", default="", help="such as supervised,select; default: all")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no more runs after so many")
-    parser.add_argument("--folder", default="", help="keep everything here, and use what is; default: temporary")
+    parser.add_argument("--folder", default="", help="keep everything here, and go on with what is; default: temporary")
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as scratch:
