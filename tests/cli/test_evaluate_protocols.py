@@ -146,7 +146,7 @@ def test_the_name_of_a_protocol_has_the_size_that_the_network_sees(runs, refused
     with config.unlocked(), config.ignore_type():
         config.data.size = (60, 130)
     data = types.SimpleNamespace(has=lambda split, field: True)
-    for aspect, seen in (("keep", "32x96"), ("trained", "64x64")):
+    for aspect, seen in (("keep", "32x64"), ("trained", "64x64")):
         asked = Asked(resolution="trained", aspect=aspect)
         assert scoring.scorer_of(asked, trained, config, data)[1] == f"whole {seen}, scored at 60x130"
     line = refused("evaluate", f"--checkpoint={runs / 'semi_supervised'}", f"--workdir={tmp_path}", "--aspect=trained")
