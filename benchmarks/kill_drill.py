@@ -2,6 +2,7 @@
 
     python benchmarks/kill_drill.py --kills 100 --seed 0
     python benchmarks/kill_drill.py --kills 6 --seed 1 --cases supervised,select --minutes 5
+    python benchmarks/kill_drill.py --kills 100 --seed 0 --folder out  # the same again goes on, and counts on
 
 Every task is trained at the tests' smallest size, and images are selected. A run is killed (SIGKILL, with all its
 processes) after a random share of the time that the same command took undisturbed, one to three times, and then
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
@@ -26,30 +26,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-TINY = "tests/tiny/config.py"
-STEPS = ("--config.train.steps=8", "--config.train.save_every=2", "--config.train.picture_every=4")
+from kill_cases import NEEDED, ROOT, Case, cases
+
 MOST = 3  # kills of one run
-PARTS = ("student", "teacher")
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A command that can be continued.
-
-    Attributes:
-      name: of its folder.
-      command: without the folder it writes to.
-      digest: of what it left in a folder.
-      begun: has it gone beyond its start in this folder, for the table.
-    """
-
-    name: str
-    command: Sequence[str]
-    digest: Callable[[pathlib.Path], str]
-    begun: Callable[[pathlib.Path], bool]
+COLD = 0.5  # share of runs with nothing compiled
 
 
 @dataclasses.dataclass
@@ -63,58 +45,28 @@ class Counts:
     different: int = 0
 
 
-def digest_of_run(folder: pathlib.Path) -> str:
-    """Of student and teacher in the newest checkpoint, and its step."""
-    from sde_seg_jax.training.checkpoints import read
-    from sde_seg_jax.training.fingerprint import fingerprint
-
-    stored = read(str(folder), *PARTS)
-    return " ".join([str(stored.step), *(fingerprint(stored.parts[part] or {}) for part in PARTS)])
-
-
-def digest_of_selection(folder: pathlib.Path) -> str:
-    """Of the list, and of every student."""
-    found = [hashlib.sha256((folder / "selection.csv").read_bytes()).hexdigest()]
-    found += [digest_of_run(run) for run in sorted((folder / "students").iterdir()) if run.is_dir()]
-    return " ".join(found)
-
-
-def has_steps(folder: pathlib.Path) -> bool:
-    """Is a step logged? The file is there before."""
-    log = folder / "metrics.jsonl"
-    return log.is_file() and log.stat().st_size > 0
-
-
-def cases(prepared: pathlib.Path) -> dict[str, Case]:
-    """All tasks, and two selections; those that others start from come first."""
-    data = [f"--config.data.prepared_dir={prepared / 'target'}"]
-    source = [f"--config.data.prepared_dir={prepared / 'source'}"]
-    pair = [*data, f"--config.source_data.prepared_dir={prepared / 'pairs'}"]
-    flags = {
-        **{"depth": data, "source_depth": source, "supervised": data, "semi_supervised": data, "multitask": data},
-        **{"multitask_supervised": data, "student_depth": data, "domain_adaptation": pair},
-    }
-
-    def command(name: str, row: str, *more: str) -> list[str]:
-        return [sys.executable, "-m", f"sde_seg_jax.cli.{name}", f"--config={TINY}:{row}", *more]
-
-    found = {
-        row: Case(row, command("train", row, *more, *STEPS), digest_of_run, has_steps) for row, more in flags.items()
-    }
-    for name, row in (("select", "selection"), ("select_entropy", "entropy")):
-        line = command("select", row, *data)
-        found[name] = Case(name, line, digest_of_selection, lambda f: (f / "selection.csv").is_file())
-    return found
-
-
 class Drill:
     """Runs commands in one folder of runs; `compiled` is what they compiled, kept from run to run."""
 
-    def __init__(self, folder: pathlib.Path, seed: int):
-        self.runs, self.compiled, self.rng = folder / "runs", folder / "compiled", random.Random(seed)
+    def __init__(self, folder: pathlib.Path, seed: int, *, most: int = MOST, cold: float = COLD):
+        """`most`: kills of one run; `cold`: share of runs with nothing compiled."""
+        self.runs, self.compiled, self.seed = folder / "runs", folder / "compiled", seed
+        self.most, self.cold = most, cold
         self.seconds: dict[str, float] = {}
         self.digests: dict[str, str] = {}
+        self.note = folder / f"counts_{seed}.json"
+        known = json.loads(self.note.read_text(encoding="utf-8")) if self.note.is_file() else {}
         self.counts: dict[str, Counts] = collections.defaultdict(Counts)
+        self.counts |= {name: Counts(**values) for name, values in known.items()}
+        self.begin(0)
+
+    def begin(self, number: int) -> None:
+        """What is random about a run depends on its number and the seed alone, so that a drill can be continued."""
+        self.rng = random.Random(f"{self.seed} {number}")
+
+    def keep(self) -> None:
+        """Notes the counts."""
+        self.note.write_text(json.dumps({name: vars(one) for name, one in self.counts.items()}), encoding="utf-8")
 
     def start(self, case: Case, workdir: pathlib.Path, compiled: pathlib.Path) -> subprocess.Popen:
         """The command as a process group of its own."""
@@ -158,8 +110,9 @@ class Drill:
     def attack(self, case: Case, kills: int) -> None:
         """One run that is killed so often, continued to its end and compared."""
         counts = self.counts[case.name]
-        workdir = self.runs / f"{case.name}_killed{counts.runs}"
-        cold = self.rng.random() < 0.5
+        workdir = self.runs / f"{case.name}_killed{counts.runs}_{self.seed}"
+        shutil.rmtree(workdir, ignore_errors=True)  # of a drill that was stopped
+        cold = self.rng.random() < self.cold
         compiled = pathlib.Path(tempfile.mkdtemp(dir=self.runs.parent)) if cold else self.compiled
         done = 0
         while done < kills and self.kill(case, workdir, compiled):
@@ -209,18 +162,14 @@ def run(drill: Drill, known: Sequence[Case], attacked: Sequence[Case], kills: in
     for case in known:
         drill.learn(case)
         print(f"{case.name}: {drill.seconds[case.name]:.0f} s undisturbed", flush=True)
-    number = 0
+    number = sum(one.runs for one in drill.counts.values())
     while (left := kills - sum(one.kills for one in drill.counts.values())) > 0 and time.monotonic() < end:
-        drill.attack(attacked[number % len(attacked)], min(left, drill.rng.randint(1, MOST)))
+        drill.begin(number)
+        drill.attack(attacked[number % len(attacked)], min(left, drill.rng.randint(1, drill.most)))
+        drill.keep()
         number += 1
     if left > 0:
         print(f"time is up: {left} of {kills} kills are left out")
-
-
-NEEDED = {  # what a case starts from
-    **dict.fromkeys(("semi_supervised", "multitask", "student_depth", "select"), ("depth",)),
-    "domain_adaptation": ("depth", "source_depth"),
-}
 
 
 def main() -> int:
@@ -229,8 +178,10 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cases", default="", help="such as supervised,select; default: all")
+    parser.add_argument("--most", type=int, default=MOST, help="kills of one run")
+    parser.add_argument("--cold", type=float, default=COLD, help="share of runs with nothing compiled")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no more runs after so many")
-    parser.add_argument("--folder", default="", help="keep everything here, and use what is; default: temporary")
+    parser.add_argument("--folder", default="", help="keep everything here, and go on with what is; default: temporary")
     arguments = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as scratch:
@@ -238,7 +189,7 @@ def main() -> int:
         every = cases(folder / "prepared")
         wanted = arguments.cases.split(",") if arguments.cases else list(every)
         needed = {stage for name in wanted for stage in NEEDED.get(name, ())}
-        drill = Drill(folder, arguments.seed)
+        drill = Drill(folder, arguments.seed, most=arguments.most, cold=arguments.cold)
         known = [every[name] for name in every if name in wanted or name in needed]
         run(drill, known, [every[name] for name in wanted], arguments.kills, arguments.minutes)
         print(table(drill.counts))

@@ -102,6 +102,7 @@ def evaluate(
     split: str = "",
     protocol: Protocol | None = None,
     resolution: str = "prepared",
+    aspect: str = "keep",
     reporter: Reporter = CONSOLE,
     **changes: Any,
 ) -> dict[str, Any]:
@@ -121,6 +122,7 @@ def evaluate(
       split: another one to score on: "test", into metrics_test.json, without pictures.
       protocol: another than the published, `sds.Protocol(window=(512, 512), flip=True)`, into a file of its own.
       resolution: "prepared"; "trained" or "full": labels, or labels and images, at their original size.
+      aspect: of "trained": images are seen in their own shape, as `Model.predict` has it; "trained": squeezed.
       reporter: is told what goes on.
       **changes: {"section.key": value} of the stored configuration: {"data.prepared_dir": "elsewhere"}.
     """
@@ -129,7 +131,7 @@ def evaluate(
     from sde_seg_jax.experiment.scoring import PUBLISHED, Asked
 
     compiled.keep()
-    asked = Asked(protocol or PUBLISHED.protocol, resolution)
+    asked = Asked(protocol or PUBLISHED.protocol, resolution, aspect)
     return run(os.fspath(path), os.fspath(workdir), lambda config: replace(config, changes), reporter, split, asked)
 
 

@@ -8,7 +8,9 @@ A camera that was learnt (model.learn_intrinsics) is printed and written to came
 `folder` reads.
 
 Every score stands with its protocol: the whole image once, at the prepared size, unless you say otherwise:
-  --resolution=trained         labels at their original size; probabilities are enlarged to it, as cli.predict does
+  --resolution=trained         labels at their original size; the network sees images in their own shape, with as many
+                               pixels as in training, and probabilities are enlarged, all as cli.predict does
+                               (--aspect=trained: squeezed to the trained shape)
   --resolution=full            labels and images at their original size, which are prepared beside the others
   --window=HxW --stride=HxW    in windows that slide over the image, whose logits are averaged (height first: 512x1024)
   --scales=0.75,1,1.25 --flip  the mean over sizes of the image, and over the image and its mirror image
@@ -59,7 +61,7 @@ def main(arguments: Arguments) -> None:
         lambda config: override(config, arguments.overrides),
         CONSOLE,
         arguments.split,
-        Asked(protocol, arguments.resolution),
+        Asked(protocol, arguments.resolution, arguments.aspect),
     )
     for line in (*learnt_camera.tell(found), *lines(found)):
         print(line)

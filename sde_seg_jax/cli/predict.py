@@ -44,7 +44,6 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_list("outputs", [], "classes,overlay,depth,entropy,probabilities", flag_values=values)
     absl_flags.DEFINE_bool("resume", False, "pass over files that are done", flag_values=values)
     absl_flags.DEFINE_integer("batch", 0, "images at once; 0: by size and device", 0, flag_values=values)
-    absl_flags.DEFINE_enum("aspect", "keep", ["keep", "trained"], "shape the network sees", flag_values=values)
     absl_flags.DEFINE_string("temperature", "1", "of the probabilities, or auto: as evaluated", flag_values=values)
     absl_flags.DEFINE_string("metric", "", "camera_height:METRES or factor:NUMBER", flag_values=values)
     absl_flags.DEFINE_string("camera", "", "camera.json of the images, for --metric", flag_values=values)

@@ -19,6 +19,8 @@ PROTOCOLS = ("whole", "sliding")
 def define(values: absl_flags.FlagValues, resolutions: Sequence[str], help: str) -> None:
     """Defines them; `resolutions` are those that --resolution takes, the first of which is the default."""
     absl_flags.DEFINE_enum("resolution", resolutions[0], resolutions, help, flag_values=values)
+    shape = "of what the network sees at the resolution trained: the image's own, or squeezed to the trained one"
+    absl_flags.DEFINE_enum("aspect", "keep", ["keep", "trained"], shape, flag_values=values)
     absl_flags.DEFINE_string("protocol", "", "whole, or sliding: needs --window", flag_values=values)
     absl_flags.DEFINE_string("window", "", "height x width in pixels of a sliding window, 512x512", flag_values=values)
     absl_flags.DEFINE_string("stride", "", "step of the window, 256x256; default: 2/3 of it", flag_values=values)

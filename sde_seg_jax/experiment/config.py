@@ -17,6 +17,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.bounds import complaints
+from sde_seg_jax.experiment.configuration.dataset_options import SECTIONS, unlisted
 from sde_seg_jax.experiment.configuration.files import load_module
 from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.finite_numbers import check_numbers
@@ -63,9 +64,12 @@ def override(config: config_dict.ConfigDict, overrides: Mapping[str, str]) -> co
 
     Raises UsageError for unknown keys and bad values.
     """
-    for key, text in overrides.items():
+    for key in sorted(overrides, key=lambda key: key.startswith(tuple(SECTIONS))):  # after the data set's name
         section, _, name = key.rpartition(".")
-        if section in OPEN:
+        text, options = overrides[key], unlisted(config, section, name)
+        if options and name not in options:
+            raise UsageError(_unknown_key(f"config.{key}", name, options))
+        if section in OPEN or options:
             _set_own_option(config, section, name, text)
             continue
         _check_key(config, key)

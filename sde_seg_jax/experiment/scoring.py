@@ -21,7 +21,7 @@ from sde_seg_jax.experiment.prediction import enlarging
 from sde_seg_jax.experiment.prediction.asking import PROBABILITIES
 from sde_seg_jax.experiment.prediction.model import brought_to
 from sde_seg_jax.experiment.prediction.predictor import padded, segmenter, size_rule
-from sde_seg_jax.experiment.prediction.request import FULL, TRAINED, Request, predictors_of
+from sde_seg_jax.experiment.prediction.request import FULL, KEEP, TRAINED, Request, predictors_of
 from sde_seg_jax.experiment.prepare import original_size
 from sde_seg_jax.lookup import suggest
 from sde_seg_jax.models.network import Network
@@ -39,14 +39,22 @@ class Asked:
       protocol: whole, in windows, at several scales, mirrored.
       resolution: "prepared": images and labels as they are prepared; "trained": labels at their original size, to which
         probabilities are enlarged, as cli.predict does; "full": the network, too, sees images at their original size.
+      aspect: of the resolution "trained", in which shape the network sees an image, as `Request` has it.
     """
 
     protocol: Protocol = WHOLE
     resolution: str = PREPARED
+    aspect: str = KEEP
 
     def __post_init__(self):
         if self.resolution not in RESOLUTIONS:
             raise ValueError(f"unknown resolution; {suggest(self.resolution, RESOLUTIONS)}")
+        if self.aspect != KEEP and self.resolution != TRAINED:
+            raise ValueError(f"aspect={self.aspect} is of resolution=trained alone; leave it out, or give both")
+
+    def request(self) -> Request:
+        """How images of resolution "trained" are asked about, just as cli.predict does it."""
+        return Request(self.protocol, TRAINED, self.aspect)
 
 
 PUBLISHED = Asked()
@@ -75,7 +83,9 @@ def scorer_of(asked: Asked, trained: Trained, config: config_dict.ConfigDict, da
     Raises ValueError for a protocol that does not fit network and images, or without classes to score.
     """
     scored = tuple(config.data.size)
-    seen = tuple(trained.config.data.size) if asked.resolution == TRAINED else scored
+    rule, seen = size_rule(trained.network), scored
+    if asked.resolution == TRAINED:
+        seen = asked.request().size_of(scored, tuple(trained.config.data.size), rule)
     name = asked.protocol.name(seen, scored)
 
     def of_classes(
@@ -107,7 +117,7 @@ def scorer_of(asked: Asked, trained: Trained, config: config_dict.ConfigDict, da
     if trained.network.segmentation is None or not data.has("val", "label"):
         lacks = "the split has no labels" if trained.network.segmentation else "the checkpoint predicts no classes"
         raise UsageError(f"protocol '{name}': {lacks}; depth is scored as published alone: leave those flags out")
-    asked.protocol.check(seen, size_rule(trained.network))
+    asked.protocol.check(seen, rule)
     return of_classes, name
 
 
@@ -140,8 +150,7 @@ def _as_given(trained: Trained, asked: Asked, batch_size: int) -> Callable[[np.n
 
 def _enlarged(trained: Trained, asked: Asked, batch_size: int) -> Callable[[np.ndarray], Segmentation]:
     """Seen at the trained size, enlarged to that of the images, as cli.predict does."""
-    request = Request(asked.protocol, TRAINED, TRAINED)
-    (one,) = predictors_of(trained, None, request, (PROBABILITIES,))
+    (one,) = predictors_of(trained, None, asked.request(), (PROBABILITIES,))
 
     def predict(images: np.ndarray) -> Segmentation:
         size = images.shape[1:3]

@@ -96,6 +96,7 @@ PREDICTED = record(
         "settings": OPTIONS,
         "depth": record({"factor": {"type": "number", "minimum": 1e-9, "maximum": 1e9}, "told": TEXT}),
         "file": {"type": "array", "minItems": 4, "maxItems": 4, "items": [TEXT, TEXT, COUNT, COUNT]},
+        "frames": COUNT,
     },
 )
 # facts.json of a selection: what it was begun with

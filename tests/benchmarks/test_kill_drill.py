@@ -38,11 +38,22 @@ def test_what_goes_on_where_it_stopped_is_the_same(tmp_path):
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["good", "good.json"]
 
 
+def test_a_drill_that_was_stopped_goes_on_and_counts_on(tmp_path):
+    one = case("good", lambda folder: (folder / "state").read_text())
+    for kills in (2, 4):
+        found = kill_drill.Drill(tmp_path, seed=0)
+        kill_drill.run(found, [one], [one], kills=kills, minutes=1)
+    assert found.counts["good"].kills == 4
+    at_once = kill_drill.Drill(tmp_path, seed=1)
+    kill_drill.run(at_once, [one], [one], kills=2, minutes=1)
+    assert at_once.counts["good"].kills == 2  # another seed counts for itself
+
+
 def test_what_an_interruption_changes_is_counted_and_kept(tmp_path, capsys):
     counts = drill(tmp_path, case("bad", lambda folder: (folder / "starts").read_text()))
     assert counts.kills == 6
     assert 1 <= counts.different <= counts.runs
-    assert "bad_killed0" in [path.name for path in (tmp_path / "runs").iterdir()]
+    assert "bad_killed0_0" in [path.name for path in (tmp_path / "runs").iterdir()]
     head, _, one, total = kill_drill.table({"bad": counts}).splitlines()
     assert head == "| case | kills | before the first step | nothing compiled | runs | different |"
     assert one.removeprefix("| bad") == total.removeprefix("| all")

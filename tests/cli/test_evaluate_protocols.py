@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import types
 
 import cv2
 import numpy as np
@@ -128,11 +129,25 @@ def test_original_sizes_are_prepared_beside_the_others(tmp_path, resolution, fol
     assert tuple(config.data.size) == (64, 64)  # nothing else reads the changed one
 
 
-def test_the_trained_resolution_scores_what_predict_writes(runs):
+@pytest.mark.parametrize("shape", [(80, 80), (60, 130)])
+def test_the_trained_resolution_scores_what_predict_writes(runs, shape):
     trained = load_trained(str(runs / "semi_supervised"))
-    images = np.random.default_rng(0).integers(0, 256, (3, 80, 80, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (3, *shape, 3), np.uint8)
     found = scoring._enlarged(trained, Asked(resolution="trained"), 2)
     got = [found(images[:2]), found(images[2:])]
     model = load(runs / "semi_supervised")
     for classes, image in zip(np.concatenate([one.classes for one in got]), images, strict=True):
         np.testing.assert_array_equal(classes, model.predict(image).classes)
+
+
+def test_the_name_of_a_protocol_has_the_size_that_the_network_sees(runs, refused, tmp_path):
+    trained = load_trained(str(runs / "semi_supervised"))
+    config = trained.config.copy_and_resolve_references()
+    with config.unlocked(), config.ignore_type():
+        config.data.size = (60, 130)
+    data = types.SimpleNamespace(has=lambda split, field: True)
+    for aspect, seen in (("keep", "32x64"), ("trained", "64x64")):
+        asked = Asked(resolution="trained", aspect=aspect)
+        assert scoring.scorer_of(asked, trained, config, data)[1] == f"whole {seen}, scored at 60x130"
+    line = refused("evaluate", f"--checkpoint={runs / 'semi_supervised'}", f"--workdir={tmp_path}", "--aspect=trained")
+    assert "aspect=trained is of resolution=trained alone; leave it out, or give both" in line

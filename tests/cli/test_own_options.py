@@ -19,6 +19,15 @@ def test_other_sections_stay_closed():
         ConfigFile("quickstart", "baseline", {"model.encoder_option.blocks": "4"}).config()
 
 
+def test_options_of_a_data_set_that_the_configuration_does_not_list_are_flags():
+    overrides = {"dataset.min_motion": "0", "data.dataset": "folder", "dataset.val_clips": "('a',)"}
+    assert ConfigFile("base", "", overrides).config().dataset.to_dict() == {"min_motion": 0, "val_clips": ("a",)}
+    with pytest.raises(UsageError, match=r"unknown key 'config.dataset.min_moton': did you mean 'min_motion'\?"):
+        ConfigFile("base", "", {**overrides, "dataset.min_moton": "0"}).config()
+    with pytest.raises(UsageError, match=r"unknown key 'config.dataset.fps': known: "):
+        ConfigFile("base", "", {"data.dataset": "nosuch", "dataset.fps": "1"}).config()
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

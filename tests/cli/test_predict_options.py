@@ -3,6 +3,7 @@
 import io
 import json
 import pathlib
+import shutil
 import threading
 import types
 
@@ -12,6 +13,7 @@ import pytest
 from test_predict_files import DARK, SPACE, picture, read, save, write_video
 
 from sde_seg_jax.data.annotation import palette
+from sde_seg_jax.evaluation.protocols.protocol import Protocol
 from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.prediction import batches, enlarging, job, metric, request
 from sde_seg_jax.experiment.prediction.asking import Predictor
@@ -182,6 +184,27 @@ def test_resuming_predicts_what_is_not_done_and_what_has_changed(photos, tmp_pat
     assert predict(photos, tmp_path / "out").count == 4  # without, all again
 
 
+@pytest.mark.parametrize("damage", ["deleted", "emptied", "folder"])
+def test_resuming_predicts_again_what_was_deleted(photos, tmp_path, damage):
+    write_video(photos / "tour.mp4", [picture(number) for number in range(3)])
+    out = tmp_path / "out"
+    assert predict(photos, out).count == 6
+    lost = [out / "b" / "d_overlay.png", out / "tour" / "tour_000001_classes.png", out / "a_classes.png"]
+    for path in lost:
+        if damage == "emptied":
+            path.write_bytes(b"")
+        else:
+            path.unlink()
+    if damage == "folder":
+        shutil.rmtree(out / "b")
+    done = predict(photos, out, resume=True)
+    assert (done.count, done.skipped) == ((6, 0) if damage == "folder" else (5, 1))
+    assert all(path.stat().st_size for path in lost)
+    (out / "tour" / "overlay.mp4").unlink()
+    assert predict(photos, out, resume=True).count == 3
+    assert predict(photos, out, resume=True).count == 0
+
+
 def test_a_call_that_was_stopped_goes_on(tmp_path, monkeypatch):
     source = tmp_path / "in"
     for number in range(6):
@@ -275,6 +298,13 @@ def test_the_camera_is_that_of_a_file_a_view_or_the_run(tmp_path):
     file.write_text("{}")
     with pytest.raises(UsageError, match=r"cannot read camera '.*camera.json'"):
         metric.camera_of(str(file), 0.0, tmp_path)
+
+
+def test_the_protocol_of_images_of_any_size_is_named_as_it_is():
+    twice = request.Request(Protocol((32, 32), flip=True), "full")
+    assert twice.name((64, 96)) == "sliding 32x32 by 21x21 over full size, flip"
+    assert request.Request(resolution="full").name((64, 96)) == "whole full size"
+    assert request.Request().name((64, 96)) == "whole 64x96"
 
 
 def wish(checkpoint, **options):

@@ -46,6 +46,27 @@ def test_the_advice_about_ids_from_one_works(tmp_path):
     assert read(tmp_path, entries, [[0, 1, 2, 3]]).tolist() == [[IGNORE, 0, 1, 2]]
 
 
+@pytest.mark.parametrize(
+    ("entries", "pixels", "asked"),
+    [
+        (NAMES, [0, 5, 5], True),
+        (NAMES, [1, 5, 5], False),  # as from 1 with 0 for nobody and nothing of the last class: nobody can tell
+        (NAMES, [0, 0, 5], False),
+        ([{"name": "all"}], [0], False),
+        ([{**entry, "id": number} for number, entry in enumerate(NAMES, 1)], [0, 5, 5], False),
+        (COLORS, [0, 5, 5], False),  # whose labels may have no ids
+    ],
+)
+def test_labels_without_the_first_class_are_asked_about(tmp_path, entries, pixels, asked):
+    (tmp_path / "classes.json").write_text(json.dumps(entries))
+    question = palette.first_is_missing(palette.read_classes(str(tmp_path / "classes.json")), np.array(pixels))
+    if asked:
+        assert question.startswith("no label looked at has a pixel of id 0 ('up'), all other ids of '")
+        assert question.endswith('do ids count from 1? Then give its entries their "id", 1 to 3')
+    else:
+        assert question == ""
+
+
 def smoothed(size=96):
     """A mask of colors with soft edges, and its ids."""
     ids = np.zeros((size, size), int)

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -181,6 +182,14 @@ def test_every_other_file_is_counted_by_kind(raw):
     with pytest.warns(UserWarning, match="not read") as told:
         prepare("folder", raw_dir=raw, prepared_dir=raw.parent / "prepared", size=SHAPE, workers=1, min_motion=0)
     assert [str(line.message) for line in told] == [message, note]
+
+
+def test_a_folder_of_labels_of_which_none_is_read_is_asked_about(raw):
+    shutil.rmtree(raw / "labels", ignore_errors=True)
+    (raw / "labels").mkdir()
+    (raw / "labels" / "f0.txt").write_text("0 0.5 0.5 0.1 0.1")  # a box, as YOLO has them
+    problems, _ = doctor(raw)
+    assert any("not read in labels/: 1 .txt" in line and "no file there is a label" in line for line in problems)
 
 
 def test_exports_outside_labels_are_asked_about(raw):

@@ -158,6 +158,17 @@ def test_protocols_that_do_not_fit_an_image_are_refused(protocol, size, message)
         protocol.check(size, SizeRule(16, 16))
 
 
+@pytest.mark.parametrize(
+    ("window", "size", "given"),
+    [((64, 64), (64, 96), "56x70"), ((512, 512), (512, 1024), "504x518"), ((9, 9), (64, 64), "28x28")],
+)
+def test_a_window_of_no_whole_patches_is_told_one_that_fits_the_image(window, size, given):
+    rule = SizeRule(14, 28)
+    with pytest.raises(ValueError, match=f"multiples of 14 from 28 on; give --window={given}"):
+        Protocol(window).check(size, rule)
+    Protocol(tuple(int(side) for side in given.split("x"))).check(size, rule)
+
+
 def test_images_keep_their_shape_and_the_number_of_pixels():
     rule = SizeRule(32, 32)
     assert seen_size((1024, 2048), (512, 1024), rule) == (512, 1024)

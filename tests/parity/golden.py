@@ -111,7 +111,9 @@ class Recording:
 
 
 def recordings(*prefixes: str) -> list:
-    """pytest parameters: every recording (full set and compact selection) whose name starts with a prefix."""
+    """pytest parameters: every recording (full set, compact selection, `made`) whose name starts with a prefix."""
+    from made import MAKERS, made
+
     folders = [folder for folder in (COMPACT, full_dir()) if folder and (folder / "manifest.json").is_file()]
     found = [
         pytest.param(
@@ -123,6 +125,7 @@ def recordings(*prefixes: str) -> list:
         for name in manifest(folder)
         if name.startswith(prefixes) and not name.startswith(tuple(NOT_COVERED))
     ]
+    found += [pytest.param(made(name), id=f"{name}-made") for name in MAKERS if name.startswith(prefixes)]
     return found or [pytest.param(None, marks=pytest.mark.skip(reason=f"no recording of {prefixes} here"))]
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import pathlib
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -107,14 +108,35 @@ def read_label(path: str, classes: Classes, size: Size | None = None) -> np.ndar
 
 def _from_one(found: np.ndarray, unknown: list[int], classes: Classes) -> str:
     """What to do if ids seem to count from 1, while those of the classes count from 0; else ""."""
-    known = [number for number, train_id in enumerate(classes.table) if train_id >= 0]
-    count = len(known)
-    if known != list(range(count)) or [number for number in unknown if number < IGNORE] != [count]:
+    count = _count_from_zero(classes)
+    if not count or [number for number in unknown if number < IGNORE] != [count]:
         return ""
     nobody = (found == 0).any()
     zero = ', with 0 for nobody: add {"name": "unlabeled", "id": 0, "ignore": true}, and' if nobody else ":"
     other = f"; or, if 0 is {next(iter(classes.names))!r}, add the class of id {count}" if nobody else ""
     return f"labels seem to count from 1{zero} give the entries of '{classes.path}' their \"id\", 1 to {count}{other}"
+
+
+def first_is_missing(classes: Classes, pixels: Sequence[int]) -> str:
+    """What to ask if no label has the class of id 0 and all others occur; "" if nothing is to be asked.
+
+    Then ids may count from 1, so that each class is taken for the next one and the last for none. `pixels` of each
+    class, in all labels. Where 0 stands for nobody's pixels, as it often does then, the numbers alone cannot tell.
+    """
+    count = _count_from_zero(classes)
+    if count < 2 or len(pixels) != count or pixels[0] or not all(pixels[1:]) or classes.colors:
+        return ""
+    first = next(iter(classes.names))
+    return (
+        f"no label looked at has a pixel of id 0 ({first!r}), all other ids of '{classes.path}' occur: do ids count "
+        f'from 1? Then give its entries their "id", 1 to {count}'
+    )
+
+
+def _count_from_zero(classes: Classes) -> int:
+    """How many ids classes.json has, if they are 0, 1, 2, ...; else 0."""
+    known = [number for number, train_id in enumerate(classes.table) if train_id >= 0]
+    return len(known) if known == list(range(len(known))) else 0
 
 
 def example(path: str) -> str:

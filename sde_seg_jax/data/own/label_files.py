@@ -14,6 +14,7 @@ from sde_seg_jax.data.raw_files import likeness, listing, raw
 from sde_seg_jax.text_files import nfc
 
 EXACT = tuple(kind for kind in listing.LABELS if kind not in listing.SMEARED)
+READ = f"{LABELS}/ may hold PNGs of the images' paths and {tools.UNDERSTOOD}"
 LOOKED_AT = 3  # JPEG files, to tell labels from photographs
 # Cityscapes' tools write several files a frame, <frame><part><kind>.
 PARTS = ("_gtFine", "_gtCoarse", "")
@@ -88,6 +89,8 @@ def _look(folder: pathlib.Path, state: int) -> Found:
             there.problems.append(double(key, labels[key], label))
     labels = {key: labels[key] for key in sorted(labels, key=_order)}
     notes = there.unread()
+    if notes and not labels:
+        doubts, notes = [*doubts, f"{notes[0]}: no file there is a label that is read; {READ}"], []
     hidden = {plain(name): value for name, value in there.hidden.items()}
     return Found(labels, hidden, tuple(there.problems), tuple(doubts), tuple(notes))
 
@@ -194,10 +197,7 @@ class _SortedOut:
             self.problems.append(str(error))
             return False
         if not known and path.is_file() and path.suffix.lower() in tools.SUFFIXES:
-            self.problems.append(
-                f"nothing is known of '{path}'; {LABELS}/ may hold PNGs of the images' paths and {tools.UNDERSTOOD}: "
-                f"export it as one of these, or take it away"
-            )
+            self.problems.append(f"nothing is known of '{path}'; {READ}: export it as one of these, or take it away")
         return known
 
     def _references(self, path: pathlib.Path) -> list[tuple[str, str]]:

@@ -56,14 +56,16 @@ class Protocol:
         """Of how many predictions the mean is taken."""
         return len(self.scales) * (1 + self.flip)
 
-    def name(self, seen: Size, scored: Size | None = None) -> str:
+    def name(self, seen: Size | str, scored: Size | None = None) -> str:
         """For people and files: "whole 512x1024", "sliding 512x512 by 341x341 over 1024x2048, flip".
 
-        `seen`: size of the image that the network is asked about; `scored`: of the labels, where it is another.
+        `seen`: size of the image that the network is asked about, or words for sizes that differ from image to image;
+        `scored`: of the labels, where it is another.
         """
-        parts = [f"whole {text(seen)}"]
+        told = seen if isinstance(seen, str) else text(seen)
+        parts = [f"whole {told}"]
         if self.window is not None:
-            parts = [f"sliding {text(self.window)} by {text(self.stride)} over {text(seen)}"]
+            parts = [f"sliding {text(self.window)} by {text(self.stride)} over {told}"]
         if self.scales != (1.0,):
             parts.append("scales " + " ".join(f"{scale:g}" for scale in self.scales))
         if self.flip:
@@ -84,7 +86,8 @@ class Protocol:
         if self.window is None:
             return
         if not rule.holds(self.window):
-            fitting = tuple(rule.nearest(side) for side in self.window)
+            smallest = (min(height for height, _ in sizes.values()), min(width for _, width in sizes.values()))
+            fitting = tuple(rule.within(side, most) for side, most in zip(self.window, smallest, strict=True))
             raise ValueError(
                 f"window {text(self.window)} does not fit the network, whose sides are multiples of {rule.stride} from "
                 f"{rule.least} on; give --window={text(fitting)}"

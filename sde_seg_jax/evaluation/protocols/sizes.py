@@ -25,6 +25,10 @@ class SizeRule(NamedTuple):
         """The valid side that is nearest to a length; half-way between two the larger."""
         return max(self.least, math.floor(length / self.stride + 0.5) * self.stride)
 
+    def within(self, length: float, most: float) -> int:
+        """The valid side that is nearest to a length and at most `most`, if there is one; else the smallest."""
+        return max(self.least, min(self.nearest(length), math.floor(most / self.stride) * self.stride))
+
     def around(self, length: float) -> tuple[int, int]:
         """The valid sides below and above a length."""
         low = math.floor(length / self.stride)

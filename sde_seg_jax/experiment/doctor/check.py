@@ -11,12 +11,16 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.data import spec
+from sde_seg_jax.data.annotation import palette
+from sde_seg_jax.data.inspecting.inspect import Split
 from sde_seg_jax.data.inspecting.inspect_prepared import Prepared, inspect_prepared, names_in
 from sde_seg_jax.data.inspecting.inspect_raw import SIZE, inspect_raw
+from sde_seg_jax.data.own.found import CLASSES
 from sde_seg_jax.data.stored.remote import is_remote
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, plain, value_of
 
 USUAL_SPLITS = {"train_split": "train", "video_split": "train", "val_split": "val"}  # those of BASE
+OWN_FILES = "folder"
 BASE = "base"  # the configuration of the next command where none was given
 RENDERED = 8  # samples a split of a data set that is rendered: that takes seconds each, and files it has none
 
@@ -92,7 +96,16 @@ def check(target: Target, samples: int | None, workers: int, progress: bool) -> 
     splits, pictures = inspect_raw(
         target.dataset, raw_dir, samples=samples, size=target.size, **common, **target.options
     )
+    if target.dataset == OWN_FILES and raw_dir is not None:
+        _ask_about_ids(raw_dir / CLASSES, splits)
     return Prepared(splits=splits, pictures=pictures)
+
+
+def _ask_about_ids(path: pathlib.Path, splits: Sequence[Split]) -> None:
+    """Adds a note to the first split if the ids of labels may count from 1."""
+    labeled = [split.pixels for split in splits if split.having("label")]
+    if labeled and (question := palette.first_is_missing(palette.read_classes(str(path)), sum(labeled)[:-1])):
+        splits[0].notes = [*splits[0].notes, question]
 
 
 def problems_of(found: Prepared) -> list[str]:

@@ -1,16 +1,21 @@
 """Which files are predicted, noted one by one in the output, so that a call that was stopped can go on.
 
-The first line says how they were predicted: a folder never mixes two networks, or two protocols.
+The first line says how they were predicted: a folder never mixes two networks, or two protocols. A note is believed
+only while all results that it speaks of are there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from sde_seg_jax.experiment.errors import UsageError
+from sde_seg_jax.experiment.prediction.movies import KINDS
+from sde_seg_jax.experiment.prediction.outputs import OUTPUTS
 from sde_seg_jax.experiment.prediction.sources import Source
 from sde_seg_jax.state_files.reading import DamagedFile, read_lines
 from sde_seg_jax.state_files.schemas import PREDICTED
@@ -23,33 +28,49 @@ REMEDY = "delete it and leave --resume out"
 class Done:
     """The notes of an output folder."""
 
-    def __init__(self, folder: pathlib.Path, head: Mapping[str, Any], *, resume: bool):
+    def __init__(self, folder: pathlib.Path, head: Mapping[str, Any], kinds: Sequence[str] = (), *, resume: bool):
         """Goes on with the notes that there are if `resume`, else begins new ones.
 
-        `head` is the first line: {"settings": what must be the same to go on, ...}. Raises UsageError if the notes are
-        damaged or of other settings.
+        `head` is the first line: {"settings": what must be the same to go on, ...}; `kinds`: outputs that are written.
+        Raises UsageError if the notes are damaged or of other settings.
         """
-        self._path, self._files = folder / FILE, set()
+        self._path, self._kinds, self._files = folder / FILE, kinds, {}
+        self._there: dict[pathlib.Path, set[str]] = {}
         lines = _lines(self._path) if resume else []
         if lines:
             self._compare(lines[0].get("settings", {}), head["settings"])
-            self._files = {tuple(line["file"]) for line in lines[1:] if "file" in line}
-        lines = [head, *({"file": list(file)} for file in sorted(self._files))]
+            self._files = {tuple(line["file"]): line["frames"] for line in lines[1:] if {*line} >= {"file", "frames"}}
+        lines = [head, *(_line(file, self._files[file]) for file in sorted(self._files))]
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in lines))  # a line may have been cut off
         self._file: IO[str] = self._path.open("a", encoding="utf-8")
 
     def has(self, source: Source) -> bool:
-        """Is this file predicted, and has not changed since?"""
-        return _key(source) in self._files
+        """Is this file predicted, has it not changed since, and is everything there that was written of it?"""
+        frames, there = self._files.get(_key(source)), self._written(self._path.parent / source.folder)
+        if frames is None or frames > len(there):
+            return False
+        names = [f"{source.name}_{frame:06d}" for frame in range(frames)] if source.is_video else [source.name]
+        endings = [ending for kind in self._kinds for ending in OUTPUTS[kind].files]
+        wanted = {f"{name}_{ending}" for name in names for ending in endings}
+        if source.is_video:
+            wanted |= {f"{KINDS[ending]}.mp4" for ending in endings if ending in KINDS}
+        return wanted <= there
 
-    def note(self, source: Source) -> None:
-        """Everything of this file is written."""
-        self._file.write(json.dumps({"file": _key(source)}) + "\n")
+    def note(self, source: Source, frames: int = 1) -> None:
+        """Everything of this file is written; of a video that are so many frames."""
+        self._file.write(json.dumps(_line(_key(source), frames)) + "\n")
         self._file.flush()
 
     def close(self) -> None:
         """Ends the notes."""
         self._file.close()
+
+    def _written(self, folder: pathlib.Path) -> set[str]:
+        """Names of what is in a folder and not empty, looked up once."""
+        if folder not in self._there:
+            with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+                self._there[folder] = {entry.name for entry in entries if entry.is_file() and entry.stat().st_size}
+        return self._there.setdefault(folder, set())
 
     def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         for key in {**before, **now}:
@@ -64,6 +85,10 @@ class Done:
 def head_of(folder: pathlib.Path) -> dict[str, Any]:
     """The first line of an output's notes; {} if there are none. Raises UsageError for damaged ones."""
     return next(iter(_lines(folder / FILE)), {})
+
+
+def _line(key: Sequence[str | int], frames: int) -> dict[str, Any]:
+    return {"file": list(key), "frames": frames}
 
 
 def _lines(path: pathlib.Path) -> list[dict[str, Any]]:

@@ -90,7 +90,7 @@ def write_predictions(sources: Sources, folder: pathlib.Path, job: Job, reporter
         scale = Scale(before["factor"], before["told"]) if before else job.scale(sources.found, job.predictors)
         done.depth = scale.told
     head = {"settings": {**job.settings, "outputs": ",".join(kinds)}, "depth": dataclasses.asdict(scale)}
-    with contextlib.closing(Done(folder, head, resume=job.resume)) as notes:
+    with contextlib.closing(Done(folder, head, kinds, resume=job.resume)) as notes:
         todo = [source for source in sources.found if not notes.has(source)]
         done.skipped = len(sources.found) - len(todo)
         answers.write(folder, job.predictors, kinds)
@@ -177,4 +177,4 @@ class _Work:
         if ended.source in self._movies:
             self._movies.pop(ended.source).close()
         if not ended.failed:
-            self._notes.note(ended.source)
+            self._notes.note(ended.source, ended.frames)

@@ -60,7 +60,7 @@ def make_job(wish: Wish) -> Job:
     predictors = _predictors(model, depth, request, wish)
     if wish.protocol != WHOLE and not any(PROBABILITIES in one.gives for one in predictors):
         raise UsageError(
-            f"protocol '{wish.protocol.name(model.size)}' is of classes, and depth alone is predicted, which always "
+            f"protocol '{request.name(model.size)}' is of classes, and depth alone is predicted, which always "
             f"sees the whole image; leave --window, --scales and --flip out"
         )
     scale = {}
@@ -74,7 +74,7 @@ def make_job(wish: Wish) -> Job:
         else:
             camera = metric.camera_of(wish.camera, wish.field_of_view, _run(wish.depth_checkpoint or wish.checkpoint))
             scale = {"scale": functools.partial(metric.by_camera_height, scaled[1], camera)}
-    return Job(predictors, wish.outputs, wish.batch, wish.resume, _settings(wish, model, depth, temperature), **scale)
+    return Job(predictors, wish.outputs, wish.batch, wish.resume, _settings(wish, model, depth, request), **scale)
 
 
 def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish) -> list[Predictor]:
@@ -88,15 +88,15 @@ def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish)
     return model.predictors(request, tuple(needed))
 
 
-def _settings(wish: Wish, model: Model, depth: Model | None, temperature: float) -> dict[str, Any]:
+def _settings(wish: Wish, model: Model, depth: Model | None, request: Request) -> dict[str, Any]:
     """What is the same in all of an output."""
     return {
         "checkpoint": f"{wish.checkpoint}, step {model.step}, {wish.weights}",
         "depth_checkpoint": f"{wish.depth_checkpoint}, step {depth.step}" if depth else "",
-        "protocol": wish.protocol.name(model.size),
+        "protocol": request.name(model.size),
         "resolution": wish.resolution,
         "aspect": wish.aspect,
-        "temperature": temperature,
+        "temperature": request.temperature,
         "metric": wish.metric,
     }
 

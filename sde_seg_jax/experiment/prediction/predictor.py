@@ -61,7 +61,7 @@ def fitted(network: Network, image: jax.Array) -> jax.Array:
 
 def size_rule(network: Network) -> SizeRule:
     """Which sizes the network takes."""
-    return SizeRule(network.stride, network.least)
+    return SizeRule(network.stride, -(-network.least // network.stride) * network.stride)
 
 
 @functools.lru_cache

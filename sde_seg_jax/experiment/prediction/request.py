@@ -57,6 +57,10 @@ class Request:
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature {self.temperature:g}: expected a number above 0; 1 changes nothing")
 
+    def name(self, trained: Size) -> str:
+        """The protocol's, of images of any size, by a network that was trained at one."""
+        return self.protocol.name("full size" if self.resolution == FULL else trained)
+
     def size_of(self, image: Size, trained: Size, rule: SizeRule) -> Size:
         """The size to which an image is brought. Raises ValueError if it cannot be asked about like this."""
         if self.resolution == FULL:

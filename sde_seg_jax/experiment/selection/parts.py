@@ -24,7 +24,8 @@ def select_part(
 ) -> None:
     """Computes the features of one part of the samples; finished files are kept. The selection itself comes later.
 
-    Raises UsageError as `select`, and if the criterion looks at no features, or several processes call it as one; Interrupted.
+    Raises UsageError as `select`, and if the criterion looks at no features, or several processes call it as one;
+    Interrupted.
     """
     folder = pathlib.Path(workdir).expanduser()
     plan = check_selection(config)
