@@ -153,7 +153,8 @@ def test_weights_and_backbones(follow, place):
             "my_dinov2.py": {**TOY, **VIT},
         },
     )
-    assert re.search(r"encoder +encoder from imagenet +copied +3,[\d,]+ +fresh +0", lite0)
+    (shown,) = re.findall(r"copied +([1-9][\d,]+)", (GUIDE / "weights_and_backbones.md").read_text(encoding="utf-8"))
+    assert re.search(rf"encoder +encoder from imagenet +copied +{shown} +fresh +0", lite0)
     assert dinov2
     assert "mIoU" in scored
     assert (place / "shared" / "streets" / "model.safetensors").exists()
