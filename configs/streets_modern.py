@@ -78,7 +78,7 @@ def get_config(arg="vit_unimatch"):
     c.model.head_kind = "convolution"
     rows.change(c, {f"optim.{key}": value for key, value in OPTIMIZER.items()})
     c.optim.module_rates = ConfigDict({"encoder": ENCODER_RATE})
-    c.schedule = ConfigDict({"name": "cosine", "steps": 0, "warmup": 100 if size == "cpu" else 1})
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})
     c.train.steps = STEPS[size]
     if size == "toy":
         c.data.batch_size = 2
