@@ -2,6 +2,7 @@
 
     python benchmarks/gpu_hlo.py --devices 2 --batch 2,4,8 --output steps.json      # bounds and collectives of a step
     python benchmarks/expected_scaling.py steps.json --gpus 8,64,512 --network 100,400,3200 --images-a-core 193
+    python benchmarks/expected_scaling.py steps.json --batch 16=69.5     # another batch, whose bound is known already
 
 Assumed (every number is a flag):
 - A step computes for as long as gpu_hlo's bound. A real one is slower, which hides more of the network's time:
@@ -64,6 +65,16 @@ def cores(images: int, bound: float, images_a_core: float) -> float:
     return images / bound / images_a_core
 
 
+def with_batches(steps: Sequence[dict], bounds: dict[int, float]) -> list[dict]:
+    """The steps, and each with other batches of these bounds [ms]: what GPUs tell each other stays the same."""
+    found = list(steps)
+    for step in steps:
+        for batch, bound in bounds.items():
+            images = step["images"] * batch // step["batch"]
+            found.append({**step, "batch": batch, "images": images, "bound_ms": bound})
+    return found
+
+
 def rows(
     steps: Sequence[dict], gpus: Sequence[int], networks: Sequence[float], given: argparse.Namespace
 ) -> list[dict]:
@@ -100,11 +111,14 @@ def main() -> None:
     parser.add_argument("--inside", type=float, default=450, help="GB/s of a GPU to the others of its host")
     parser.add_argument("--start", type=float, default=15, help="microseconds")
     parser.add_argument("--hop", type=float, default=10, help="microseconds for every doubling of hosts")
+    parser.add_argument("--batch", default="", help="BATCH=MS,...: more rows, of bounds that gpu_hlo.py found before")
     parser.add_argument("--slower", type=float, default=1.0, help="a step takes so many times its bound")
     parser.add_argument("--images-a-core", type=float, default=193, help="as input.py measures (docs/performance.md)")
     parser.add_argument("--output", help="JSON file")
     given = parser.parse_args()
     steps = json.loads(pathlib.Path(given.steps).read_text())["steps"]
+    bounds = dict(pair.split("=") for pair in given.batch.split(",") if pair)
+    steps = with_batches(steps, {int(batch): float(bound) for batch, bound in bounds.items()})
     gpus = [int(count) for count in given.gpus.split(",")]
     found = rows(steps, gpus, [float(speed) for speed in given.network.split(",")], given)
     columns = ["task", "batch", "step [ms]", "MB", "small", "large", "network [Gbit/s]", *(f"{n} GPUs" for n in gpus)]

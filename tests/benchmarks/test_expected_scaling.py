@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 
@@ -60,6 +61,13 @@ def test_cores_are_images_a_second_over_those_of_a_core():
     assert cores(4, 0.01, 200.0) == pytest.approx(2.0)
 
 
+def test_another_batch_has_its_bound_and_the_same_collectives():
+    step = {"task": "t", "batch": 2, "images": 4, "bound_ms": 10.0, "collectives": GRADIENTS}
+    first, second = expected_scaling.with_batches([step], {16: 70.0})
+    assert first == step
+    assert (second["images"], second["bound_ms"], second["collectives"]) == (32, 70.0, GRADIENTS)
+
+
 def test_every_collective_is_read_off_the_text():
     text = "  %a = f32[4]{0} all-reduce(%x), to_apply=%s\n  ROOT %b = (f32[2]{0}, s32[]) all-reduce-done(%y)\n"
     assert each(text) == [("all-reduce", 16), ("all-reduce", 12)]
@@ -79,3 +87,6 @@ def test_the_command_prints_both_tables(tmp_path):
     found = subprocess.run(call, capture_output=True, text=True, check=True).stdout
     assert found.count("supervised") == 4  # three networks; cores
     assert "| supervised | 2     | 2     |" in found
+    found = subprocess.run([*call, "--batch", "16=80"], capture_output=True, text=True, check=True).stdout
+    assert found.count("supervised") == 8
+    assert re.search(r"\| supervised \| 16 +\| 2 ", found)
