@@ -92,6 +92,7 @@ def steps_on(case: Case, mesh: Mesh, steps: int) -> list[dict[str, Any]]:
     """`parts` before the first and after every step over the mesh."""
     state, streams = replicate(case.state, mesh), put(own_part(case.streams), mesh)
     step, found = compile_hastily(compile_step(case.step, mesh), state, streams), []
+    together.barrier()  # gloo does not wait while another process compiles
     for _ in range(steps):
         state, logs = step(state, streams)
         found.append(parts(state, logs))
@@ -140,7 +141,9 @@ def mixes_on(case: Case, mesh: Mesh) -> dict[str, Mix]:
     )
     state, key = replicate((case.state, jax.random.key(1)), mesh)
     streams = put(own_part(case.streams), mesh)
-    return fetched(compile_hastily(mixer, state, streams, key)(state, streams, key))
+    compiled = compile_hastily(mixer, state, streams, key)
+    together.barrier()
+    return fetched(compiled(state, streams, key))
 
 
 def pixels_apart(one: dict[str, Mix], many: dict[str, Mix]) -> int | None:

@@ -21,6 +21,8 @@ Another data set: --config.data.dataset=camvid --config.data.prepared_dir=DIR (p
 --config.data.raw_dir=DIR). Classes are mapped by name; mIoU is the mean over those that both have. Scores go to
 metrics_camvid_val.json.
 
+Several processes (--coordinator, as in cli.train) score a part each; the scores are those of one process.
+
 --split=test scores on another split than the one for validation, into metrics_test.json; its data are prepared if
 they are not yet.
 """

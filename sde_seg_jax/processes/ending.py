@@ -19,6 +19,7 @@ import tqdm
 
 LOST = 75  # exit status where another process was lost: EX_TEMPFAIL of sysexits.h, "try again"
 KEY = "sde_seg/ended"
+NOTICE = 0.5  # seconds in which jax notices the end of another process, if that was why this one failed
 GRACE = 1.0  # seconds for a process to end in its own words before it ends in another's
 WATCH = 3600  # seconds of one look at the store
 CPP = ("libstdc++.so.6", "libc++abi.dylib")  # where std::set_terminate is, on Linux and on macOS
@@ -33,6 +34,7 @@ class Ending:
         self._heard: tuple[int, str] | None = None  # status and words of a process that ended before
         self._once = threading.Lock()
         self._client: Any = None
+        self._gone = False  # has jax noticed that another process is gone?
         self._over: int | None = None  # the exit status, once all is done or stopped
 
     def watch(self, client: Any) -> None:
@@ -56,6 +58,9 @@ class Ending:
 
     def failed(self, status: int, line: str) -> NoReturn:
         """Ends this process with a line, and the others with what it was."""
+        time.sleep(NOTICE)
+        if self._gone:  # it failed since another is gone, whatever it says: a save that did not end, for one
+            self.lost()
         if self._client is not None and self._heard is None:
             words = f"{status} stopped, because process {self._index} ended: {line}"
             with contextlib.suppress(Exception):  # the coordinator is gone, or somebody was first
@@ -71,6 +76,7 @@ class Ending:
     def _lost_another(self) -> None:
         if self._over is not None:
             os._exit(self._over)
+        self._gone = True
         self.lost()
 
     def _watch(self) -> None:

@@ -102,6 +102,7 @@ def fetched(tree: Any) -> Any:
         whole = not isinstance(x, jax.Array) or x.is_fully_addressable or x.is_fully_replicated
         return x if whole else multihost_utils.process_allgather(x, tiled=True)
 
+    together.barrier()
     return jax.device_get(jax.tree.map(leaf, tree))
 
 

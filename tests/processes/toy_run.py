@@ -1,5 +1,6 @@
 """A training loop on a toy network, which takes some seconds: to be stopped, killed and continued."""
 
+import itertools
 import pathlib
 import time
 
@@ -37,9 +38,11 @@ def train(folder):
     if done:
         state = store.restore(toy_state.abstract(state))
     loss = supervised.make_loss(network, losses={"cross_entropy": 1.0})
-    step = sharding.compile_step(make_step(loss, optimizer), mesh)
+    batches_ahead = sharding.to_devices(batches(done), mesh)
+    first = next(batches_ahead)
+    step = sharding.compile_step(make_step(loss, optimizer), mesh).lower(state, first).compile()
     log = Log(str(folder), done) if together.is_first() else NoLog()
-    wanted = sharding.to_devices(batches(done), mesh)
+    wanted = itertools.chain([first], batches_ahead)
     options = {"steps": STEPS, "images_per_step": BATCH, "save_every": 10, "log_every": 1, "collapse_after": 0}
     try:
         together.barrier()

@@ -8,6 +8,7 @@ from agreement import own_part, parts
 from flax import linen as nn
 
 from sde_seg_jax.models.batch_norm import BatchNorm
+from sde_seg_jax.processes import together
 from sde_seg_jax.tasks import domain_adaptation, multitask
 from sde_seg_jax.training import ema, sharding
 from sde_seg_jax.training.step import make_step
@@ -54,7 +55,10 @@ def two_steps(name):
         update = ema.update_rule("batch_stats")
         step = sharding.compile_step(make_step(loss, optimizer, update), mesh)
         found, now = [], sharding.replicate(state, mesh)
-        for seed in (0, 1):
-            now, logs = step(now, sharding.put(own_part(streams(seed)), mesh))
+        given = [sharding.put(own_part(streams(seed)), mesh) for seed in (0, 1)]
+        compiled = step.lower(now, given[0]).compile()
+        together.barrier()  # gloo does not wait while another process compiles
+        for one in given:
+            now, logs = compiled(now, one)
             found.append(parts(now, logs))
         return [parts(state, {name: 0.0 for name in logs}), *found]
