@@ -9,7 +9,6 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "processes"))
 import launch
-
 from sde_seg_jax.experiment.selection.files import read_chosen
 
 pytestmark = pytest.mark.slow
