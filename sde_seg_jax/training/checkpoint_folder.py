@@ -6,6 +6,7 @@ import contextlib
 import glob
 import pathlib
 import tempfile
+import types
 from typing import Any
 
 from orbax.checkpoint import v1 as ocp
@@ -24,10 +25,9 @@ class Folder:
         self.directory = directory
         self._links = contextlib.ExitStack()
         if alone and together.count() > 1:
-            me = together.index()
-            several = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me})
-            options["context"] = ocp.Context(multiprocessing_options=several)
-        self.orbax = ocp.training.Checkpointer(self._plain(), **options)
+            self.orbax: Any = _Alone(self._plain())
+        else:
+            self.orbax = ocp.training.Checkpointer(self._plain(), **options)
 
     def _plain(self) -> pathlib.Path:
         """The folder under a name without `[`, `*` and `?`: orbax takes paths for patterns and leaves arrays out."""
@@ -88,3 +88,30 @@ class Folder:
 
     def __exit__(self, *_):
         self.close()
+
+
+class _Alone:
+    """Reads what `ocp.training.Checkpointer` reads, for one of several processes: that class waits for all of them."""
+
+    def __init__(self, directory: pathlib.Path):
+        self._directory = directory
+        self._context = ocp.Context()
+        self._context.multiprocessing.primary_host = together.index()
+        self._context.multiprocessing.active_processes = {together.index()}
+
+    @property
+    def latest(self) -> Any:
+        """An unfinished step has another name until it is finished."""
+        steps = [int(path.name) for path in self._directory.iterdir() if path.name.isdecimal()]
+        return types.SimpleNamespace(step=max(steps)) if steps else None
+
+    def metadata(self, step: int) -> Any:
+        with self._context:
+            return ocp.metadata(self._directory / str(step))
+
+    def load(self, step: int, abstract: Any) -> Any:
+        with self._context:
+            return ocp.load(self._directory / str(step), abstract)
+
+    def close(self) -> None:
+        """Holds nothing."""

@@ -17,6 +17,7 @@ from sde_seg_jax.cli import process_flags
 from sde_seg_jax.cli.command_line import run
 from sde_seg_jax.processes import together
 from sde_seg_jax.training import sharding
+from sde_seg_jax.training.checkpoints import read
 
 
 def steps(folder):
@@ -45,11 +46,14 @@ def data(folder):
 
 
 def checkpoint(folder):
-    """A state over all devices, saved by all processes; what they saved."""
+    """A state over all devices, saved by all processes and read by one; what they saved."""
     import toy_state
 
     state = sharding.replicate(toy_state.state(), sharding.make_mesh([4]))
     toy_state.save(pathlib.Path(folder) / "run", 7, state)
+    together.barrier()
+    if together.index() == 1:  # reads alone: nobody has to come along
+        assert read(str(pathlib.Path(folder) / "run"), "student").step == 7
     return jax.tree.map(np.asarray, toy_state.plain(sharding.here(state)))
 
 
