@@ -83,9 +83,9 @@ def scorer_of(asked: Asked, trained: Trained, config: config_dict.ConfigDict, da
     Raises ValueError for a protocol that does not fit network and images, or without classes to score.
     """
     scored = tuple(config.data.size)
-    rule, seen = size_rule(trained.network), scored
+    seen = scored
     if asked.resolution == TRAINED:
-        seen = asked.request().size_of(scored, tuple(trained.config.data.size), rule)
+        seen = asked.request().size_of(scored, tuple(trained.config.data.size), size_rule(trained.network))
     name = asked.protocol.name(seen, scored)
 
     def of_classes(
@@ -117,7 +117,7 @@ def scorer_of(asked: Asked, trained: Trained, config: config_dict.ConfigDict, da
     if trained.network.segmentation is None or not data.has("val", "label"):
         lacks = "the split has no labels" if trained.network.segmentation else "the checkpoint predicts no classes"
         raise UsageError(f"protocol '{name}': {lacks}; depth is scored as published alone: leave those flags out")
-    asked.protocol.check(seen, rule)
+    asked.protocol.check(seen, size_rule(trained.network))
     return of_classes, name
 
 

@@ -123,6 +123,24 @@ def test_a_bad_file_does_not_end_a_folder(predicted, tmp_path):
     assert [message.split()[0].rpartition("/")[2] for message in done.bad] == ["f.png", "b.png", "d.mp4", "e.png"]
 
 
+def test_a_name_that_is_too_long_with_its_ending_does_not_end_a_folder(predicted, tmp_path):
+    source = tmp_path / "in"
+    for name in ("a", "m" * 247, "z"):
+        save(source / f"{name}.png", picture(0))
+    done, written = predicted(source)
+    assert written == named("a", "z")
+    (message,) = done.bad
+    assert "m.png has too long a name for the names of what is written of it; rename it" in message
+
+
+@pytest.mark.parametrize("below", ["", "more/folders"])
+def test_a_file_where_the_output_is_to_be_is_named(predicted, tmp_path, below):
+    save(tmp_path / "in" / "a.png", picture(0))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"--output=.*file.*: .*/file is a file; give a folder"):
+        predicted(tmp_path / "in", tmp_path / "file" / below)
+
+
 def test_the_command_lists_bad_files_and_ends_with_two(command, monkeypatch, tmp_path):
     save(tmp_path / "in" / "a.png", picture(0))
     (tmp_path / "in" / "b.png").write_bytes(b"no image")

@@ -175,12 +175,11 @@ def _asked(oracle, given: dict[str, np.ndarray], dtype: torch.dtype, options: di
 
 
 def _noise(wide: np.ndarray, narrow: np.ndarray) -> dict[str, float]:
-    off, most = np.abs(wide.astype(np.float64) - narrow), float(np.nanmax(np.abs(wide), initial=0.0))
-    worst = float(np.nanmax(off, initial=0.0))
-    percentile = float(np.nanpercentile(off, 99)) if np.isfinite(off).any() else 0.0
-    tolerance = max(MARGIN * worst, LEAST * most)
+    wide, narrow = (np.asarray(values, np.float64) for values in (wide, narrow))
+    known = np.isfinite(wide)
+    off, most = np.abs(wide[known] - narrow[known]), float(np.abs(wide[known]).max(initial=0))
     return {
         "maxabs": most,
-        "f32_vs_f64_p99": percentile,
-        "suggested_atol_for_a_float32_implementation": tolerance,
+        "f32_vs_f64_p99": float(np.percentile(off, 99)) if off.size else 0.0,
+        "suggested_atol_for_a_float32_implementation": max(MARGIN * float(off.max(initial=0)), LEAST * most),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import errno
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -82,6 +83,9 @@ def write_predictions(sources: Sources, folder: pathlib.Path, job: Job, reporter
     networks cannot give, notes of another call, or a single file that cannot be read; OSError if the disk is full.
     """
     kinds = outputs.chosen_outputs(job.outputs, job.predictors)
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"--output={folder}: {there} is a file; give a folder")
     done = Written(kinds=kinds, files=len(sources.found) + len(sources.broken), other=sources.other)
     done.bad += [f"{link} is a link that leads nowhere" for link in sources.broken]
     before = head_of(folder).get("depth") if job.resume else None
@@ -156,7 +160,13 @@ class _Work:
         """Waits, in order, until at most `most` images are being written, and takes those that are done."""
         while self._writing and (len(self._writing) > most or self._writing[0][1].done()):
             frame, future = self._writing.popleft()
-            files = future.result()
+            try:
+                files = future.result()
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:  # all others end everything
+                    raise
+                self._too_long(frame.source)
+                continue
             if frame.source.is_video:
                 if frame.source not in self._movies:
                     where = self._folder / frame.source.folder
@@ -166,6 +176,12 @@ class _Work:
                 self._notes.note(frame.source)
             self._done.count += 1
             self._update()
+
+    def _too_long(self, source: Source) -> None:
+        message = f"{source.path} has too long a name for the names of what is written of it; rename it"
+        if message not in self._done.bad:
+            self._done.bad.append(message)
+        self._update()
 
     def _end(self, ended: Ended) -> None:
         """Nothing more comes of a file."""
