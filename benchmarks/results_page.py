@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import pathlib
 import re
+import textwrap
 
 from sde_seg_jax.display import gains as gain_tables
 from sde_seg_jax.display import tables
@@ -23,6 +24,7 @@ PAGE, FOLDER, IMAGES = ROOT / "docs" / "results.md", ROOT / "docs" / "results", 
 GAINS = "when_it_gains.png"
 SHOWN = {"baseline": "labels alone", "classmix": "with mixing and pseudo labels"}  # row -> its name in the figure
 STEPS, COUNTS = "training steps, 16 labels (val)", "labels, of 480 images (test)"  # the panels
+WIDTH = 108  # characters of a line
 BLOCK = re.compile(r"<!-- results (\w+) -->\n(.*?)<!-- end -->\n", re.DOTALL)
 
 
@@ -42,8 +44,13 @@ def block(name: str, table: ResultTable) -> str:
             parts.append(tables.markdown_table(gain_tables.lines(found), gain_tables.COLUMNS))
             parts.append(f"![Differences of every seed](images/{picture(name, labels).name})\n")
     facts = [f"{key}: {tables.plain(value)}" for key, value in table.facts.items()]
-    parts.append("\n".join(f"- {line}" for line in [*notes(table), *facts]) + "\n")
+    parts.append("\n".join(_point(line) for line in [*notes(table), *facts]) + "\n")
     return "\n".join(parts)
+
+
+def _point(line: str) -> str:
+    """A point of a list, in lines as short as the page's."""
+    return textwrap.fill(f"- {line}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def picture(name: str, labels: int) -> pathlib.Path:
