@@ -6,7 +6,6 @@ configs/selection.py: ds_us, ds, us, entropy (needs labels), random. Between the
 scratch, on what was chosen so far; config.select.single=True goes straight to the end with one student.
 
 Labels that you have already: --config.select.start=FILE. For an annotation tool: --export=cvat,label_studio,folder.
-Several processes (--coordinator, as in cli.train) look at the samples, and train, together.
 An interrupted selection goes on with the same command, to the same list. Exit status: 0 done, 2 bad input, 130
 interrupted.
 """
@@ -15,18 +14,12 @@ from __future__ import annotations
 
 import sys
 
-from absl import flags as absl_flags
-
-from sde_seg_jax.cli import annotation_flags, process_flags
+from sde_seg_jax.cli import annotation_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.reporter import CONSOLE
 
-
-def flags(values: absl_flags.FlagValues) -> None:
-    """The flags of cli.select."""
-    process_flags.define(values)
-    annotation_flags.flags(values)
+flags = annotation_flags.flags
 
 
 def main(arguments: Arguments) -> None:
@@ -34,7 +27,6 @@ def main(arguments: Arguments) -> None:
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.select needs --config=FILE, --workdir=DIR and, unless by entropy, --checkpoint=DIR")
     from sde_seg_jax.experiment.selection.select import select
-    from sde_seg_jax.processes import together
 
     config = arguments.config()
     if arguments.checkpoint:
@@ -43,8 +35,7 @@ def main(arguments: Arguments) -> None:
         config.task.depth_checkpoint = arguments.checkpoint
     annotation_flags.check(arguments, config)
     select(config, arguments.workdir, CONSOLE)
-    if together.is_first():
-        annotation_flags.from_flags(arguments, config)
+    annotation_flags.from_flags(arguments, config)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import numpy as np
 from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.data.reading.some import Some
 from sde_seg_jax.experiment.prediction.predictor import padded
-from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.reading import map_array
 from sde_seg_jax.state_files.writing import write_array
@@ -40,8 +39,6 @@ def scan(
 ) -> np.ndarray:
     """What `function` finds for the samples `indices` of a source, in their order: float32 [len(indices), ...].
 
-    Of several processes all call this, and each computes blocks of its own.
-
     Args:
       source: the samples, as `stream.Source`.
       function: compiled; sees batches of exactly `batch_size` on all devices.
@@ -56,14 +53,13 @@ def scan(
     paths = [folder / f"{start:08d}.npy" for start in starts]
     done = sum(min(size, len(indices) - start) for start, path in zip(starts, paths, strict=True) if path.is_file())
     with reporter.bar(total=len(indices), initial=done, desc=title, unit="img") as bar:
-        mesh = sharding.own_mesh([batch_size])
+        mesh = sharding.make_mesh([batch_size])
         placed = sharding.replicate(variables, mesh) if done < len(indices) else None
-        for start, path in together.part(zip(starts, paths, strict=True)):
+        for start, path in zip(starts, paths, strict=True):
             if not path.is_file():
                 chunk = Some(source, indices[start : start + size])
                 rows = _rows(chunk, function, placed, mesh, batch_size, fields, bar)
                 write_array(path, np.concatenate(list(rows)))
-    together.barrier()
     return _join(paths, len(indices))
 
 
