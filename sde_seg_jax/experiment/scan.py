@@ -13,7 +13,6 @@ from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.data.reading.some import Some
 from sde_seg_jax.experiment.prediction.predictor import padded
 from sde_seg_jax.part import WHOLE, Part
-from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.reading import map_array
 from sde_seg_jax.state_files.writing import write_array
@@ -40,8 +39,6 @@ def scan(
     reporter: Reporter = SILENT,
 ) -> np.ndarray:
     """What `function` finds for the samples `indices` of a source, in their order: float32 [len(indices), ...].
-
-    Of several processes all call this, and each computes blocks of its own.
 
     Args:
       source: the samples, as `stream.Source`.
@@ -79,14 +76,13 @@ def scan_part(
     total = sum(min(size, len(indices) - start) for start, _ in own)
     done = sum(min(size, len(indices) - start) for start, path in own if path.is_file())
     with reporter.bar(total=total, initial=done, desc=title, unit="img") as bar:
-        mesh = sharding.own_mesh([batch_size])
+        mesh = sharding.make_mesh([batch_size])
         placed = sharding.replicate(variables, mesh) if done < total else None
-        for start, path in together.part(own):
+        for start, path in own:
             if not path.is_file():
                 chunk = Some(source, indices[start : start + size])
                 rows = _rows(chunk, function, placed, mesh, batch_size, fields, bar)
                 write_array(path, np.concatenate(list(rows)))
-    together.barrier()
     return paths
 
 

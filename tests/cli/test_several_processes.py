@@ -9,7 +9,6 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "processes"))
 import launch
-from sde_seg_jax.experiment.selection.files import read_chosen
 
 pytestmark = pytest.mark.slow
 
@@ -64,14 +63,6 @@ def test_two_train_and_go_on_as_one_process_with_the_same_batches(runs, prepared
     assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
     assert [line["step"] for line in lines if "val/miou" in line] == [2, 4]
     assert (tmp_path / "pictures" / "training_prediction.png").is_file()
-
-
-def test_two_select_together(runs, prepared, tiny, tmp_path):
-    select = (tiny("selection"), prepared, f"--checkpoint={runs / 'depth'}", f"--workdir={tmp_path}")
-    assert "5 samples chosen" in two("select", *select)
-    assert [row.rank for row in read_chosen(tmp_path)] == [1, 2, 3, 4, 5]
-    assert (tmp_path / "page.html").is_file()
-    assert "5 samples are chosen in" in two("select", *select)
 
 
 def test_an_unequal_share_is_refused_with_one_line_a_process(prepared, tiny, tmp_path):

@@ -4,7 +4,7 @@ import jax
 import pytest
 
 import launch
-from sde_seg_jax.cli import command_line, evaluate, train
+from sde_seg_jax.cli import cache_depth, command_line, evaluate, train
 from sde_seg_jax.processes import together
 from sde_seg_jax.processes.meeting import Meeting, meeting
 from sde_seg_jax.reporter import Console
@@ -90,7 +90,7 @@ def test_nothing_to_detect_is_an_error_that_names_the_flags(monkeypatch):
 
 
 def test_commands_of_several_processes_take_the_flags():
-    for module in (train, evaluate):
+    for module in (train, evaluate, cache_depth):
         values = command_line.flag_values(module.flags)
         assert {"coordinator", "processes", "process", "join_seconds", "lost_seconds"} <= set(values)
 

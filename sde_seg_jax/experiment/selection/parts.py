@@ -12,7 +12,6 @@ from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY
 from sde_seg_jax.experiment.selection.select import begin, check_selection
 from sde_seg_jax.experiment.selection.work import FEATURES
 from sde_seg_jax.part import Part
-from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.training.interrupted import Interrupted
 
@@ -24,8 +23,7 @@ def select_part(
 ) -> None:
     """Computes the features of one part of the samples; finished files are kept. The selection itself comes later.
 
-    Raises UsageError as `select`, and if the criterion looks at no features, or several processes call it as one;
-    Interrupted.
+    Raises UsageError as `select`, and if the criterion looks at no features; Interrupted.
     """
     folder = pathlib.Path(workdir).expanduser()
     plan = check_selection(config)
@@ -34,8 +32,6 @@ def select_part(
             f"criterion {plan.criterion} looks at no features, of which there could be parts: leave --part out "
             f"({DIVERSITY} and {BOTH} do)"
         )
-    if together.count() > 1:
-        raise UsageError(f"--part={part} is for processes that know nothing of each other: leave --coordinator out")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / NOTES):

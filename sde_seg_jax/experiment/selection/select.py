@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -23,12 +22,10 @@ from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY, ENTROPY, RAND
 from sde_seg_jax.experiment.selection.teacher import quality
 from sde_seg_jax.experiment.selection.work import Work, open_work
 from sde_seg_jax.experiment.spaces import note_classes
-from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
 from sde_seg_jax.selection.spread import Spread, highest, in_order
 from sde_seg_jax.state_files.writing import write_json
-from sde_seg_jax.training.digests import digest_of_json
 from sde_seg_jax.training.interrupted import Interrupted
 from sde_seg_jax.training.workdir_lock import alone
 
@@ -36,24 +33,18 @@ from sde_seg_jax.training.workdir_lock import alone
 def select(config: config_dict.ConfigDict, workdir: str | pathlib.Path, reporter: Reporter = SILENT) -> pathlib.Path:
     """Runs or continues a selection; returns the path of selection.csv.
 
-    Of several processes all call this; they look at the samples and train together, and the first writes the lists.
-
     Raises UsageError for bad input, and if `workdir` was begun with another configuration, teacher or data;
     Busy if another command writes there; Interrupted.
     """
     folder = pathlib.Path(workdir).expanduser()
     plan = check_selection(config)
-    together.require_same(digest_of_json(as_json(config)), "the configuration", "start all with the same command")
-    with alone(folder) if together.is_first() else contextlib.nullcontext():
+    with alone(folder):
         try:
             work = begin(config, plan, folder, reporter)
             if work.teacher is not None:
                 reporter.tell(quality(config.task.depth_checkpoint))
             chosen = _continue(work)
-            if together.count() > 1 and work.teacher is not None:
-                _ = work.features  # which all compute, and the report of the first reads
-            if together.is_first():
-                report.write_report(work, chosen)
+            report.write_report(work, chosen)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted; the same command goes on where it stopped, in {folder}") from None
     reporter.tell(f"{len(chosen)} samples chosen: {folder / TABLE}, names in {folder / LIST}, pages in {folder}")
@@ -72,8 +63,7 @@ def begin(config: config_dict.ConfigDict, plan: Plan, folder: pathlib.Path, repo
     prepare_data(config, reporter=reporter)
     asked["data"]["classes"] = note_classes(config)
     work = open_work(config, plan, folder, reporter)
-    if together.is_first():
-        write_json(folder / CONFIG, asked)
+    write_json(folder / CONFIG, asked)
     return work
 
 
@@ -101,7 +91,6 @@ def _continue(work: Work) -> list[Chosen]:
     """All steps that are not done."""
     number = {name: index for index, name in enumerate(work.names)}
     rows = read_chosen(work.folder)
-    together.barrier()  # before one of them writes another
     started = work.started()
     counts = work.plan.counts(len(started), len(work.names), work.config.data.train_split)
     unknown = next((row.name for row in rows if row.name not in number), None)
@@ -109,7 +98,7 @@ def _continue(work: Work) -> list[Chosen]:
         raise UsageError(f"{work.folder / TABLE} lists '{unknown}', which the data do not have: delete that file")
     if rows:
         work.reporter.tell(f"{len(rows)} samples are chosen in {work.folder / TABLE}")
-    if len(rows) < counts[-1] and together.is_first():  # an earlier list's page does not say that this one is finished
+    if len(rows) < counts[-1]:  # a page of an earlier list does not say that this one is finished
         (work.folder / report.PAGE).unlink(missing_ok=True)
     for previous, count in itertools.pairwise((0, *counts)):
         if len(rows) >= count:
@@ -120,8 +109,7 @@ def _continue(work: Work) -> list[Chosen]:
             Chosen(rank, work.names[index], count, by, *scores)
             for rank, (by, index, *scores) in enumerate(found, start=previous + 1)
         ]
-        if together.is_first():
-            write_chosen(work.folder, rows)
+        write_chosen(work.folder, rows)
         work.reporter.tell(f"{count} of {counts[-1]} samples are chosen")
     return rows
 

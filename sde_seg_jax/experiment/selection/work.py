@@ -23,7 +23,6 @@ from sde_seg_jax.experiment.selection.files import digest, keep_facts
 from sde_seg_jax.experiment.selection.plan import ENTROPY, Plan
 from sde_seg_jax.experiment.train import train
 from sde_seg_jax.part import Part
-from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection.features import standardize
 from sde_seg_jax.state_files.reading import DamagedFile, read_array
@@ -132,12 +131,11 @@ class Work:
     def student(self, chosen: Sequence[int]) -> build.Trained:
         """The network of the step that has these labels; trained if that is not done."""
         run = self.folder / STUDENTS / step_name(len(chosen))
+        write_text(run.with_suffix(".txt"), "".join(f"{self.names[index]}\n" for index in chosen))
         if self.plan.criterion == ENTROPY:
             self._require_labels(chosen)
         config = student_config(self.config, self.plan, len(chosen))
         if steps_done(run) < config.train.steps:
-            listed = "".join(f"{self.names[index]}\n" for index in chosen)
-            together.first_before_others(lambda: write_text(run.with_suffix(".txt"), listed))
             train(config, str(run), f"student of {len(chosen)}", self.reporter)
         return build.load_trained(str(run))
 
@@ -170,8 +168,7 @@ class Work:
             raise UsageError(self._nothing_counts())
         scores = np.full(len(self.names), np.nan, np.float32)
         scores[left] = found
-        if together.is_first():
-            write_array(path, scores)
+        write_array(path, scores)
         return scores
 
 
@@ -198,7 +195,7 @@ def open_work(config: config_dict.ConfigDict, plan: Plan, folder: pathlib.Path, 
         _check_level(teacher, plan)
         weights = depth_fingerprint(teacher.variables.params, teacher.variables.batch_stats)
         facts["teacher weights"] = weights[:SHOWN]
-    together.first_before_others(lambda: keep_facts(folder, facts))
+    keep_facts(folder, facts)
     return Work(config, plan, folder, source, names, teacher, fields, reporter)
 
 
