@@ -1,6 +1,6 @@
 """What efficiency to expect on many GPUs, and how many cores feed one: computed, not measured.
 
-    python benchmarks/batch_sums.py --bounds 2=10.4,16=69.5 --output steps.json     # counted in the program; or compiled:
+    python benchmarks/batch_sums.py --bounds 2=10.4,16=69.5 --output steps.json     # counted; or compiled:
     python benchmarks/gpu_hlo.py --devices 2 --batch 2,4,8 --output steps.json      # bounds and collectives of a step
     python benchmarks/expected_scaling.py steps.json --gpus 8,64,512 --network 100,400,3200 --images-a-core 193
     python benchmarks/expected_scaling.py steps.json --batch 16=69.5     # another batch, whose bound is known already
