@@ -1,5 +1,6 @@
-"""What efficiency to expect on many GPUs, and how many cores feed one: computed from compiled steps, not measured.
+"""What efficiency to expect on many GPUs, and how many cores feed one: computed, not measured.
 
+    python benchmarks/batch_sums.py --bounds 2=10.4,16=69.5 --output steps.json     # counted; or compiled:
     python benchmarks/gpu_hlo.py --devices 2 --batch 2,4,8 --output steps.json      # bounds and collectives of a step
     python benchmarks/expected_scaling.py steps.json --gpus 8,64,512 --network 100,400,3200 --images-a-core 193
     python benchmarks/expected_scaling.py steps.json --batch 16=69.5     # another batch, whose bound is known already
@@ -13,8 +14,8 @@ Assumed (every number is a flag):
 - An all-reduce of S bytes over N GPUs takes 2 (N - 1) / N * S / B, where B is the slower of both (ring; Patarasuk and
   Yuan, 2009), and before that a start of 15 microseconds in a host (--start), and 10 for every doubling of hosts
   (--hop). A shift of images to the next device (collective-permute) takes S / B once.
-- Collectives of at most 1 MiB are statistics of batch norm, sums of the loss and mix partners: the step waits for each.
-  Larger ones are gradients. "least": the step waits for these, too. "most": they hide behind computing entirely.
+- Collectives of at most 1 MiB are statistics of batch norm and sums of the loss: the step waits for each. Larger ones
+  are gradients (and mix partners). "least": the step waits for these, too. "most": they hide behind computing.
 """
 
 from __future__ import annotations

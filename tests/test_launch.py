@@ -18,7 +18,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch"
 SCRIPTS = sorted([*LAUNCH.glob("*.sh"), *LAUNCH.glob("*.sbatch")])
 FILES = [*SCRIPTS, LAUNCH / "gke_job.yaml", LAUNCH / "Dockerfile"]
-SEVERAL = {"coordinator", "processes", "process"}  # of commands that run as several processes
 COMMAND = re.compile(
     r"(?:-m sde_seg_jax\.cli\.|sde_seg_jax:\w+ )(\w+)((?:\s+(?:\\\s+)?--[\w.]+(?:=\"[^\"]*\"|=[^\s\"]+)?)*)"
 )
@@ -45,7 +44,7 @@ def test_a_script_parses_and_stops_at_what_is_not_set(path):
 def test_a_command_has_its_flags_and_configuration(file, command, line):
     given = dict(word[2:].partition("=")[::2] for word in shlex.split(line))
     own = {name for name in given if not name.startswith("config.")}
-    assert own <= test_guide.flags(command) | SEVERAL
+    assert own <= test_guide.flags(command)
     if "config" in given:
         config = sds.configure(given["config"])
         for name in given.keys() - own:
