@@ -97,5 +97,6 @@ class Ending:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             below = "\n" if getattr(tqdm.tqdm, "_instances", ()) else ""  # a bar that nobody ends any more
-            print(f"{below}{line}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{below}{line}\n")
+            sys.stderr.flush()
         os._exit(status)  # jax would wait for the others at exit
