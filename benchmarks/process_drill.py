@@ -26,7 +26,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from kill_drill import MOST, ROOT, STEPS, TINY, digest_of_run, has_steps
+from kill_cases import ROOT, STEPS, TINY, digest_of_run, has_steps
+from kill_drill import MOST
 
 LATE = 60  # seconds beyond --lost_seconds until a process counts as hanging: a busy machine
 LOST, STOPPED = 75, 130  # exit statuses of cli.train

@@ -71,7 +71,7 @@ def test_every_task_and_a_selection_are_drilled(tmp_path):
     from sde_seg_jax import tasks
 
     names = set(kill_drill.cases(tmp_path))
-    helpers = {"loss_terms", "forward", "known_disparity", "motion", "options", "pictures", "task", "teacher"}
+    helpers = {"loss_terms", "forward", "known_disparity", "motion", "options", "pictures", "task", "teacher", "views"}
     known = {module.name for module in pkgutil.iter_modules(tasks.__path__)} - {*helpers, "domain_mixing"}
     assert known <= names
     assert {"select", "select_entropy"} <= names
