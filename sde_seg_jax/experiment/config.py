@@ -17,13 +17,13 @@ from typing import Any
 from ml_collections import config_dict
 
 from sde_seg_jax.bounds import complaints
-from sde_seg_jax.experiment.configuration.dataset_options import SECTIONS, unlisted
 from sde_seg_jax.experiment.configuration.files import load_module
+from sde_seg_jax.experiment.configuration.open_keys import DATA, may_set
 from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.home import expand
 
-OPEN = ("model.encoder_options", "model.decoder_options")  # whose keys the named encoder and decoder declare
+SCHEDULE = "schedule.name"
 ONE_OR_SEVERAL = ("eval.classes",)  # keys that hold a value or a tuple of such values
 # What a key means where a configuration lacks it: one stored before the key existed, or one of a task or of data that
 # have no such option.
@@ -62,34 +62,31 @@ def load_config(path: str, row: str = "") -> config_dict.ConfigDict:
 def override(config: config_dict.ConfigDict, overrides: Mapping[str, str]) -> config_dict.ConfigDict:
     """Replaces values by section.key -> text, and "~" by the home folder in all values, in place.
 
+    Another `schedule.name` begins the section anew, since no two schedules share their options.
     Raises UsageError for unknown keys and bad values.
     """
-    for key in sorted(overrides, key=lambda key: key.startswith(tuple(SECTIONS))):  # after the data set's name
+    for key in sorted(overrides, key=lambda key: (key.startswith(tuple(DATA)), key != SCHEDULE)):  # names come first
         section, _, name = key.rpartition(".")
-        text, options = overrides[key], unlisted(config, section, name)
-        if options and name not in options:
-            raise UsageError(_unknown_key(f"config.{key}", name, options))
-        if section in OPEN or options:
-            _set_own_option(config, section, name, text)
-            continue
-        _check_key(config, key)
-        value = parse_value(text, _get(config, key), key)
+        if key != SCHEDULE and may_set(config, section, name):
+            _check_key(config, section)
+            value = _literal(overrides[key])
+        else:
+            _check_key(config, key)
+            value = parse_value(overrides[key], _get(config, key), key)
         check_numbers(value, key)
-        with config.ignore_type():
-            config.update_from_flattened_dict({key: value})
+        with config.unlocked(), config.ignore_type():
+            if key == SCHEDULE and value != config.schedule.name:
+                config.schedule = config_dict.ConfigDict()
+            (_get(config, section) if section else config)[name] = value
     return expand(config)
 
 
-def _set_own_option(config: config_dict.ConfigDict, section: str, name: str, text: str) -> None:
-    """A key that the section need not have yet; what is no literal is a text."""
-    _check_key(config, section)
+def _literal(text: str) -> Any:
+    """The value of a key of which no type is known; what is no literal is a text."""
     try:
-        value = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+        return ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
     except (ValueError, SyntaxError):
-        value = text
-    check_numbers(value, f"{section}.{name}")
-    with config.unlocked(), config.ignore_type():
-        _get(config, section)[name] = value
+        return text
 
 
 @dataclasses.dataclass(frozen=True)

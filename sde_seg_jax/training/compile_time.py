@@ -43,9 +43,11 @@ def compile_told(lowered: jax.stages.Lowered, tell: Callable[[str], None]) -> ja
     elif digest not in times and expected >= SHORT:
         where = f"once; kept in {folder}" if folder else "and again for every run: nothing is kept"
         tell(f"compiling the training step (about {_rounded(expected)} s, {where})")
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     compiled = lowered.compile()
     took = time.monotonic() - began
+    if platform == "cpu":  # a busy machine, or a process that was paused, tells nothing about the next time
+        took = min(took, time.process_time() - worked)
     if folder and digest not in times and took >= LOADED * expected:
         newest = [*times.items(), (digest, [platform, operations, round(took, 2)])][-KEPT:]
         with contextlib.suppress(OSError):  # it is told no better next time

@@ -30,6 +30,7 @@ def speak():
 
 def main(arguments):
     import jax  # reads the level of its logger
+    import tensorflow
     speak()
     absl.warning("a notice of absl")
     logging.getLogger("jax._src.xla_bridge").warning("a notice of jax")
@@ -46,7 +47,7 @@ sys.exit(status)
 """
 NOTICES = (
     *("Event loop is closed", "a thread of tensorboardX", "a notice of absl", "a notice of jax"),
-    *("Task exception was never retrieved", "a warning of a library", "Traceback"),
+    *("Task exception was never retrieved", "a warning of a library", "Traceback", "oneDNN custom operations are on"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sde_seg_jax.experiment.check import check
 from sde_seg_jax.experiment.config import ConfigFile, UsageError
 
 VIT = ("--config.model.encoder=dinov2_vits14", "--config.model.width=4", "--config.model.decoder=dpt")
@@ -26,6 +27,39 @@ def test_options_of_a_data_set_that_the_configuration_does_not_list_are_flags():
         ConfigFile("base", "", {**overrides, "dataset.min_moton": "0"}).config()
     with pytest.raises(UsageError, match=r"unknown key 'config.dataset.fps': known: "):
         ConfigFile("base", "", {"data.dataset": "nosuch", "dataset.fps": "1"}).config()
+
+
+def test_terms_rates_and_sources_that_the_configuration_lacks_are_flags():
+    flags = {"losses.feature_distance": "0.01", "losses.photometric": "{'weight': 2.0}", "optim.module_rates.pose": "0"}
+    flags |= {"sources.dinov2": "hf://facebook/dinov2-small/model.safetensors", "seed": "3"}
+    config = ConfigFile("streets_few_labels", "depth", flags).config()
+    assert config.losses.to_dict() == {"photometric": {"weight": 2.0}, "smoothness": 1e-3, "feature_distance": 0.01}
+    assert config.optim.module_rates.to_dict() == {"pose": 0}
+    assert config.sources.dinov2 == "hf://facebook/dinov2-small/model.safetensors"
+    assert config.seed == 3
+
+
+def test_another_schedule_begins_with_its_own_options():
+    flags = {"schedule.power": "0.5", "schedule.name": "poly"}
+    config = ConfigFile("streets_few_labels", "depth", flags).config()
+    assert config.schedule.to_dict() == {"name": "poly", "power": 0.5}
+    check(config, sources=False)
+    same = ConfigFile("streets_few_labels", "depth", {"schedule.name": "step", "schedule.gamma": "0.5"}).config()
+    assert same.schedule.to_dict() == {"name": "step", "milestones": (0.75,), "gamma": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("sources.imagnet", r"unknown key 'config.sources.imagnet': did you mean 'imagenet'\?"),
+        ("losses.fotometric", "unknown loss term 'fotometric'; did you mean 'photometric'"),
+        ("schedule.powr", r"unknown key 'config.schedule.powr': did you mean 'power'\?"),
+        ("train.steps.more", "unknown key 'config.train.steps.more'"),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_no_new_key(key, message):
+    with pytest.raises(ValueError, match=message):
+        check(ConfigFile("streets_depth", "", {key: "1"}).config(), sources=False)
 
 
 @pytest.mark.parametrize(

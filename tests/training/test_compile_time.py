@@ -47,6 +47,14 @@ def test_a_program_that_was_found_is_no_measurement(lowered, tmp_path, monkeypat
     assert not (tmp_path / "times.json").exists()
 
 
+def test_time_in_which_nothing_was_computed_does_not_count(lowered, tmp_path, monkeypatch):
+    clock = iter([0.0, 900.0])
+    monkeypatch.setattr(compile_time.time, "monotonic", lambda: next(clock, 900.0))
+    compile_time.compile_told(lowered, lambda line: None)
+    (found,) = json.loads((tmp_path / "times.json").read_text()).values()
+    assert found[2] < 100
+
+
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, 5), (7.6, 10), (38, 40), (124, 120)])
 def test_a_guess_is_told_as_one(seconds, told):
     assert compile_time._rounded(seconds) == told
