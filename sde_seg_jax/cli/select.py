@@ -2,7 +2,8 @@
 
 --checkpoint is a depth run: no labels are needed. Writes selection.csv and labels.txt (best first), page.html, which
 shows why each was chosen, and budget.csv: how much is left to gain with so many labels. Criteria, as rows of
-configs/selection.py: ds_us, ds, us, entropy (needs labels), random. Between the steps a student is trained, from
+configs/selection.py: ds_us, ds, us, coreset (by features of an image encoder, without depth), entropy (needs labels),
+random. Between the steps a student is trained, from
 scratch, on what was chosen so far; config.select.single=True goes straight to the end with one student.
 
 Labels that you have already: --config.select.start=FILE. For an annotation tool: --export=cvat,label_studio,folder.
@@ -35,7 +36,9 @@ def flags(values: absl_flags.FlagValues) -> None:
 def main(arguments: Arguments) -> None:
     """Selects, and exports if asked to."""
     if not arguments.path or not arguments.workdir:
-        raise UsageError("cli.select needs --config=FILE, --workdir=DIR and, unless by entropy, --checkpoint=DIR")
+        raise UsageError(
+            "cli.select needs --config=FILE, --workdir=DIR and, unless by coreset or entropy, --checkpoint=DIR"
+        )
     part = Part.parse(arguments.part) if arguments.part else None
     if part and arguments.export:
         raise UsageError("--part chooses nothing yet, so there is nothing to export: leave --export out")

@@ -22,6 +22,10 @@ CRITERIA = {
         "each time the frame whose features are farthest from every frame chosen before it, so a kind of scene that "
         "the list did not have yet.",
     ),
+    "coreset": (
+        "diversity of images",
+        "each time the frame whose features, of an image encoder, are farthest from every frame chosen before it.",
+    ),
     "us": (
         "uncertainty",
         "the frames whose depth the student, trained on the frames chosen before this step, gets most wrong.",

@@ -114,6 +114,29 @@ def test_diversity_is_farthest_point_sampling_on_the_teachers_features(runs, pre
     assert not (tmp_path / "ds" / "students").exists()
 
 
+def test_coreset_is_farthest_point_sampling_on_an_encoders_features_without_depth(runs, prepared, command, tmp_path):
+    start = ("--config.model.transfer=('encoder',)", f"--config.model.init={runs / 'depth'}")
+    flags = ("--config.select.criterion=coreset", "--config.select.steps=(2, 4)", "--config.task.depth_checkpoint=")
+    folder = tmp_path / "coreset"
+    status, _, err = command("select", *tiny_flags(prepared), *flags, *start, f"--workdir={folder}")
+    assert status == 0, err
+    trained, source = load_trained(str(runs / "depth")), source_of(prepared)
+    names = sorted_names(prepared)
+    images = np.stack([source.read(source.names.index(name), ())["image"] for name in names])
+    variables = {"params": trained.variables.params, "batch_stats": trained.variables.batch_stats}
+    last = trained.network.apply(variables, images.astype(np.float32) / 255, method="bottleneck")
+    features = standardize(np.asarray(adaptive_pool(last, (1, 2))))
+    first = int(published_permutation(6, 42)[0])
+    exact = from_matrix(np.asarray(distances.pairwise(features)), [first], 3)
+    assert [row["name"] for row in rows(folder)] == [names[i] for i in (first, *exact.indices)]
+    assert [row["criterion"] for row in rows(folder)] == ["random", "coreset", "coreset", "coreset"]
+    assert not (folder / "students").exists()
+    with open(folder / "budget.csv", newline="") as file:
+        budget = list(csv.DictReader(file))
+    assert float(budget[0]["largest_distance"]) > float(budget[-1]["largest_distance"]) > 0
+    assert "diversity of images" in (folder / "page.html").read_text(encoding="utf-8")
+
+
 def test_random_needs_no_network_and_follows_the_published_permutation(prepared, command, tmp_path):
     flags = ("--config.select.criterion=random", "--config.task.depth_checkpoint=", "--config.seed=7")
     status, _, err = command("select", *tiny_flags(prepared), *flags, f"--workdir={tmp_path / 'random'}")
@@ -190,6 +213,7 @@ def test_a_finished_selection_is_left_as_it_is(chosen, command, prepared, teache
     ("flags", "words"),
     [
         (["--config.select.steps=(4, 9)"], ("9", "train has 6 samples", "--config.select.steps=(4,)")),
+        (["--config.select.criterion=coreset"], ("features of a trained encoder", "--config.model.transfer=")),
         (["--config.select.steps=(4, 3)"], ("select.steps", "growing")),
         (["--config.select.criterion=ds_uss"], ("select.criterion", "ds_us")),
         (["--config.select.error=abs_logg"], ("select.error", "abs_log")),

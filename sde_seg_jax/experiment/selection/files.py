@@ -29,7 +29,7 @@ class Chosen:
       rank: from 1.
       name: of the sample.
       step: labels after the step in which it was chosen.
-      criterion: what chose it: random, ds, us, ds_us, entropy; or start: it was labeled before.
+      criterion: what chose it: random, coreset, ds, us, ds_us, entropy; or start: it was labeled before.
       score: what was the largest of all; None for random ones.
       feature_distance: to the nearest sample chosen before; None where no features are looked at.
       depth_error: of the student at that step; None where there was none. Of `entropy`: the entropy.

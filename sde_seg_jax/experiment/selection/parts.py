@@ -8,7 +8,7 @@ from filelock import FileLock
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY
+from sde_seg_jax.experiment.selection.plan import BOTH, CORESET, DIVERSITY
 from sde_seg_jax.experiment.selection.select import begin, check_selection
 from sde_seg_jax.experiment.selection.work import FEATURES
 from sde_seg_jax.part import Part
@@ -30,7 +30,7 @@ def select_part(
     if not plan.farthest:
         raise UsageError(
             f"criterion {plan.criterion} looks at no features, of which there could be parts: leave --part out "
-            f"({DIVERSITY} and {BOTH} do)"
+            f"({DIVERSITY}, {BOTH} and {CORESET} do)"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)

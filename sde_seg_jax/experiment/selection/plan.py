@@ -15,7 +15,9 @@ from sde_seg_jax.selection.features import POOLS
 from sde_seg_jax.selection.uncertainty import ERRORS
 
 RANDOM, ENTROPY, UNCERTAINTY, DIVERSITY, BOTH = "random", "entropy", "us", "ds", "ds_us"
-CRITERIA = {name: name for name in (RANDOM, ENTROPY, UNCERTAINTY, DIVERSITY, BOTH)}
+CORESET = "coreset"  # k-center greedy (Sener & Savarese 2018)
+CRITERIA = {name: name for name in (RANDOM, ENTROPY, CORESET, UNCERTAINTY, DIVERSITY, BOTH)}
+WITHOUT_DEPTH = (RANDOM, ENTROPY, CORESET)
 TASKS = {ENTROPY: "supervised", UNCERTAINTY: "student_depth", BOTH: "student_depth"}  # what is trained between steps
 
 
@@ -47,7 +49,7 @@ class Plan:
     @property
     def farthest(self) -> bool:
         """Are samples chosen by their feature distance?"""
-        return self.criterion in (DIVERSITY, BOTH)
+        return self.criterion in (DIVERSITY, CORESET, BOTH)
 
     def counts(self, started: int, available: int, split: str) -> tuple[int, ...]:
         """Labels after each step, where `started` samples are labeled already.

@@ -53,7 +53,7 @@ def make_budget(work: Work, rows: Sequence[Chosen]) -> Budget:
     """Coverage after every label, and the mean uncertainty that was left before every step that looked at it."""
     number = {name: index for index, name in enumerate(work.names)}
     largest = mean = None
-    if work.teacher is not None:
+    if work.eyes is not None:
         order = [number[row.name] for row in rows]
         with work.reporter.bar(total=len(order), desc="coverage", unit="label", delay=1) as bar:
             found = coverage(work.features, order, **work.plan.distance, progress=lambda done: bar.update(done - bar.n))

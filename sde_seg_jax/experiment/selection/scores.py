@@ -1,4 +1,4 @@
-"""What a selection looks at, image by image: pooled features of the teacher, error of a student, entropy of classes.
+"""What a selection looks at, image by image: pooled features, error of a student, entropy of classes.
 
 Every function is compiled once for a network: (variables, {"image": uint8 [B,H,W,3], ...}) -> one row an image.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import jax
 
-from sde_seg_jax.experiment.selection.plan import Plan
+from sde_seg_jax.experiment.selection.plan import CORESET, Plan
 from sde_seg_jax.imaging.resize import resize_bilinear
 from sde_seg_jax.models.network import Network
 from sde_seg_jax.selection.features import adaptive_pool
@@ -19,12 +19,14 @@ Columns = dict[str, jax.Array]
 
 
 def feature_function(network: Network, plan: Plan):
-    """-> pooled features [B, *plan.pool, C] of the depth decoder."""
+    """-> pooled features [B, *plan.pool, C] of the depth decoder, for `coreset` of the encoder."""
+    what = ("bottleneck",) if plan.criterion == CORESET else ("decoder_level", plan.level)
 
     @jax.jit
     def features(variables: Variables, columns: Columns) -> jax.Array:
         stored = {"params": variables.params, "batch_stats": variables.batch_stats}
-        found = network.apply(stored, to_float(columns["image"]), plan.level, method="decoder_level")
+        method, *level = what
+        found = network.apply(stored, to_float(columns["image"]), *level, method=method)
         return adaptive_pool(found, plan.pool, plan.pool_kind)
 
     return features

@@ -18,9 +18,19 @@ from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.experiment.selection import report
 from sde_seg_jax.experiment.selection.files import LIST, TABLE, Chosen, read_chosen, write_chosen
-from sde_seg_jax.experiment.selection.plan import BOTH, DIVERSITY, ENTROPY, RANDOM, TASKS, Plan, make_plan
+from sde_seg_jax.experiment.selection.opening import open_work
+from sde_seg_jax.experiment.selection.plan import (
+    BOTH,
+    CORESET,
+    DIVERSITY,
+    RANDOM,
+    TASKS,
+    WITHOUT_DEPTH,
+    Plan,
+    make_plan,
+)
 from sde_seg_jax.experiment.selection.teacher import quality
-from sde_seg_jax.experiment.selection.work import Work, open_work
+from sde_seg_jax.experiment.selection.work import Work
 from sde_seg_jax.experiment.spaces import note_classes
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection import choose, farthest_point
@@ -82,8 +92,11 @@ def check_selection(config: config_dict.ConfigDict) -> Plan:
     wanted = TASKS.get(plan.criterion, config.task.name)
     if config.task.name != wanted:
         raise UsageError(f"criterion {plan.criterion} trains task '{wanted}', but config.task.name={config.task.name}")
-    if plan.criterion not in (RANDOM, ENTROPY) and not value_of(config, "task.depth_checkpoint"):
-        raise UsageError(f"criterion {plan.criterion} looks at depth: give --checkpoint=DIR, a depth run's workdir")
+    if plan.criterion not in WITHOUT_DEPTH and not value_of(config, "task.depth_checkpoint"):
+        raise UsageError(
+            f"criterion {plan.criterion} looks at depth: give --checkpoint=DIR, a depth run's workdir, "
+            f"or choose by images alone: select.criterion={CORESET}"
+        )
     return plan
 
 
@@ -132,7 +145,7 @@ def _next(work: Work, chosen: Sequence[int], count: int) -> Iterator[Found]:
     """A later step."""
     if work.plan.criterion == RANDOM:
         yield from ((RANDOM, index, None, None, None) for index in _at_random(work, chosen, count))
-    elif work.plan.criterion == DIVERSITY:
+    elif work.plan.criterion in (DIVERSITY, CORESET):
         yield from _farthest(work, chosen, count)
     elif work.plan.criterion == BOTH:
         yield from _farthest(work, chosen, count, work.scores(chosen))
@@ -178,6 +191,7 @@ def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray 
             left = np.flatnonzero(~np.isin(np.arange(len(errors)), chosen))
             wanted = min(int(work.plan.preselect * count), len(left))
             candidates = choose.preselect(np.nan_to_num(errors), wanted, left)
+    alone = CORESET if work.plan.criterion == CORESET else DIVERSITY  # the first step of BOTH has no errors yet
     options = {"bias": bias, "candidates": candidates, "spread": _spread(work, chosen), **work.plan.distance}
     features = work.features
     with work.reporter.bar(total=count, desc="farthest points", unit="label", delay=1) as bar:
@@ -186,7 +200,7 @@ def _farthest(work: Work, chosen: Sequence[int], count: int, errors: np.ndarray 
     for index, score in zip(picks.indices.tolist(), picks.distances.tolist(), strict=True):
         distance = score if bias is None else score - float(bias[index])
         yield (
-            DIVERSITY if errors is None else BOTH,
+            alone if errors is None else BOTH,
             index,
             score,
             distance,

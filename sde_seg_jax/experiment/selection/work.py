@@ -11,15 +11,12 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.reading.subset import indices_of, published_permutation, read_list
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.begun import steps_done
-from sde_seg_jax.experiment.cached_depth import FIELD, depth_fingerprint, reads_cache
-from sde_seg_jax.experiment.config import UsageError, call, value_of
+from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.scan import REMEDY, scan, scan_part
 from sde_seg_jax.experiment.selection import scores as selection_scores
-from sde_seg_jax.experiment.selection.files import digest, keep_facts
 from sde_seg_jax.experiment.selection.plan import ENTROPY, Plan
 from sde_seg_jax.experiment.train import train
 from sde_seg_jax.part import Part
@@ -27,7 +24,6 @@ from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection.features import standardize
 from sde_seg_jax.state_files.reading import DamagedFile, read_array
 from sde_seg_jax.state_files.writing import write_array, write_text
-from sde_seg_jax.training.fingerprint import SHOWN
 
 STUDENTS, FEATURES, SCORES = "students", "features", "scores"
 MEDIAN = 0.2  # of disparities for which the published constants fit: 0.07 is then three times as far as the middle
@@ -45,6 +41,7 @@ class Work:
       source: the samples.
       names: sorted.
       teacher: the depth network; None where none is looked at.
+      eyes: the network whose features are compared: the teacher, or an encoder alone; None where none is.
       columns: optional fields to read beside the image.
       reporter: is told what goes on.
     """
@@ -55,6 +52,7 @@ class Work:
     source: Any
     names: Sequence[str]
     teacher: build.Trained | None
+    eyes: build.Trained | None = None
     columns: tuple[str, ...] = ()
     reporter: Reporter = SILENT
 
@@ -71,16 +69,16 @@ class Work:
     @functools.cached_property
     def features(self) -> np.ndarray:
         """Pooled features [N,h,w,C] of all samples, standardized if the plan says so."""
-        function = selection_scores.feature_function(self.teacher.network, self.plan)
-        found = self.scan(range(len(self.names)), function, self.teacher.variables, FEATURES, "features")
+        function = selection_scores.feature_function(self.eyes.network, self.plan)
+        found = self.scan(range(len(self.names)), function, self.eyes.variables, FEATURES, "features")
         return standardize(found, self.names) if self.plan.standardize else found
 
     def features_of(self, part: Part) -> list[bool]:
         """Computes one part of the files of the features; of each file of all parts: is it there?"""
-        function = selection_scores.feature_function(self.teacher.network, self.plan)
+        function = selection_scores.feature_function(self.eyes.network, self.plan)
         places, folder = self.places.tolist(), self.folder / FEATURES
         options = self._scanning(f"features, part {part}")
-        paths = scan_part(part, self.source, places, function, self.teacher.variables, folder, **options)
+        paths = scan_part(part, self.source, places, function, self.eyes.variables, folder, **options)
         return [path.is_file() for path in paths]
 
     def scan(self, indices: Sequence[int], function, variables: Any, where: str, title: str) -> np.ndarray:
@@ -178,34 +176,6 @@ def scores_in(path: pathlib.Path, count: int) -> np.ndarray:
     if found.shape != (count,) or found.dtype != np.float32:
         raise DamagedFile(path, f"it holds {found.dtype}{list(found.shape)}, wanted float32[{count}]", REMEDY)
     return found
-
-
-def open_work(config: config_dict.ConfigDict, plan: Plan, folder: pathlib.Path, reporter: Reporter = SILENT) -> Work:
-    """Opens data and teacher. Raises UsageError if the folder was begun with others."""
-    fields = (FIELD,) if value_of(config, "task.depth_checkpoint") and reads_cache(config) else ()
-    data = call("data", open_data, config.data, reporter.tell)
-    source = data.source("train", fields)
-    names = sorted(source.names)
-    teacher, facts = None, {"samples": f"{len(names)}, digest {digest(names)}"}
-    if value_of(config, "task.depth_checkpoint"):
-        teacher = build.load_trained(config.task.depth_checkpoint)
-        if teacher.network.depth_decoder is None:
-            raise UsageError(f"task.depth_checkpoint={config.task.depth_checkpoint} holds no depth network")
-        teacher.network.check_size(*data.size)
-        _check_level(teacher, plan)
-        weights = depth_fingerprint(teacher.variables.params, teacher.variables.batch_stats)
-        facts["teacher weights"] = weights[:SHOWN]
-    keep_facts(folder, facts)
-    return Work(config, plan, folder, source, names, teacher, fields, reporter)
-
-
-def _check_level(teacher: build.Trained, plan: Plan) -> None:
-    exchange = teacher.network.distillation
-    if exchange is not None and plan.level <= exchange.level:
-        raise UsageError(
-            f"config.select.level={plan.level}: task.depth_checkpoint is a multi-task network, whose depth features "
-            f"depend on those of the classes from level {exchange.level} on: choose a level above, or a depth run"
-        )
 
 
 def student_config(config: config_dict.ConfigDict, plan: Plan, labels: int) -> config_dict.ConfigDict:
