@@ -10,6 +10,7 @@ from sde_seg_jax.experiment.table.file import references
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STREETS, ABLATION = ROOT / "configs/streets_selection.py", ROOT / "configs/streets_ablation.py"
+FEW, FEW_LABELS = ROOT / "configs/streets_few_selection.py", ROOT / "configs/streets_few_labels.py"
 TABLE, IMAGES = ROOT / "configs/paper/selection.py", ROOT / "configs/paper/select_images.py"
 CRITERIA = {"entropy": "entropy", "us": "us", "ds": "ds", "ds_us": "ds_us"}  # row -> criterion
 
@@ -86,6 +87,24 @@ def test_selections_of_street_scenes_build_at_every_size_and_reach_every_label_c
         baseline.name, baseline.data.label_file = run.name, run.data.label_file
         assert as_json(run) == as_json(baseline)
         assert set(references(run)) <= set(table.STAGES)
+
+
+def test_selections_of_a_redundant_video_build_and_train_the_baseline_of_few_labels():
+    table = load_module(str(FEW))
+    for row in table.SELECT:
+        config = config_of(FEW, row, "seed=3")
+        assert check_selection(config).steps[-1] == max(table.LABELS)
+        assert config.dataset.pool == "video"
+    for row in table.ROWS:
+        run = config_of(FEW, row, "labels=48", "seed=3")
+        baseline = config_of(FEW_LABELS, "baseline", "labels=48", "seed=3")
+        baseline.name, baseline.data.label_file = run.name, run.data.label_file
+        baseline.data.prepared_dir = run.data.prepared_dir
+        baseline.dataset = {**baseline.dataset, "pool": "video"}
+        assert as_json(run) == as_json(baseline)
+        assert set(references(run)) <= set(table.STAGES)
+    with pytest.raises(UsageError, match="labels=49: the selections list 48 scenes"):
+        config_of(FEW, "ds", "labels=49")
 
 
 @pytest.mark.parametrize("size", ["gpu", "cpu"])
