@@ -17,3 +17,11 @@ def prepared_dir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def source(prepared_dir):
     return open_source(SPEC, prepared_dir, "train")
+
+
+@pytest.fixture
+def faults(tmp_path):
+    """The folder that a made data set reports to and takes orders from: which items fail, which were made."""
+    folder = tmp_path / "faults"
+    folder.mkdir()
+    return folder

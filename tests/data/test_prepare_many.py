@@ -33,13 +33,6 @@ prepare_part(Part({number}, 3), SPEC, prepared_dir={out!r}, size=SIZE, workers=1
 
 
 @pytest.fixture
-def faults(tmp_path):
-    folder = tmp_path / "faults"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def arguments(tmp_path, faults):
     return {"prepared_dir": tmp_path / "out", "size": SIZE, "folder": str(faults)}
 

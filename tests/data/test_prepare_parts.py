@@ -17,13 +17,6 @@ ALL = ("neighbors", "label", "depth", "pose")
 
 
 @pytest.fixture
-def faults(tmp_path):
-    folder = tmp_path / "faults"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def make(tmp_path, faults):
     def call(spec=SPEC, **options):
         arguments = {"workers": 1, "count": 12, "folder": str(faults)} | options

@@ -23,13 +23,6 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def faults(tmp_path):
-    folder = tmp_path / "faults"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def make(tmp_path, faults):
     """make(where) prepares into tmp_path/where; returns the folder, and what was told."""
 

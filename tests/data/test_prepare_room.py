@@ -21,13 +21,6 @@ from sde_seg_jax.reporter import Collected
 
 
 @pytest.fixture
-def faults(tmp_path):
-    folder = tmp_path / "faults"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def arguments(tmp_path, faults):
     return {"size": SIZE, "workers": 1, "folder": str(faults), "prepared_dir": tmp_path / "out"}
 
