@@ -23,9 +23,10 @@ from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
 from sde_seg_jax.experiment.schedule import make_factor
 from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
-from sde_seg_jax.experiment.weights.transfer import check_transfer
+from sde_seg_jax.experiment.weights.transfer import check_transfer, network_parts
 from sde_seg_jax.label_spaces import subsets
-from sde_seg_jax.lookup import choose
+from sde_seg_jax.lookup import choose, suggest
+from sde_seg_jax.models.network import Network
 from sde_seg_jax.tasks.loss_terms import WEIGHT, find_loss
 from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
@@ -74,11 +75,21 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     if "name" in config.optim:
         choose(DIRECTIONS, config.optim.name, "optim.name")
     choose(DECAYS, value_of(config, "optim.decay_mask"), "optim.decay_mask")
+    _check_modules(config, network)
     if value_of(config, "optim.layer_decay") != 1:
         layer_factors(abstract_variables(network, data.crop).params, config.optim.layer_decay)
     check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)
+
+
+def _check_modules(config: config_dict.ConfigDict, network: Network) -> None:
+    """Rates and frozen modules are of parts that the network has. (Their inner modules are known when it is built.)"""
+    parts = [name for name, present in network_parts(network).items() if present]
+    for key in ("module_rates", "frozen"):
+        for module in config.optim.get(key, ()):
+            if module.split("/")[0] not in parts:
+                raise UsageError(f"config.optim.{key}: the network has no '{module}'; {suggest(module, parts)}")
 
 
 def check_depth_networks(config: config_dict.ConfigDict) -> None:

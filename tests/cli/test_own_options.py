@@ -53,6 +53,7 @@ def test_another_schedule_begins_with_its_own_options():
     [
         ("sources.imagnet", r"unknown key 'config.sources.imagnet': did you mean 'imagenet'\?"),
         ("losses.fotometric", "unknown loss term 'fotometric'; did you mean 'photometric'"),
+        ("optim.module_rates.encodr", r"optim.module_rates: the network has no 'encodr'; did you mean 'encoder'\?"),
         ("schedule.powr", r"unknown key 'config.schedule.powr': did you mean 'power'\?"),
         ("train.steps.more", "unknown key 'config.train.steps.more'"),
     ],

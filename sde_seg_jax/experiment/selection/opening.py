@@ -36,6 +36,7 @@ def open_work(config: config_dict.ConfigDict, plan: Plan, folder: pathlib.Path, 
     eyes = teacher
     if plan.criterion == CORESET:
         eyes = starting_encoder(config)
+        eyes.network.check_size(*data.size)
         facts["encoder weights"] = fingerprint([eyes.variables.params, eyes.variables.batch_stats])[:SHOWN]
     keep_facts(folder, facts)
     return Work(config, plan, folder, source, names, teacher, eyes, fields, reporter)
