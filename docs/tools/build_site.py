@@ -25,7 +25,7 @@ PARTS = {  # the table of contents; what is not named comes last
     "Guide": [f"docs/guide/{name}" for name in GUIDE],
     "In detail": [f"docs/{name}" for name in DETAILS],
     "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
-    "Record": ["docs/results", "docs/performance", "docs/record/differences", "CHANGELOG"],
+    "Record": ["docs/record/results", "docs/record/performance", "docs/record/differences", "CHANGELOG"],
 }
 
 
