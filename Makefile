@@ -1,6 +1,6 @@
 # make quickstart: see the method work. make test: what every change needs. make test-all: all tests. make bench: time it.
 # All set up everything themselves.
-# make evidence: run or resume the tables of docs/results.md (hours; it tells how many).
+# make evidence: run or resume the tables of docs/record/results.md (hours; it tells how many).
 # make docs: build the site of these pages. make lint: what is written, code and pages.
 # make bench-gpu: time the published networks with the jax and PyTorch of BENCH_PYTHON.
 PYTHON ?= python3

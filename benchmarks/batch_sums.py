@@ -12,7 +12,7 @@ Quicker than `gpu_hlo.py --devices 2`, which compiles, and less exact. Rules:
 - Mix partners are left out: one image for the next device, of some MB, which nothing else waits for long.
 - Loops and branches are left out: they hold augmentation of single images.
 
---bounds: BATCH=MS, the least time of a step on one GPU, as `gpu_hlo.py` found it (docs/performance.md).
+--bounds: BATCH=MS, the least time of a step on one GPU, as `gpu_hlo.py` found it (docs/record/performance.md).
 """
 
 from __future__ import annotations

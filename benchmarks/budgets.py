@@ -34,8 +34,8 @@ FILE = pathlib.Path(__file__).with_name("budgets.json")
 RENEW = "python benchmarks/budgets.py --write"
 ABOUT = (
     f"Upper bounds of counts, checked by tests/benchmarks/test_budgets.py. Renew with `{RENEW}` (minutes) in the "
-    "environment of requirements.txt. A count that rises needs a reason in docs/performance.md; one that falls by more "
-    "than a tenth is renewed, so that what was gained is kept."
+    "environment of requirements.txt. A count that rises needs a reason in docs/record/performance.md; one that falls "
+    "by more than a tenth is renewed, so that what was gained is kept."
 )
 SETTING = "tiny"
 OPERATIONS = {  # names in the program -> names in the file

@@ -1,4 +1,4 @@
-"""Runs or resumes the tables of docs/results.md: make evidence
+"""Runs or resumes the tables of docs/record/results.md: make evidence
 
 All of it takes many hours on a laptop; stop it at any time (Ctrl-C), the same command goes on. What is finished is
 kept in --runs (default runs/evidence), and after every table docs/results/NAME.json, the page and its figures are
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
             keep(name, plan, {})
             return 130
         keep(name, plan, failures)
-        print(f"{name}: docs/results/{name}.json, docs/results.md")
+        print(f"{name}: docs/results/{name}.json, docs/record/results.md")
     return 1 if failures else 0
 
 

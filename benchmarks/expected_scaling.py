@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--hop", type=float, default=10, help="microseconds for every doubling of hosts")
     parser.add_argument("--batch", default="", help="BATCH=MS,...: more rows, of bounds that gpu_hlo.py found before")
     parser.add_argument("--slower", type=float, default=1.0, help="a step takes so many times its bound")
-    parser.add_argument("--images-a-core", type=float, default=193, help="as input.py measures (docs/performance.md)")
+    parser.add_argument("--images-a-core", type=float, default=193, help="docs/record/performance.md, input pipeline")
     parser.add_argument("--output", help="JSON file")
     given = parser.parse_args()
     steps = json.loads(pathlib.Path(given.steps).read_text())["steps"]

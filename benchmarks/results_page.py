@@ -1,4 +1,4 @@
-"""docs/results.md from docs/results/*.json: python benchmarks/results_page.py   (benchmarks/evidence.py calls it)
+"""docs/record/results.md from docs/results/*.json: python benchmarks/results_page.py (benchmarks/evidence.py calls it)
 
 What stands between `<!-- results NAME -->` and `<!-- end -->` on the page is written from docs/results/NAME.json, the
 table.json that cli.table left, and its figure into docs/images/results_NAME.png. The rest of the page is prose.
@@ -20,7 +20,7 @@ from sde_seg_jax.display.result_plot import plot_gains
 from sde_seg_jax.display.result_table import ResultTable, columns, gains, lines, notes
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PAGE, FOLDER, IMAGES = ROOT / "docs" / "results.md", ROOT / "docs" / "results", ROOT / "docs" / "images"
+PAGE, FOLDER, IMAGES = ROOT / "docs" / "record" / "results.md", ROOT / "docs" / "results", ROOT / "docs" / "images"
 GAINS = "when_it_gains.png"
 SHOWN = {"baseline": "labels alone", "classmix": "with mixing and pseudo labels"}  # row -> its name in the figure
 STEPS, COUNTS = "training steps, 16 labels (val)", "labels, of 480 images (test)"  # the panels
@@ -42,7 +42,7 @@ def block(name: str, table: ResultTable) -> str:
         parts.append(tables.markdown_table(lines(table, labels), columns(table)))
         if found := gains(table, labels):
             parts.append(tables.markdown_table(gain_tables.lines(found), gain_tables.COLUMNS))
-            parts.append(f"![Differences of every seed](images/{picture(name, labels).name})\n")
+            parts.append(f"![Differences of every seed](../images/{picture(name, labels).name})\n")
     facts = [f"{key}: {tables.plain(value)}" for key, value in table.facts.items()]
     parts.append("\n".join(_point(line) for line in [*notes(table), *facts]) + "\n")
     return "\n".join(parts)

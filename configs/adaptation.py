@@ -11,7 +11,7 @@ Options: source=gta5|synthia|street_scenes, target=folder|cityscapes|camvid|stre
     500 steps: minutes on two CPU cores, to try it), labels= (0: all that there are), seed=.
 Classes: GTA5 and SYNTHIA have those of Cityscapes. CamVid's are mapped below. Of your own classes.json those count that
     have the same names; add rules with --config.source_data.class_map="('by_name', 'vegetation -> tree')".
-Hardware, time and our numbers: docs/results.md (quick). The paper's: configs/paper/ssda.py.
+Hardware, time and our numbers: docs/record/results.md (quick). The paper's: configs/paper/ssda.py.
 """
 
 import base

@@ -5,7 +5,7 @@ Layout of the raw files, terms: docs/data.md.
 Command: python -m sde_seg_jax.cli.train --config=configs/camvid.py:supervised --config.data.raw_dir=DIR --workdir=DIR
 Rows: depth, supervised, semi_supervised (ClassMix: needs no depth), depthmix (after depth): the published schedule, for
 an accelerator (672x512 in the paper, 20000 steps); quick_supervised, quick_semi_supervised: minutes on two CPU cores.
-Hardware, time and our numbers: docs/results.md. The paper's numbers for CamVid: not known to us.
+Hardware, time and our numbers: docs/record/results.md. The paper's numbers for CamVid: not known to us.
 """
 
 import base

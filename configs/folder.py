@@ -8,7 +8,7 @@ the published schedule, for an accelerator. The same with quick_ in front, quick
 frames to label): for two CPU cores. quick, a pipeline: depth and select while there are no labels; with labels depth,
 the supervised baseline and depthmix. Photographs without video: add --config.data.video_split=train. An unknown camera:
 --config.dataset.field_of_view=DEGREES, or --config.model.learn_intrinsics=focal.
-Hardware, time and our numbers, on a real video: docs/results.md.
+Hardware, time and our numbers, on a real video: docs/record/results.md.
 """
 
 import base

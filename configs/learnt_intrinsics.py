@@ -4,8 +4,8 @@ Claim: from a nominal focal length 0.6 (row "short") or 1.6 times (row "long") t
 Measured, seed 42: short 1.4 % below, long 5.8 % above the truth, 23 minutes each on one of two CPU cores.
 Command: python -m sde_seg_jax.cli.train --config=configs/learnt_intrinsics.py:short --workdir=runs/learnt_short
 Then:    python -m sde_seg_jax.cli.evaluate --checkpoint=runs/learnt_short    (prints the camera, writes camera.json)
-Hardware, time and our numbers: docs/results.md. The camera shakes as if held by hand: without rotation no picture tells
-the focal length (Gordon et al. 2019); the true one is 79.4 px of 128, 77.8 degrees across.
+Hardware, time and our numbers: docs/record/results.md. The camera shakes as if held by hand: without rotation no
+picture tells the focal length (Gordon et al. 2019); the true one is 79.4 px of 128, 77.8 degrees across.
 """
 
 import math

@@ -1,9 +1,9 @@
 """From rendered street video to depth, and from depth to better segmentation with few labels, on a laptop.
 
 Claim: depth is learnt from video alone. That transfer and DepthMix beat the supervised baseline is the paper's claim
-at 40,000 steps; runs as short as these show that all parts work, not which is best (docs/results.md).
+at 40,000 steps; runs as short as these show that all parts work, not which is best (docs/record/results.md).
 Command: make quickstart    (python -m sde_seg_jax.cli.pipeline --config=configs/quickstart.py --workdir=DIR)
-Hardware, time and our numbers: docs/results.md.
+Hardware, time and our numbers: docs/record/results.md.
 """
 
 import base

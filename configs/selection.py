@@ -1,14 +1,14 @@
 """Which images to label, for your own data or any other: automatic selection by depth, before there is any label.
 
 Claim: images that differ most from each other and are hard for a depth student are worth more labels than random ones
-(METHOD 4; configs/paper/selection.py quotes the paper's table; what we measured: docs/results.md).
+(METHOD 4; configs/paper/selection.py quotes the paper's table; what we measured: docs/record/results.md).
 Command: python -m sde_seg_jax.cli.select --config=configs/selection.py --config.data.raw_dir=DIR --checkpoint=DIR
 --workdir=DIR, after python -m sde_seg_jax.cli.train --config=configs/folder.py:depth (see docs/selection.md).
 Rows, the criteria: ds_us (diversity and uncertainty of depth), ds, us, random; coreset (diversity of an image
 encoder's features: neither depth nor video); entropy (of a segmentation network, so it needs the labels of what was
 chosen before). Options: data=folder (your own), street_scenes or camvid; size=full (the
 published students, for an accelerator) or quick (small ones, for two CPU cores).
-Hardware, time and our numbers: docs/results.md. The paper's: configs/paper/selection.py.
+Hardware, time and our numbers: docs/record/results.md. The paper's: configs/paper/selection.py.
 """
 
 import base

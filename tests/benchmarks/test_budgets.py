@@ -21,7 +21,7 @@ def test_a_step_is_within_its_budget(task):
     found = budgets.complaints(budgets.counts(trace(task)), recorded["steps"][task])
     assert not found, (
         f"{task} is out of its budget:\n  " + "\n  ".join(found) + f"\n{budgets.FILE} is renewed by `{budgets.RENEW}`; "
-        "a rise needs a reason in docs/performance.md"
+        "a rise needs a reason in docs/record/performance.md"
     )
 
 
@@ -126,5 +126,5 @@ def test_a_compiled_program_tells_its_counts():
 def test_the_file_says_how_to_renew_it():
     recorded = budgets.load()
     assert budgets.RENEW in recorded["about"]
-    assert "reason in docs/performance.md" in recorded["about"]
+    assert "reason in docs/record/performance.md" in recorded["about"]
     assert list(recorded["steps"]) == list(TASKS)

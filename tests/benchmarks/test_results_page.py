@@ -1,4 +1,4 @@
-"""Tables of docs/results.md are written from docs/results/*.json, and say what these say."""
+"""Tables of docs/record/results.md are written from docs/results/*.json, and say what these say."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_a_block_holds_table_differences_figure_and_facts(written):
     text = (written / "results.md").read_text()
     assert text.startswith("# Results\n\n<!-- results small -->\n| row |")
     assert "| mix | base | +2.50 | -3.85 to +8.85 | 2 of 2 | no gain shown |" in text
-    assert "![Differences of every seed](images/results_small_16.png)" in text
+    assert "![Differences of every seed](../images/results_small_16.png)" in text
     assert "- hardware: 2 cores" in text
     assert "old" not in text
     assert text.endswith("<!-- end -->\nProse.\n")

@@ -1,4 +1,4 @@
-"""Learning rates of every row: as published, as measured in docs/results.md, and following train.steps."""
+"""Learning rates of every row: as published, as measured in docs/record/results.md, and following train.steps."""
 
 import pathlib
 
