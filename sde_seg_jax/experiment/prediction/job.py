@@ -13,10 +13,11 @@ from sde_seg_jax.evaluation.protocols.protocol import WHOLE, Protocol
 from sde_seg_jax.experiment.begun import read_json
 from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.evaluated import RESULT
-from sde_seg_jax.experiment.prediction import metric
+from sde_seg_jax.experiment.prediction import metric, movement
 from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
 from sde_seg_jax.experiment.prediction.files import Job
 from sde_seg_jax.experiment.prediction.model import Model, load
+from sde_seg_jax.experiment.prediction.motion import mover_of
 from sde_seg_jax.experiment.prediction.outputs import OUTPUTS, chosen_outputs
 from sde_seg_jax.experiment.prediction.request import KEEP, TRAINED, Request
 from sde_seg_jax.state_files.schemas import SCORES
@@ -31,7 +32,7 @@ class Wish:
 
     FLAGS: ClassVar[tuple[str, ...]] = (
         *("checkpoint", "depth_checkpoint", "weights", "outputs", "resume", "batch", "resolution", "aspect"),
-        *("temperature", "metric", "camera", "field_of_view"),
+        *("temperature", "metric", "camera", "field_of_view", "frame_rate"),
     )
 
     checkpoint: str
@@ -46,12 +47,16 @@ class Wish:
     metric: str = ""
     camera: str = ""
     field_of_view: float = 0.0
+    frame_rate: float = 0.0
     protocol: Protocol = WHOLE
 
 
 def make_job(wish: Wish) -> Job:
     """Reads the checkpoints. Raises ValueError, naming flag and remedy, for what they cannot do."""
-    scaled = metric.parse(wish.metric) if wish.metric else None
+    way, value = metric.parse(wish.metric) if wish.metric else ("", "")
+    rows = movement.read(way, str(value)) if way in metric.FILES else None
+    if not 0 <= wish.frame_rate < math.inf:
+        raise UsageError(f"--frame_rate={wish.frame_rate}: expected frames a second, as in --frame_rate=10")
     temperature = _number(wish)
     model = load(wish.checkpoint, wish.weights)
     temperature = _evaluated(wish, model.step) if temperature is None else temperature
@@ -63,17 +68,19 @@ def make_job(wish: Wish) -> Job:
             f"protocol '{request.name(model.size)}' is of classes, and depth alone is predicted, which always "
             f"sees the whole image; leave --window, --scales and --flip out"
         )
-    scale = {}
-    if scaled is not None:
-        if not any(DISPARITY in one.gives for one in predictors):
-            raise UsageError(
-                f"--metric={wish.metric}: no depth is predicted; give --depth_checkpoint=DIR, or add depth to --outputs"
-            )
-        if scaled[0] == "factor":
-            scale = {"scale": lambda sources, asked: metric.by_factor(scaled[1])}
-        else:
-            camera = metric.camera_of(wish.camera, wish.field_of_view, _run(wish.depth_checkpoint or wish.checkpoint))
-            scale = {"scale": functools.partial(metric.by_camera_height, scaled[1], camera)}
+    scale: dict[str, Any] = {}
+    if way and not any(DISPARITY in one.gives for one in predictors):
+        raise UsageError(
+            f"--metric={wish.metric}: no depth is predicted; give --depth_checkpoint=DIR, or add depth to --outputs"
+        )
+    if way == "factor":
+        scale = {"scale": lambda sources, asked: metric.by_factor(float(value))}
+    elif way == "camera_height":
+        camera = metric.camera_of(wish.camera, wish.field_of_view, _run(wish.depth_checkpoint or wish.checkpoint))
+        scale = {"scale": functools.partial(metric.by_camera_height, float(value), camera)}
+    elif rows is not None:
+        mover = mover_of((depth or model).trained, f"--metric={way}", wish.depth_checkpoint or wish.checkpoint)
+        scale = {"scale": functools.partial(movement.by_movement, way, rows, mover, wish.frame_rate)}
     return Job(predictors, wish.outputs, wish.batch, wish.resume, _settings(wish, model, depth, request), **scale)
 
 
