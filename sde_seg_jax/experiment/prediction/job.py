@@ -20,6 +20,7 @@ from sde_seg_jax.experiment.prediction.model import Model, load
 from sde_seg_jax.experiment.prediction.motion import mover_of
 from sde_seg_jax.experiment.prediction.outputs import OUTPUTS, chosen_outputs
 from sde_seg_jax.experiment.prediction.request import KEEP, TRAINED, Request
+from sde_seg_jax.experiment.prediction.smoothing import Smoother, weight_of
 from sde_seg_jax.state_files.schemas import SCORES
 from sde_seg_jax.training.checkpoints import FOLDER, CheckpointError, locate
 
@@ -32,7 +33,7 @@ class Wish:
 
     FLAGS: ClassVar[tuple[str, ...]] = (
         *("checkpoint", "depth_checkpoint", "weights", "outputs", "resume", "batch", "resolution", "aspect"),
-        *("temperature", "metric", "camera", "field_of_view", "frame_rate"),
+        *("temperature", "metric", "camera", "field_of_view", "frame_rate", "smooth", "still_camera"),
     )
 
     checkpoint: str
@@ -48,6 +49,8 @@ class Wish:
     camera: str = ""
     field_of_view: float = 0.0
     frame_rate: float = 0.0
+    smooth: str = ""
+    still_camera: bool = False
     protocol: Protocol = WHOLE
 
 
@@ -55,6 +58,9 @@ def make_job(wish: Wish) -> Job:
     """Reads the checkpoints. Raises ValueError, naming flag and remedy, for what they cannot do."""
     way, value = metric.parse(wish.metric) if wish.metric else ("", "")
     rows = movement.read(way, str(value)) if way in metric.FILES else None
+    weight = weight_of(wish.smooth) if wish.smooth else None
+    if wish.still_camera and weight is None:
+        raise UsageError("--still_camera says how --smooth compares frames; give --smooth=0.5, too, or leave it out")
     if not 0 <= wish.frame_rate < math.inf:
         raise UsageError(f"--frame_rate={wish.frame_rate}: expected frames a second, as in --frame_rate=10")
     temperature = _number(wish)
@@ -81,7 +87,26 @@ def make_job(wish: Wish) -> Job:
     elif rows is not None:
         mover = mover_of((depth or model).trained, f"--metric={way}", wish.depth_checkpoint or wish.checkpoint)
         scale = {"scale": functools.partial(movement.by_movement, way, rows, mover, wish.frame_rate)}
-    return Job(predictors, wish.outputs, wish.batch, wish.resume, _settings(wish, model, depth, request), **scale)
+    smoother = {} if weight is None else {"smoother": _smoother(wish, weight, depth or model, predictors)}
+    settings = _settings(wish, model, depth, request)
+    return Job(predictors, wish.outputs, wish.batch, wish.resume, settings, **scale, **smoother)
+
+
+def _smoother(wish: Wish, weight: float, model: Model, predictors: list[Predictor]) -> Smoother:
+    """Of videos, by the depth and motion of a model. Raises UsageError for what it lacks."""
+    gives, flag = {part for one in predictors for part in one.gives}, f"--smooth={wish.smooth}"
+    if PROBABILITIES not in gives:
+        raise UsageError(f"{flag} is of classes, and the checkpoint predicts none; leave it out")
+    if wish.still_camera:
+        return Smoother(weight, predictors)
+    remedy = "give --depth_checkpoint=DIR, a network that learnt depth from video, or --still_camera if it stands still"
+    if DISPARITY not in gives:
+        raise UsageError(f"{flag} moves classes by depth and the camera's motion, and there is no depth; {remedy}")
+    checkpoint = wish.depth_checkpoint or wish.checkpoint
+    mover = mover_of(model.trained, flag, checkpoint)
+    return Smoother(
+        weight, predictors, mover, metric.camera_of(wish.camera, wish.field_of_view, _run(checkpoint), flag)
+    )
 
 
 def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish) -> list[Predictor]:
@@ -89,6 +114,8 @@ def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish)
     both = model.predictors(request) + (depth.predictors(request, (DISPARITY,)) if depth else [])
     kinds = chosen_outputs(wish.outputs, both)
     needed = {OUTPUTS[kind].needs for kind in kinds} | ({PROBABILITIES} if wish.metric.startswith("camera") else set())
+    if wish.smooth:
+        needed |= {PROBABILITIES} if wish.still_camera else {PROBABILITIES, DISPARITY}
     if DISPARITY in needed and depth is not None:
         own = model.predictors(request, (PROBABILITIES,)) if PROBABILITIES in needed else []
         return own + depth.predictors(request, (DISPARITY,))
@@ -105,6 +132,8 @@ def _settings(wish: Wish, model: Model, depth: Model | None, request: Request) -
         "aspect": wish.aspect,
         "temperature": request.temperature,
         "metric": wish.metric,
+        # not named where there is none, so that outputs from before it was an option can be resumed
+        **({"smooth": f"{wish.smooth}{', still camera' if wish.still_camera else ''}"} if wish.smooth else {}),
     }
 
 

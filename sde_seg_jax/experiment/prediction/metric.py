@@ -69,10 +69,10 @@ def by_factor(factor: float) -> Scale:
     return Scale(factor, f"depth in metres: {factor:g} times the network's (--metric=factor)")
 
 
-def camera_of(file: str, degrees: float, run: pathlib.Path | None) -> CameraOf:
+def camera_of(file: str, degrees: float, run: pathlib.Path | None, flag: str = "--metric=camera_height") -> CameraOf:
     """The camera of a file, of a field of view, or that which a run, if there is its folder, has learnt.
 
-    Raises UsageError if there is none, or it is implausible.
+    Raises UsageError, naming the flag that needs it, if there is none, or it is implausible.
     """
     try:
         if file:
@@ -84,8 +84,8 @@ def camera_of(file: str, degrees: float, run: pathlib.Path | None) -> CameraOf:
     except ValueError as error:
         raise UsageError(str(error)) from error
     raise UsageError(
-        "--metric=camera_height needs the camera: give --camera=camera.json (docs/own_data.md shows one) or "
-        "--field_of_view=DEGREES across the width"
+        f"{flag} needs the camera: give --camera=camera.json (docs/own_data.md shows one) or "
+        f"--field_of_view=DEGREES across the width"
     )
 
 
