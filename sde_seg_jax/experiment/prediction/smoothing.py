@@ -30,7 +30,9 @@ from sde_seg_jax.imaging.resize import resize_bilinear
 from sde_seg_jax.losses.photometric import photometric_error
 from sde_seg_jax.types import Intrinsics
 
-AGREES = 0.15  # photometric error below which two frames show the same: 0 is equal, 0.3 and more something else
+# Photometric error below which two frames show the same. Of rendered streets at 64x128 that a trained network warped
+# three quarters of the pixels lie below, of frames that were not warped fewer than half.
+AGREES = 0.15
 CameraOf = Callable[[tuple[int, int], str], tuple[float, float, float, float]]  # as `metric.CameraOf`
 
 
