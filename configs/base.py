@@ -156,6 +156,7 @@ def semi_supervised(c):
             "mix": "depth",  # or class, cutmix, depth_threshold, depth_histogram, depth_elsewhere, none
             "mix_margin": 0.03,  # of the disparity, which is normalised per image
             "confidence": 0.968,  # teacher probability from which a pixel counts as confident
+            "temperature": 1.0,  # divides the teacher's logits before: above 1 for a teacher that is too sure
             "teacher": "batch_stats",  # how the teacher normalises; or ema_stats
             "weighting": "batch",  # pseudo labels count by the batch's confident share; "pixel": confident ones; "none"
             "kept": "unlabeled",  # what is pasted on unlabeled images; or labeled: with their ground truth

@@ -41,6 +41,7 @@ ONLY = {  # options of which the peers know one value
     "ramp": (0, 0),
     "kept": "unlabeled",
     "prior": 0.0,
+    "temperature": 1.0,
     "divisor": "all",
     "teacher_decay": DECAY,
     "views": 1,

@@ -17,7 +17,11 @@ How the network is asked (default: about the whole image at once, with as many p
   --resolution=full            with all pixels that the image has
 
 Depth learnt from video has one unknown scale. --metric=camera_height:1.5 gives metres, where the camera is 1.5 m above
-the road (needs a class road, and --camera=camera.json or --field_of_view=DEGREES); --metric=factor:3.2 if you know it.
+the road (needs a class road, and --camera=camera.json or --field_of_view=DEGREES); --metric=speed:speeds.csv by how
+fast the vehicle drove, --metric=poses:poses.txt by where it was (KITTI, TUM), each of one video or folder of frames,
+with a network that learnt depth from video; --metric=factor:3.2 if you know it.
+--smooth=0.5 makes classes of videos steadier: those of the frame before count a half, moved by depth and camera motion
+(which need --camera or --field_of_view, too; --still_camera needs neither), and says how much they flicker.
 predictions.jsonl says which, and what is done: with --resume the same command goes on where an earlier one stopped.
 Exit status: 0 done, 2 bad input: also if some of several files could not be read, which are listed at the end.
 """
@@ -45,9 +49,16 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_bool("resume", False, "pass over files that are done", flag_values=values)
     absl_flags.DEFINE_integer("batch", 0, "images at once; 0: by size and device", 0, flag_values=values)
     absl_flags.DEFINE_string("temperature", "1", "of the probabilities, or auto: as evaluated", flag_values=values)
-    absl_flags.DEFINE_string("metric", "", "camera_height:METRES or factor:NUMBER", flag_values=values)
-    absl_flags.DEFINE_string("camera", "", "camera.json of the images, for --metric", flag_values=values)
+    absl_flags.DEFINE_string(
+        "metric", "", "camera_height:METRES, speed:FILE, poses:FILE or factor:NUMBER", flag_values=values
+    )
+    absl_flags.DEFINE_string("camera", "", "camera.json of the images, for --metric and --smooth", flag_values=values)
     absl_flags.DEFINE_float("field_of_view", 0.0, "degrees across the width, instead", 0, 180, flag_values=values)
+    rate = "frames a second of a folder of frames, for --metric; a video says its own"
+    absl_flags.DEFINE_float("frame_rate", 0.0, rate, 0, flag_values=values)
+    smooth = "of videos: weight of the classes of the frame before, moved here; 0: only measure flicker"
+    absl_flags.DEFINE_string("smooth", "", smooth, flag_values=values)
+    absl_flags.DEFINE_bool("still_camera", False, "it stands: --smooth moves nothing", flag_values=values)
     seen = "what the network sees: as many pixels as in training, or all of the image"
     protocol_flags.define(values, ["trained", "full"], seen)
 

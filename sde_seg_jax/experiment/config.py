@@ -39,6 +39,7 @@ ABSENT = {
     "task.ramp": (0, 0),
     "task.kept": "unlabeled",
     "task.prior": 0.0,
+    "task.temperature": 1.0,
     **{"task.divisor": "all", "task.teacher_decay": 0.99, "task.views": 1, "task.complementary": 0.0},
     **{"task.jitter_kind": "additive", "task.jitter_hue": None, "task.gray_probability": 0.0},
     "task.blur_sigma": (0.15, 1.15),

@@ -97,6 +97,7 @@ PREDICTED = record(
         "depth": record({"factor": {"type": "number", "minimum": 1e-9, "maximum": 1e9}, "told": TEXT}),
         "file": {"type": "array", "minItems": 4, "maxItems": 4, "items": [TEXT, TEXT, COUNT, COUNT]},
         "frames": COUNT,
+        "flicker": each({"type": "number"}),
     },
 )
 # facts.json of a selection: what it was begun with

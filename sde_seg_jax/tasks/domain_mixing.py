@@ -88,7 +88,9 @@ def make_mixing(
     across_by_depth = across and cross_rule.reads_depth
     reads_depth = across_by_depth or (within and rule.reads_depth)
     read = {"teacher": mixing.teacher, "reads_depth": reads_depth, "depth_network": depth_network}
-    pseudo_of = make_pseudo(network, **read, factors=lambda: mixing.class_factors(class_shares))
+    pseudo_of = make_pseudo(
+        network, **read, factors=lambda: mixing.class_factors(class_shares), temperature=mixing.temperature
+    )
 
     def margins(key, disparity):
         return signed(key, disparity, mixing.mix_margin)[:, None, None, None]

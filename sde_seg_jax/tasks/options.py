@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from sde_seg_jax.bounds import Count, CountOrNone, Dropout, NotNegative, Probability
+from sde_seg_jax.bounds import Count, CountOrNone, Dropout, NotNegative, Positive, Probability
 from sde_seg_jax.geometry.depth import DepthRange
 from sde_seg_jax.lookup import choose
 from sde_seg_jax.losses import photometric
@@ -52,7 +52,8 @@ class Photometric(DepthRange):
 class Mixing:
     """Of what is mixed.
 
-    mix: a rule of `mixing`. confidence: teacher probability from which a pixel counts as confident. teacher: how it
+    mix: a rule of `mixing`. confidence: teacher probability from which a pixel counts as confident. temperature: the
+    teacher's logits are divided by it before (Guo et al. 2017); 1 as published. teacher: how it
     predicts, "batch_stats" (as published: statistics of the batch) or "ema_stats" (averaged running statistics).
     weighting: what confidence decides, as `losses.pseudo_label.confidence_weights` says. ramp: (a, b), the loss on
     mixed images does not count in the first a updates, and fully from update b on (`ramped`); published: (0, 0).
@@ -70,6 +71,7 @@ class Mixing:
     mix: str = "depth"
     mix_margin: float = MARGIN
     confidence: Probability = CONFIDENT
+    temperature: Positive = 1.0
     teacher: str = "batch_stats"
     weighting: str = "batch"
     ramp: tuple[CountOrNone, CountOrNone] = (0, 0)

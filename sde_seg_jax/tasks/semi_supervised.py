@@ -94,7 +94,9 @@ def make_mixing(network, *, mixing: Mixing = Mixing(), depth_network=None, class
     """
     rule = find_rule(mixing.mix)
     read = {"teacher": mixing.teacher, "reads_depth": rule.reads_depth, "depth_network": depth_network}
-    pseudo_of = make_pseudo(network, **read, factors=lambda: mixing.class_factors(class_shares))
+    pseudo_of = make_pseudo(
+        network, **read, factors=lambda: mixing.class_factors(class_shares), temperature=mixing.temperature
+    )
 
     def mix(state: TrainState, streams: Streams, rng, disparity=None):
         pseudo, teacher_stats = pseudo_of(state, streams.unlabeled, disparity)

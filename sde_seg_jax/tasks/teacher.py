@@ -39,17 +39,26 @@ class Pseudo:
         return self.probability.shape[-1]
 
 
-def make_pseudo(network, *, teacher: str, reads_depth: bool, depth_network=None, factors=lambda: None) -> Callable:
+def make_pseudo(
+    network,
+    *,
+    teacher: str,
+    reads_depth: bool,
+    depth_network=None,
+    factors=lambda: None,
+    temperature: float = 1.0,
+) -> Callable:
     """(state, batch, disparity=None) -> (`Pseudo` of the batch, the teacher's new running statistics or None).
 
     A disparity [B,h,w,1] that is given takes the place of the depth network's. factors: gives those [C] of the
-    teacher's probabilities (`losses.pseudo_label.adjusted`), or None. Raises ValueError for an unknown name.
+    teacher's probabilities (`losses.pseudo_label.adjusted`), or None. temperature: by which its logits are divided
+    before. Raises ValueError for an unknown name.
     """
     ask_teacher = choose(TEACHER_MODES, teacher, "task.teacher")(network)
 
     def pseudo(state: TrainState, batch: Batch, disparity=None):
         logits, teacher_stats = ask_teacher(state.teacher, to_float(batch.image))
-        probability = jax.lax.stop_gradient(_probability(logits, batch, factors()))
+        probability = jax.lax.stop_gradient(_probability(logits, batch, factors(), temperature))
         if not reads_depth:
             disparity = None
         else:
@@ -92,12 +101,14 @@ def _on_running_statistics(network) -> Callable:
 TEACHER_MODES = {"batch_stats": _on_batch_statistics, "ema_stats": _on_running_statistics}
 
 
-def _probability(logits: jax.Array, batch: Batch, factors: jax.Array | None = None) -> jax.Array:
-    """Softmax at full resolution, maybe adjusted; the ground truth replaces it where a sample has one."""
+def _probability(
+    logits: jax.Array, batch: Batch, factors: jax.Array | None = None, temperature: float = 1.0
+) -> jax.Array:
+    """Softmax at full resolution, maybe tempered and adjusted; the ground truth replaces it where a sample has one."""
     size = batch.image.shape[1:3]
     if logits.shape[1:3] != size:
         logits = resize_bilinear_corners(logits, size)
-    predicted = jax.nn.softmax(logits, axis=-1)
+    predicted = jax.nn.softmax(logits if temperature == 1 else logits / temperature, axis=-1)
     predicted = predicted if factors is None else adjusted(predicted, factors)
     if batch.label is None:
         return predicted

@@ -96,7 +96,16 @@ def test_a_run_of_before_a_key_existed_goes_on_with_what_it_did_then(tmp_path):
         refuse_other_config(config, tmp_path)
 
 
-RECIPE = ("divisor", "teacher_decay", "views", "complementary", "jitter_kind", "jitter_hue", "gray_probability")
+RECIPE = (
+    "temperature",
+    "divisor",
+    "teacher_decay",
+    "views",
+    "complementary",
+    "jitter_kind",
+    "jitter_hue",
+    "gray_probability",
+)
 
 
 @pytest.mark.parametrize("task", ["semi_supervised", "multitask", "domain_adaptation"])

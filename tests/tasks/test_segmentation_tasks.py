@@ -160,6 +160,20 @@ def test_rare_classes_count_more_in_pseudo_labels_and_ground_truth_stays():
     np.testing.assert_allclose(adjusted[1], expected / expected.sum(-1, keepdims=True), rtol=1e-5)
 
 
+def test_a_temperature_tempers_the_teacher_alone():
+    data = streams(2, labeled=[True, False])
+    plain, same, tempered = (
+        fast_jit(mixer("class", kept="unlabeled", **options))(make_state(Toy()), data, jax.random.key(0))[0][0]
+        for options in ({}, {"temperature": 1.0}, {"temperature": 2.5})
+    )
+    np.testing.assert_array_equal(plain.probability, same.probability)
+    np.testing.assert_array_equal(plain.probability[0], tempered.probability[0])  # one-hot, of the labeled sample
+    expected = np.asarray(plain.probability[1], np.float64) ** (1 / 2.5)
+    np.testing.assert_allclose(tempered.probability[1], expected / expected.sum(-1, keepdims=True), rtol=1e-5)
+    assert tempered.probability[1].max() < plain.probability[1].max()
+    np.testing.assert_array_equal(plain.classes, tempered.classes)
+
+
 def test_a_prior_without_the_classes_shares_is_refused():
     with pytest.raises(ValueError, match=r"task\.prior needs class_shares"):
         mixer("class", prior=0.5)(make_state(Toy()), streams(2), jax.random.key(0))

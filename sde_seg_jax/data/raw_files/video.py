@@ -12,6 +12,7 @@ import itertools
 import os
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import NamedTuple
 
 import av
@@ -52,6 +53,11 @@ class Shown(NamedTuple):
         height, width = motion.thumbnail_size(*sides)
         small = self.decoded.reformat(width=width, height=height, format="gray").to_ndarray()
         return motion.thumbnail(upright(small, self.decoded))
+
+    @property
+    def unit(self) -> Fraction:
+        """Seconds of 1 of `time`."""
+        return self.file.stream.time_base
 
     def picture(self) -> np.ndarray:
         """RGB uint8 [h, w, 3], as it is shown."""

@@ -39,14 +39,15 @@ class Done:
         lines = _lines(self._path) if resume else []
         if lines:
             self._compare(lines[0].get("settings", {}), head["settings"])
-            self._files = {tuple(line["file"]): line["frames"] for line in lines[1:] if {*line} >= {"file", "frames"}}
-        lines = [head, *(_line(file, self._files[file]) for file in sorted(self._files))]
+            self._files = {tuple(line["file"]): line for line in lines[1:] if {*line} >= {"file", "frames"}}
+        lines = [head, *(self._files[file] for file in sorted(self._files))]
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in lines))  # a line may have been cut off
         self._file: IO[str] = self._path.open("a", encoding="utf-8")
 
     def has(self, source: Source) -> bool:
         """Is this file predicted, has it not changed since, and is everything there that was written of it?"""
-        frames, there = self._files.get(_key(source)), self._written(self._path.parent / source.folder)
+        line, there = self._files.get(_key(source), {}), self._written(self._path.parent / source.folder)
+        frames = line.get("frames")
         if frames is None or frames > len(there):
             return False
         names = [f"{source.name}_{frame:06d}" for frame in range(frames)] if source.is_video else [source.name]
@@ -56,9 +57,10 @@ class Done:
             wanted |= {f"{KINDS[ending]}.mp4" for ending in endings if ending in KINDS}
         return wanted <= there
 
-    def note(self, source: Source, frames: int = 1) -> None:
-        """Everything of this file is written; of a video that are so many frames."""
-        self._file.write(json.dumps(_line(_key(source), frames)) + "\n")
+    def note(self, source: Source, frames: int = 1, flicker: Mapping[str, float] | None = None) -> None:
+        """Everything of this file is written; of a video that are so many frames, which flicker so much."""
+        line = {"file": list(_key(source)), "frames": frames, **({"flicker": flicker} if flicker else {})}
+        self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -85,10 +87,6 @@ class Done:
 def head_of(folder: pathlib.Path) -> dict[str, Any]:
     """The first line of an output's notes; {} if there are none. Raises UsageError for damaged ones."""
     return next(iter(_lines(folder / FILE)), {})
-
-
-def _line(key: Sequence[str | int], frames: int) -> dict[str, Any]:
-    return {"file": list(key), "frames": frames}
 
 
 def _lines(path: pathlib.Path) -> list[dict[str, Any]]:

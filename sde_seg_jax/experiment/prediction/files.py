@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sde_seg_jax.experiment.errors import UsageError
-from sde_seg_jax.experiment.prediction import answers, outputs
+from sde_seg_jax.experiment.prediction import answers, outputs, smoothing
 from sde_seg_jax.experiment.prediction.ahead import Ended, Frame, read_ahead
 from sde_seg_jax.experiment.prediction.asking import DISPARITY, Predictor
 from sde_seg_jax.experiment.prediction.batches import Batcher
@@ -43,6 +43,7 @@ class Job:
       resume: pass over what an earlier call has done.
       settings: in words, what must be the same to go on: checkpoint, protocol, ...
       scale: what the files' depths are in; called once, with the files and predictors, before anything is written.
+      smoother: makes the classes of videos steadier, and measures how steady they are.
     """
 
     predictors: Sequence[Predictor]
@@ -51,6 +52,7 @@ class Job:
     resume: bool = False
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     scale: Callable[[Sequence[Source], Sequence[Predictor]], Scale] = lambda sources, predictors: UP_TO_SCALE
+    smoother: smoothing.Smoother | None = None
 
 
 @dataclasses.dataclass
@@ -143,7 +145,9 @@ class _Work:
 
     def _write_all(self, found: Iterable[tuple[Frame, Mapping[str, np.ndarray]]]) -> None:
         """Gives what was predicted to the threads that write; waits where too much waits for them."""
+        smoother = self._job.smoother
         for frame, maps in found:
+            maps = maps if smoother is None else smoother.take(frame, dict(maps))
             self._writing.append((frame, self._writers.submit(self._write, frame, maps)))
             self._settle(WAITING)
 
@@ -192,5 +196,8 @@ class _Work:
         self._settle(0)
         if ended.source in self._movies:
             self._movies.pop(ended.source).close()
+        flicker = self._job.smoother.ended() if self._job.smoother else {}
         if not ended.failed:
-            self._notes.note(ended.source, ended.frames)
+            self._notes.note(ended.source, ended.frames, flicker)
+            if flicker:
+                self._reporter.tell(smoothing.told(ended.source.path.name, flicker))

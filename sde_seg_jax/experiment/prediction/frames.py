@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import cv2
 import numpy as np
@@ -58,6 +58,26 @@ def count_frames(source: Source) -> int | None:
         return video.about(str(source.path))
     except ValueError:
         return None
+
+
+def frame_times(path: pathlib.Path) -> list[float | None]:
+    """Seconds of each frame of a video since the first; None where the file does not say. Raises UsageError."""
+    try:
+        every = video.shown(str(path), threads=False)
+        found = [None if frame.time is None else frame.time * frame.unit for frame in every]
+    except ValueError as error:
+        raise UsageError(_unreadable(path)) from error
+    return [None if None in (time, found[0]) else float(time - found[0]) for time in found]  # type: ignore[operator]
+
+
+def frames_at(path: pathlib.Path, numbers: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """(number, RGB image) of some frames of a video, as `read_frames` counts them. Raises UsageError."""
+    try:
+        for number, frame in enumerate(video.shown(str(path), threads=False)):
+            if number in numbers:
+                yield number, frame.picture()
+    except ValueError as error:
+        raise UsageError(_unreadable(path)) from error
 
 
 def _read_video(source: Source, warn: Callable[[str], None]) -> Iterator[tuple[str, np.ndarray]]:

@@ -13,12 +13,14 @@ from sde_seg_jax.evaluation.protocols.protocol import WHOLE, Protocol
 from sde_seg_jax.experiment.begun import read_json
 from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.evaluated import RESULT
-from sde_seg_jax.experiment.prediction import metric
+from sde_seg_jax.experiment.prediction import metric, movement
 from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
 from sde_seg_jax.experiment.prediction.files import Job
 from sde_seg_jax.experiment.prediction.model import Model, load
+from sde_seg_jax.experiment.prediction.motion import mover_of
 from sde_seg_jax.experiment.prediction.outputs import OUTPUTS, chosen_outputs
 from sde_seg_jax.experiment.prediction.request import KEEP, TRAINED, Request
+from sde_seg_jax.experiment.prediction.smoothing import Smoother, weight_of
 from sde_seg_jax.state_files.schemas import SCORES
 from sde_seg_jax.training.checkpoints import FOLDER, CheckpointError, locate
 
@@ -31,7 +33,7 @@ class Wish:
 
     FLAGS: ClassVar[tuple[str, ...]] = (
         *("checkpoint", "depth_checkpoint", "weights", "outputs", "resume", "batch", "resolution", "aspect"),
-        *("temperature", "metric", "camera", "field_of_view"),
+        *("temperature", "metric", "camera", "field_of_view", "frame_rate", "smooth", "still_camera"),
     )
 
     checkpoint: str
@@ -46,12 +48,21 @@ class Wish:
     metric: str = ""
     camera: str = ""
     field_of_view: float = 0.0
+    frame_rate: float = 0.0
+    smooth: str = ""
+    still_camera: bool = False
     protocol: Protocol = WHOLE
 
 
 def make_job(wish: Wish) -> Job:
     """Reads the checkpoints. Raises ValueError, naming flag and remedy, for what they cannot do."""
-    scaled = metric.parse(wish.metric) if wish.metric else None
+    way, value = metric.parse(wish.metric) if wish.metric else ("", "")
+    rows = movement.read(way, str(value)) if way in metric.FILES else None
+    weight = weight_of(wish.smooth) if wish.smooth else None
+    if wish.still_camera and weight is None:
+        raise UsageError("--still_camera says how --smooth compares frames; give --smooth=0.5, too, or leave it out")
+    if not 0 <= wish.frame_rate < math.inf:
+        raise UsageError(f"--frame_rate={wish.frame_rate}: expected frames a second, as in --frame_rate=10")
     temperature = _number(wish)
     model = load(wish.checkpoint, wish.weights)
     temperature = _evaluated(wish, model.step) if temperature is None else temperature
@@ -63,18 +74,39 @@ def make_job(wish: Wish) -> Job:
             f"protocol '{request.name(model.size)}' is of classes, and depth alone is predicted, which always "
             f"sees the whole image; leave --window, --scales and --flip out"
         )
-    scale = {}
-    if scaled is not None:
-        if not any(DISPARITY in one.gives for one in predictors):
-            raise UsageError(
-                f"--metric={wish.metric}: no depth is predicted; give --depth_checkpoint=DIR, or add depth to --outputs"
-            )
-        if scaled[0] == "factor":
-            scale = {"scale": lambda sources, asked: metric.by_factor(scaled[1])}
-        else:
-            camera = metric.camera_of(wish.camera, wish.field_of_view, _run(wish.depth_checkpoint or wish.checkpoint))
-            scale = {"scale": functools.partial(metric.by_camera_height, scaled[1], camera)}
-    return Job(predictors, wish.outputs, wish.batch, wish.resume, _settings(wish, model, depth, request), **scale)
+    scale: dict[str, Any] = {}
+    if way and not any(DISPARITY in one.gives for one in predictors):
+        raise UsageError(
+            f"--metric={wish.metric}: no depth is predicted; give --depth_checkpoint=DIR, or add depth to --outputs"
+        )
+    if way == "factor":
+        scale = {"scale": lambda sources, asked: metric.by_factor(float(value))}
+    elif way == "camera_height":
+        camera = metric.camera_of(wish.camera, wish.field_of_view, _run(wish.depth_checkpoint or wish.checkpoint))
+        scale = {"scale": functools.partial(metric.by_camera_height, float(value), camera)}
+    elif rows is not None:
+        mover = mover_of((depth or model).trained, f"--metric={way}", wish.depth_checkpoint or wish.checkpoint)
+        scale = {"scale": functools.partial(movement.by_movement, way, rows, mover, wish.frame_rate)}
+    smoother = {} if weight is None else {"smoother": _smoother(wish, weight, depth or model, predictors)}
+    settings = _settings(wish, model, depth, request)
+    return Job(predictors, wish.outputs, wish.batch, wish.resume, settings, **scale, **smoother)
+
+
+def _smoother(wish: Wish, weight: float, model: Model, predictors: list[Predictor]) -> Smoother:
+    """Of videos, by the depth and motion of a model. Raises UsageError for what it lacks."""
+    gives, flag = {part for one in predictors for part in one.gives}, f"--smooth={wish.smooth}"
+    if PROBABILITIES not in gives:
+        raise UsageError(f"{flag} is of classes, and the checkpoint predicts none; leave it out")
+    if wish.still_camera:
+        return Smoother(weight, predictors)
+    remedy = "give --depth_checkpoint=DIR, a network that learnt depth from video, or --still_camera if it stands still"
+    if DISPARITY not in gives:
+        raise UsageError(f"{flag} moves classes by depth and the camera's motion, and there is no depth; {remedy}")
+    checkpoint = wish.depth_checkpoint or wish.checkpoint
+    mover = mover_of(model.trained, flag, checkpoint)
+    return Smoother(
+        weight, predictors, mover, metric.camera_of(wish.camera, wish.field_of_view, _run(checkpoint), flag)
+    )
 
 
 def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish) -> list[Predictor]:
@@ -82,6 +114,8 @@ def _predictors(model: Model, depth: Model | None, request: Request, wish: Wish)
     both = model.predictors(request) + (depth.predictors(request, (DISPARITY,)) if depth else [])
     kinds = chosen_outputs(wish.outputs, both)
     needed = {OUTPUTS[kind].needs for kind in kinds} | ({PROBABILITIES} if wish.metric.startswith("camera") else set())
+    if wish.smooth:
+        needed |= {PROBABILITIES} if wish.still_camera else {PROBABILITIES, DISPARITY}
     if DISPARITY in needed and depth is not None:
         own = model.predictors(request, (PROBABILITIES,)) if PROBABILITIES in needed else []
         return own + depth.predictors(request, (DISPARITY,))
@@ -98,6 +132,8 @@ def _settings(wish: Wish, model: Model, depth: Model | None, request: Request) -
         "aspect": wish.aspect,
         "temperature": request.temperature,
         "metric": wish.metric,
+        # not named where there is none, so that outputs from before it was an option can be resumed
+        **({"smooth": f"{wish.smooth}{', still camera' if wish.still_camera else ''}"} if wish.smooth else {}),
     }
 
 

@@ -1,4 +1,7 @@
-"""What predicted depth is in: unknown units, or metres by a factor that is given or measured on the road."""
+"""What predicted depth is in: unknown units, or metres by a factor that is given or measured on the road.
+
+`movement` measures it on the vehicle's own movement.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ from sde_seg_jax.experiment.prediction.sources import Source
 from sde_seg_jax.geometry.ground import fit_ground
 from sde_seg_jax.lookup import suggest
 
-WAYS = ("camera_height", "factor")
+WAYS = {"camera_height": "1.5", "factor": "3.2", "speed": "speeds.csv", "poses": "poses.txt"}  # each with an example
+FILES = ("speed", "poses")  # what follows these is a file
 ROADS = ("road", "street", "drivable area")  # classes that lie flat below the camera
 IMAGES = 32  # that the factor is measured on, spread over all
 LEAST_PIXELS, LEAST_SHARE = 0.01, 0.5  # of an image that are road; of these that lie on the plane
@@ -42,11 +46,15 @@ class Scale:
 UP_TO_SCALE = Scale()
 
 
-def parse(text: str) -> tuple[str, float]:
-    """("camera_height", 1.5) of "camera_height:1.5". Raises UsageError for anything else."""
+def parse(text: str) -> tuple[str, float | str]:
+    """("camera_height", 1.5) of "camera_height:1.5", ("speed", "a.csv") of "speed:a.csv". Raises UsageError."""
     way, _, value = text.partition(":")
     if way not in WAYS:
         raise UsageError(f"--metric={text}: unknown way; {suggest(way, WAYS)}, as in --metric=camera_height:1.5")
+    if way in FILES:
+        if not value:
+            raise UsageError(f"--metric={text}: expected a file after the colon, as in --metric={way}:{WAYS[way]}")
+        return way, value
     try:
         number = float(value)
     except ValueError:
@@ -61,10 +69,10 @@ def by_factor(factor: float) -> Scale:
     return Scale(factor, f"depth in metres: {factor:g} times the network's (--metric=factor)")
 
 
-def camera_of(file: str, degrees: float, run: pathlib.Path | None) -> CameraOf:
+def camera_of(file: str, degrees: float, run: pathlib.Path | None, flag: str = "--metric=camera_height") -> CameraOf:
     """The camera of a file, of a field of view, or that which a run, if there is its folder, has learnt.
 
-    Raises UsageError if there is none, or it is implausible.
+    Raises UsageError, naming the flag that needs it, if there is none, or it is implausible.
     """
     try:
         if file:
@@ -76,8 +84,8 @@ def camera_of(file: str, degrees: float, run: pathlib.Path | None) -> CameraOf:
     except ValueError as error:
         raise UsageError(str(error)) from error
     raise UsageError(
-        "--metric=camera_height needs the camera: give --camera=camera.json (docs/own_data.md shows one) or "
-        "--field_of_view=DEGREES across the width"
+        f"{flag} needs the camera: give --camera=camera.json (docs/own_data.md shows one) or "
+        f"--field_of_view=DEGREES across the width"
     )
 
 
