@@ -19,6 +19,7 @@ def get_config():
     c.data.prepared_dir = "prepared"  # where cli.prepare writes and training reads
     c.data.size = (512, 1024)  # stored height, width [px]
     c.data.crop = (512, 512)  # random crop of a training image, height, width [px]
+    c.data.scale = (1.0, 1.0)  # training images are made larger by least to most before the crop; UniMatch V2: 0.5, 2.0
     c.data.flip = 0.5  # probability of a horizontal flip
     c.data.batch_size = 2  # of each stream (labeled, unlabeled), over all devices
     c.data.labels = 372  # how many training images have labels: drawn, or the first of label_file; 0 = all

@@ -15,6 +15,7 @@ Published: UniMatch V2 at 1/16, 1/8, 1/4: 80.6, 81.9, 82.4 (small), 83.6, 84.3, 
 Differences from the published recipe: docs/recipe.md. Ours: not run.
 """
 
+import math
 import pathlib
 
 import base
@@ -31,6 +32,7 @@ SOURCE = "as quoted in Yang et al., UniMatch V2, arXiv:2410.10777 (encoder=small
 PAPER = {("unimatch", 186): "80.6", ("unimatch", 372): "81.9", ("unimatch", 744): "82.4"}
 STAGES = {"modern_depth": "configs/modern.py:depth"}
 
+SCALE = (0.5, 2.0)  # of a crop's image
 RATE = 5e-6  # of the encoder
 DEPTH = "@modern_depth"
 CACHE = "Depth-Anything-V2-Small-hf"  # of cli.cache_depth
@@ -109,6 +111,9 @@ def get_config(arg="unimatch"):
     c.schedule = ConfigDict({"name": "poly", "steps": 0})
     if row in STAGE:
         return rows.change(_depth(c), changes)
+    c.data.scale = SCALE
+    if "photometric" in c.losses:  # has no mask for what is beyond an image smaller than its crop
+        c.data.scale = (math.ceil(100 * c.data.crop[0] / c.data.size[0]) / 100, SCALE[1])
     share = c.data.crop[0] * c.data.crop[1] / 798**2
     del c.losses.cross_entropy
     c.losses.ohem = ConfigDict({"weight": 0.5, "threshold": 0.7, "min_kept": int(PART * HARD * share)})

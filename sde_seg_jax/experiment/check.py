@@ -21,6 +21,7 @@ from sde_seg_jax.experiment.config import UsageError, call, check_keys, check_se
 from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
+from sde_seg_jax.experiment.scaled_crops import check_scaled_crops
 from sde_seg_jax.experiment.schedule import make_factor
 from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
 from sde_seg_jax.experiment.weights.transfer import check_transfer
@@ -65,6 +66,7 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
         check_learnt_camera(config.model.learn_intrinsics, data.flip)
     for name, value in config.losses.items():
         check_loss(name, value)
+    check_scaled_crops(data, config.losses)
     task = find_task(config.task.name)
     call("task", task.make_loss, task_section(config), network, losses=plain(config.losses))
     check_source_domain(config)
