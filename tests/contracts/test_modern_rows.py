@@ -56,7 +56,8 @@ def toy(path, row, folder):
     if config.data.depth_cache:  # a cache needs weights from elsewhere: the same network instead
         config.data.depth_cache = ""
         places = [key for key in ("depth_checkpoint", "source_depth_checkpoint") if key in config.task]
-        config.task.update({key: "@modern_depth" for key in places})
+        stage = "modern_depth" if path == MODERN else f"depth_{row.partition('_')[0]}"
+        config.task.update({key: f"@{stage}" for key in places})
     return resolve(config, folder)
 
 
