@@ -95,10 +95,11 @@ def get_config():
     # training.schedules.<name>; milestones: shares of train.steps, or numbers of updates; published: after 30000
     c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
 
-    # training.loop.train; micro_batches: training.step.make_step
+    # training.loop.train; micro_batches: training.step.make_step; memory: training.memory.preset_hint
     c.train = ConfigDict()
     c.train.steps = 40000  # updates
     c.train.micro_batches = 1  # equal parts of a batch, one after the other: less memory, batch norm per part
+    c.train.memory = 0  # GB of the GPU that a preset is planned for: train tells which one fits; 0 = no preset
     c.train.log_every = 50  # steps between lines of metrics.jsonl; 0 = none, and no curves
     c.train.save_every = 1000  # steps between checkpoints; 0 = at the end only
     c.train.eval_every = 5000  # steps between validations; 0 = never

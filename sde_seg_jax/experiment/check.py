@@ -32,6 +32,7 @@ from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import CheckpointError, read
 from sde_seg_jax.training.decay import DECAYS, layer_factors
+from sde_seg_jax.training.memory import PRESETS
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import DIRECTIONS, make_optimizer
 
@@ -79,6 +80,9 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     if value_of(config, "optim.layer_decay") != 1:
         layer_factors(abstract_variables(network, data.crop).params, config.optim.layer_decay)
     check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
+    if value_of(config, "train.memory") not in (0, *PRESETS):
+        known = ", ".join(map(str, PRESETS))
+        raise UsageError(f"config.train.memory={config.train.memory!r}: presets are for {known} GB; 0: no preset")
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)
 

@@ -36,6 +36,7 @@ ABSENT = {
     **{"optim.decay_mask": "all", "optim.layer_decay": 1.0},
     "task.cross_domain": 0.0,
     "data.scale": (1.0, 1.0),
+    "train.memory": 0,
     "task.weighting": "batch",
     "task.ramp": (0, 0),
     "task.kept": "unlabeled",
