@@ -32,7 +32,7 @@ SOURCE = "as quoted in Yang et al., UniMatch V2, arXiv:2410.10777 (encoder=small
 PAPER = {("unimatch", 186): "80.6", ("unimatch", 372): "81.9", ("unimatch", 744): "82.4"}
 STAGES = {"modern_depth": "configs/modern.py:depth"}
 
-SCALE = (0.5, 2.0)  # of a crop's image
+SCALE = (0.5, 2.0)  # of an image before its crop is cut
 RATE = 5e-6  # of the encoder
 DEPTH = "@modern_depth"
 CACHE = "Depth-Anything-V2-Small-hf"  # of cli.cache_depth

@@ -72,7 +72,7 @@ def with_truth(batch: Batch, num_classes: int, disparity: jax.Array | None) -> P
 def comparable(disparity: jax.Array, size: tuple[int, int], valid: jax.Array | None = None) -> jax.Array:
     """A disparity [B,h,w,1] at full size, normalized per image to [0,1], without gradient: as masks compare it.
 
-    valid [B,H,W]: of images that were scaled below their crop; beyond their edge it is 0, as far as can be.
+    valid [B,H,W]: of images that were scaled below their crop; beyond their edge it is 0, the farthest.
     """
     full = resize_bilinear(jax.lax.stop_gradient(disparity), size)
     return masks.normalize_disparity(full) if valid is None else masks.normalize_valid(full, valid)

@@ -80,7 +80,7 @@ def preset_hint(preset: int, device: jax.Device) -> str:
         return f"warning: {offered}, and the smallest preset, memory={PRESETS[-1]}, may need more: {REMEDIES}"
     if best < preset:
         return f"warning: {offered}: memory={preset} may not fit, the preset memory={best} does"
-    more = "" if best == preset else f"; it computes less twice than memory={preset}"
+    more = "" if best == preset else f"; memory={preset} is for smaller ones"
     return f"{offered}: the preset memory={best} fits{more}"
 
 

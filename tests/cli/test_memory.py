@@ -85,7 +85,7 @@ class Device:
     [
         (80, 59.4, "the device offers 59.4 GiB: the preset memory=80 fits"),
         (24, 17.6, "the device offers 17.6 GiB: the preset memory=24 fits"),
-        (16, 105, "the device offers 105 GiB: the preset memory=80 fits; it computes less twice than memory=16"),
+        (16, 105, "the device offers 105 GiB: the preset memory=80 fits; memory=16 is for smaller ones"),
         (80, 11.8, "warning: the device offers 11.8 GiB: memory=80 may not fit, the preset memory=16 does"),
         (80, 5.9, f"warning: the device offers 5.9 GiB, and the smallest preset, memory=16, may need more: {REMEDIES}"),
         (24, None, ""),  # a CPU does not tell
