@@ -21,6 +21,7 @@ from flops import model_flops
 from gpu_hlo import MATRIX, h200
 from tables import save, show
 
+from sde_seg_jax.data.reading.scaling import STORED
 from sde_seg_jax.experiment.build import abstract_variables, build_network, task_section
 from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.config import call, load_config, plain
@@ -47,6 +48,8 @@ def streams_of(config) -> Streams:
     found = {}
     for name, read in streams_read(config).items():
         more = {key: value for field in read for key, value in fields[field].items()}
+        if tuple(config.data.scale) != STORED:
+            more["valid"] = shape(*size, dtype=bool)
         found[name] = Batch(image=shape(*size, 3), intrinsics=camera, **more)
     return Streams(**found)
 

@@ -22,6 +22,7 @@ def get_config():
     c.data.prepared_dir = "prepared"  # where cli.prepare writes and training reads
     c.data.size = (512, 1024)  # stored height, width [px]
     c.data.crop = (512, 512)  # random crop of a training image, height, width [px]
+    c.data.scale = (1.0, 1.0)  # training images are made larger by least to most before the crop; UniMatch V2: 0.5, 2.0
     c.data.flip = 0.5  # probability of a horizontal flip
     c.data.batch_size = 2  # of each stream (labeled, unlabeled), over all devices
     c.data.labels = 372  # how many training images have labels: drawn, or the first of label_file; 0 = all
@@ -97,10 +98,11 @@ def get_config():
     # training.schedules.<name>; milestones: shares of train.steps, or numbers of updates; published: after 30000
     c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
 
-    # training.loop.train; micro_batches: training.step.make_step
+    # training.loop.train; micro_batches: training.step.make_step; memory: training.memory.preset_hint
     c.train = ConfigDict()
     c.train.steps = 40000  # updates
     c.train.micro_batches = 1  # equal parts of a batch, one after the other: less memory, batch norm per part
+    c.train.memory = 0  # GB of the GPU that a preset is planned for: train tells which one fits; 0 = no preset
     c.train.log_every = 50  # steps between lines of metrics.jsonl; 0 = none, and no curves
     c.train.save_every = 1000  # steps between checkpoints; 0 = at the end only
     c.train.eval_every = 5000  # steps between validations; 0 = never

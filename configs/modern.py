@@ -7,7 +7,7 @@ Before rows with depthmix: python -m sde_seg_jax.cli.cache_depth --config=config
     --checkpoint=hf://depth-anything/Depth-Anything-V2-Small-hf     (ssda_depthmix: once more with --source)
 One run: python -m sde_seg_jax.cli.train --config=configs/modern.py:depthmix,encoder=base,labels=372 --workdir=DIR
 Options: encoder=small|base, labels= (186, 372, 744 are 1/16, 1/8, 1/4; 100), seed=, memory=80|24|16 (GB of the GPU;
-    24 and 16: blocks are computed twice, 16: a smaller crop), attention=cudnn|xla (xla on a CPU).
+    24 and 16: blocks are computed twice), attention=cudnn|xla (xla on a CPU).
 Hardware, time: published on four GPUs of 80 GB, 32 to 47 hours a run. Here one GPU, batch of 8 crops in micro-batches.
     unimatch by arithmetic: 32 TFLOP a step (small), 93 (base), so 2.4 or 6.8 hours at 30 % of an H200's peak. Not run.
 Published: UniMatch V2 at 1/16, 1/8, 1/4: 80.6, 81.9, 82.4 (small), 83.6, 84.3, 84.5 (base), at the best of its
@@ -15,6 +15,7 @@ Published: UniMatch V2 at 1/16, 1/8, 1/4: 80.6, 81.9, 82.4 (small), 83.6, 84.3, 
 Differences from the published recipe: docs/recipe.md. Ours: not run.
 """
 
+import math
 import pathlib
 
 import base
@@ -31,6 +32,7 @@ SOURCE = "as quoted in Yang et al., UniMatch V2, arXiv:2410.10777 (encoder=small
 PAPER = {("unimatch", 186): "80.6", ("unimatch", 372): "81.9", ("unimatch", 744): "82.4"}
 STAGES = {"modern_depth": "configs/modern.py:depth"}
 
+SCALE = (0.5, 2.0)  # of an image before its crop is cut
 RATE = 5e-6  # of the encoder
 DEPTH = "@modern_depth"
 CACHE = "Depth-Anything-V2-Small-hf"  # of cli.cache_depth
@@ -74,14 +76,15 @@ ENCODERS = {
     "small": {"encoder": "dinov2_vits14", "features": 64, "reassembled": (48, 96, 192, 384)},
     "base": {"encoder": "dinov2_vitb14", "features": 128, "reassembled": (96, 192, 384, 768)},
 }
-# GB of the GPU -> whether blocks are computed again, crop. Parts of a batch have two images, which are mixed
-MEMORY = {"80": (False, (798, 798)), "24": (True, (798, 798)), "16": (True, (518, 518))}
+# GB of the GPU -> whether blocks are computed again. Parts of a batch have two images, which are mixed.
+# By plan a preset needs at most training.memory.PLANNED of the gigabytes: docs/recipe.md tells which are planned
+MEMORY = {"80": False, "24": True, "16": True}
 OPTIONS = {
     **{"labels": LABELS[1], "seed": SEEDS[0], "encoder": tuple(ENCODERS), "memory": tuple(MEMORY)},
     "attention": ("cudnn", "xla"),
 }
 IMAGES, BATCH, PART, EPOCHS = 2975, 8, 2, 180
-HARD = 100_000  # pixels an image of 798 x 798 that always count
+CROP, HARD = (798, 798), 100_000  # pixels of a crop that always count
 
 
 def get_config(arg="unimatch"):
@@ -101,17 +104,21 @@ def get_config(arg="unimatch"):
     task = changes["task.name"]
     getattr(base, task)(c)
     _network(c, **ENCODERS[options["encoder"]], attention=options["attention"])
-    c.model.remat, c.data.crop = MEMORY[options["memory"]]
+    c.model.remat = MEMORY[options["memory"]]
+    c.data.crop = CROP
     c.data.batch_size = BATCH
     c.train.micro_batches = BATCH // PART
+    c.train.memory = int(options["memory"])
     c.train.steps = EPOCHS * ((IMAGES - labels) // BATCH)
     c.optim = ConfigDict(base.get_config().optim.to_dict() | OPTIMIZER)
     c.schedule = ConfigDict({"name": "poly", "steps": 0})
     if row in STAGE:
         return rows.change(_depth(c), changes)
-    share = c.data.crop[0] * c.data.crop[1] / 798**2
+    c.data.scale = SCALE
+    if "photometric" in c.losses:  # has no mask for what is beyond an image smaller than its crop
+        c.data.scale = (math.ceil(100 * c.data.crop[0] / c.data.size[0]) / 100, SCALE[1])
     del c.losses.cross_entropy
-    c.losses.ohem = ConfigDict({"weight": 0.5, "threshold": 0.7, "min_kept": int(PART * HARD * share)})
+    c.losses.ohem = ConfigDict({"weight": 0.5, "threshold": 0.7, "min_kept": PART * HARD})
     recipe(c)
     if task == "domain_adaptation":
         c.source_data.dataset = "gta5"

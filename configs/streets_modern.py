@@ -5,6 +5,8 @@ mixing along depth. It shows that all of it runs; a transformer of this size lea
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_modern.py --workdir=runs/streets_modern
 One run: python -m sde_seg_jax.cli.train --config=configs/streets_modern.py:vit_unimatch --workdir=runs/x/vit_unimatch
 Options: labels=, seed=, size= cpu (64x128, 1500 steps), toy (32x64, 4 steps, for tests).
+Before rows with depthmix_files, which mix by true depth: python benchmarks/foreign_depth.py writes it as 16-bit PNG
+and caches it by cli.cache_depth --from_files; it then runs those rows beside depthmix, our learnt depth.
 Encoders: vit, four blocks of DINOv3's kind, 96 channels, patches of 16; convnext, a ConvNeXt of femto's 2, 2, 6, 2
 blocks with half of its channels. Both with DPT.
 Hardware, time: a CPU. The paper's number: none, it has no street scenes. Ours: not run.
@@ -30,6 +32,7 @@ PARTS = {
     "unimatch": lambda depth: SEMI | {"task.mix": "cutmix"},
     "classmix": lambda depth: SEMI | {"task.mix": "class"},
     "depthmix": lambda depth: SEMI | {"task.mix": "depth", "task.depth_checkpoint": depth},
+    "depthmix_files": lambda depth: SEMI | {"task.mix": "depth", "data.depth_cache": "true_files"},
     "mtl_depthmix": lambda depth: {
         "task.name": "multitask",
         "task.mix": "depth",
@@ -46,6 +49,7 @@ ROWS = {f"{encoder}_{part}": changes(f"@depth_{encoder}") for encoder in ENCODER
 AGAINST = {
     **{f"{encoder}_unimatch": f"{encoder}_supervised" for encoder in ENCODERS},
     **{f"{encoder}_{part}": f"{encoder}_unimatch" for encoder in ENCODERS for part in ("classmix", "depthmix")},
+    **{f"{encoder}_depthmix_files": f"{encoder}_depthmix" for encoder in ENCODERS},
     **{f"{encoder}_mtl_depthmix": f"{encoder}_depthmix" for encoder in ENCODERS},
 }
 STAGE = {name: {"task.name": "depth"} for name in STAGES}

@@ -40,6 +40,7 @@ class Batch:
     depth: Float[Array, "B H W"] | None = None  # true depth in metres, 0 = none (evaluation only)
     pose: Float[Array, "B S 4 4"] | None = None  # true source_from_target (evaluation and tests only)
     disparity: Float[Array, "B H W"] | None = None  # cached disparity of a frozen network, in (0,1)
+    valid: Bool[Array, "B H W"] | None = None  # false beyond the edge of an image that was scaled below its crop
     name: np.ndarray | None = None  # readable sample ids; host only, dropped before the device
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sde_seg_jax.types import IGNORE
+
 NEIGHBORS = 2  # frames -1 and +1
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0]).astype(np.float32)  # of a point: x becomes -x
 
@@ -32,6 +34,8 @@ class Field:
       optional: not all data sets have it.
       whole_split: all samples of a split have it, or none.
       mirror: what mirroring does to a field that is no map; None: nothing.
+      between: of a map; resized, it may take values between those of neighboring pixels.
+      outside: of a map; what stands beyond the edge of an image that is smaller than its crop.
     """
 
     dtype: str
@@ -40,6 +44,8 @@ class Field:
     optional: bool = True
     whole_split: bool = False
     mirror: Callable[[np.ndarray], np.ndarray] | None = None
+    between: bool = False
+    outside: int = 0
 
     @property
     def is_map(self) -> bool:
@@ -64,15 +70,16 @@ class Field:
 
 
 FIELDS = {  # in the order in which batches carry them
-    "image": Field("uint8", (None, None, 3), "image", optional=False),
+    "image": Field("uint8", (None, None, 3), "image", optional=False, between=True),
     "intrinsics": Field("float32", (4,), "numbers", optional=False),  # of the whole image at the stored size
     "name": Field("str", (), "text", optional=False),
     "labeled": Field("bool", (), "flag", optional=False),
-    "neighbors": Field("uint8", (NEIGHBORS, None, None, 3), "image", whole_split=True),
-    "label": Field("uint8", (None, None), "ids"),  # the label space's ignore id where unknown
+    "neighbors": Field("uint8", (NEIGHBORS, None, None, 3), "image", whole_split=True, between=True),
+    "label": Field("uint8", (None, None), "ids", outside=IGNORE),  # the label space's ignore id where unknown
     "depth": Field("float32", (None, None), "depth", whole_split=True),  # metres, 0 = none
     "pose": Field("float32", (NEIGHBORS, 4, 4), "numbers", whole_split=True, mirror=mirror_pose),
-    "disparity": Field("float32", (None, None)),  # in [0,1], of a `stored.depth_cache`
+    "disparity": Field("float32", (None, None), between=True),  # in [0,1], of a `stored.depth_cache`
+    "valid": Field("bool", (None, None)),  # where the image is; made with crops of scaled images (`reading.scaling`)
 }
 ALWAYS = tuple(name for name, field in FIELDS.items() if not field.optional)
 OPTIONAL_FIELDS = tuple(name for name, field in FIELDS.items() if field.optional)

@@ -18,7 +18,7 @@ CONFIG = "config.json"
 FREE = (
     *("data.raw_dir", "data.prepared_dir", "data.in_memory", "model.remat"),
     *("eval.batch_size", "eval.classes", "eval.depth_crop"),
-    *(f"train.{key}" for key in ("log_every", "save_every", "eval_every", "picture_every", "collapse_after")),
+    *(f"train.{key}" for key in ("log_every", "save_every", "eval_every", "picture_every", "collapse_after", "memory")),
 )
 # Left open in a configuration file, a run fills them in when it begins and keeps them: classes are those of prepared
 # data that bring their own, lengths of the schedule are those of train.steps.

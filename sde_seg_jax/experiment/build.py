@@ -35,7 +35,7 @@ NOT_NETWORK = ("init", "transfer")  # keys of the model section that are not mak
 NOT_LOSS = ("name", "depth_checkpoint", "source_depth_checkpoint", "reference_encoder")
 # frozen network -> the section whose images it sees, which may have cached disparities instead
 DEPTH_NETWORKS = {"depth": "data", "source_depth": "source_data"}
-NOT_LOOP = ("micro_batches",)  # keys of the train section that are not loop.train's but make_step's
+NOT_LOOP = ("micro_batches", "memory")  # keys of the train section that loop.train does not take
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sde_seg_jax.experiment.config import UsageError, call, check_keys, check_se
 from sde_seg_jax.experiment.finite_numbers import check_numbers
 from sde_seg_jax.experiment.learnt_camera import check_learnt_camera
 from sde_seg_jax.experiment.matching import check_matching
+from sde_seg_jax.experiment.scaled_crops import check_scaled_crops
 from sde_seg_jax.experiment.schedule import make_factor
 from sde_seg_jax.experiment.source_data import check_source_domain, open_streams
 from sde_seg_jax.experiment.weights.transfer import check_transfer, network_parts
@@ -32,6 +33,7 @@ from sde_seg_jax.tasks.task import find_task
 from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import CheckpointError, read
 from sde_seg_jax.training.decay import DECAYS, layer_factors
+from sde_seg_jax.training.memory import PRESETS
 from sde_seg_jax.training.micro_batches import part_size
 from sde_seg_jax.training.optimizers import DIRECTIONS, make_optimizer
 
@@ -66,6 +68,7 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
         check_learnt_camera(config.model.learn_intrinsics, data.flip)
     for name, value in config.losses.items():
         check_loss(name, value)
+    check_scaled_crops(data, config.losses)
     task = find_task(config.task.name)
     call("task", task.make_loss, task_section(config), network, losses=plain(config.losses))
     check_source_domain(config)
@@ -79,6 +82,9 @@ def check(config: config_dict.ConfigDict, *, sources: bool = True) -> None:
     if value_of(config, "optim.layer_decay") != 1:
         layer_factors(abstract_variables(network, data.crop).params, config.optim.layer_decay)
     check_section("train", loop.train, loop_section(config), fixed=GIVEN_TO_LOOP)
+    if value_of(config, "train.memory") not in (0, *PRESETS):
+        known = ", ".join(map(str, PRESETS))
+        raise UsageError(f"config.train.memory={config.train.memory!r}: presets are for {known} GB; 0: no preset")
     part_size(data.batch_size, config.train.micro_batches)
     check_transfer(config, network, sources=sources)
 

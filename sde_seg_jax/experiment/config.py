@@ -35,6 +35,8 @@ ABSENT = {
     **{"model.decoder": "deeplab", "model.encoder_options": {}, "model.decoder_options": {}},
     **{"optim.decay_mask": "all", "optim.layer_decay": 1.0},
     "task.cross_domain": 0.0,
+    "data.scale": (1.0, 1.0),
+    "train.memory": 0,
     "task.weighting": "batch",
     "task.ramp": (0, 0),
     "task.kept": "unlabeled",

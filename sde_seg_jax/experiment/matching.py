@@ -19,6 +19,7 @@ from sde_seg_jax.data.matching.matching import BOTTOM, TOP, Geometry, Matching
 from sde_seg_jax.data.preparing.prepare import find_prepared
 from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.data.reading.picks import PlainPicks
+from sde_seg_jax.data.reading.scaling import STORED
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.cached_depth import depth_fingerprint, depth_run, open_cache
@@ -61,6 +62,11 @@ def check_matching(config: config_dict.ConfigDict, streams: Mapping[str, Sequenc
     section = call(SECTION, matching_section, config.matching)
     if not section["options"]["candidates"]:
         return False
+    if tuple(value_of(config, "data.scale")) != STORED:
+        raise UsageError(
+            "config.matching.candidates compares crops of images as they are stored: set data.scale=(1.0, 1.0), or "
+            "matching.candidates=0"
+        )
     if not value_of(config, "task.cross_domain") or not set(DOMAINS) <= set(streams):
         raise UsageError(
             "config.matching.candidates pairs source with target crops, but nothing is mixed across domains: set "

@@ -13,7 +13,7 @@ from sde_seg_jax.experiment.begun import EXTENDABLE, begun, refuse_other_config,
 from sde_seg_jax.experiment.build import loop_section
 from sde_seg_jax.experiment.cached_depth import streams_read
 from sde_seg_jax.experiment.check import check, check_depth_networks
-from sde_seg_jax.experiment.config import UsageError, as_json, call
+from sde_seg_jax.experiment.config import UsageError, as_json, call, value_of
 from sde_seg_jax.experiment.configuration.references import resolve
 from sde_seg_jax.experiment.evaluated import PICTURES
 from sde_seg_jax.experiment.labels_seen import told_of_labels
@@ -28,7 +28,7 @@ from sde_seg_jax.training import loop
 from sde_seg_jax.training.checkpoints import Checkpoints
 from sde_seg_jax.training.digests import digest_of_json
 from sde_seg_jax.training.log import Log, NoLog
-from sde_seg_jax.training.memory import compile_and_tell
+from sde_seg_jax.training.memory import compile_and_tell, preset_hint
 from sde_seg_jax.training.workdir_lock import alone
 
 
@@ -93,6 +93,8 @@ def _loop(run: Run, workdir: str, done: int, checkpoints: Checkpoints, title: st
     config, training = run.config, run.training
     log = Log(workdir, done) if together.is_first() else NoLog()
     try:
+        if hint := preset_hint(value_of(config, "train.memory"), run.mesh.local_devices[0]):
+            reporter.tell(hint)
         step, batches = compile_and_tell(training.step, run.mesh, run.state, run.batches, reporter.tell)
         together.barrier()  # some compile for longer than a collective waits
         batches = told_of_labels(batches, reporter.warn)

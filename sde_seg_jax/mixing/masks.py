@@ -26,6 +26,15 @@ def normalize_disparity(disparity: Float[Array, "B H W 1"]) -> Float[Array, "B H
     return (disparity - low) / jnp.where(span > 0, span, jnp.ones_like(span))
 
 
+def normalize_valid(disparity: Float[Array, "B H W 1"], valid: Bool[Array, "B H W"]) -> Float[Array, "B H W 1"]:
+    """`normalize_disparity` of the valid pixels alone; the others become 0, the farthest."""
+    where = valid[..., None]
+    low = disparity.min(axis=(1, 2, 3), keepdims=True, where=where, initial=jnp.inf)
+    span = disparity.max(axis=(1, 2, 3), keepdims=True, where=where, initial=-jnp.inf) - low
+    found = (disparity - low) / jnp.where(span > 0, span, jnp.ones_like(span))
+    return jnp.where(where, found, jnp.zeros_like(found))
+
+
 def nearer_than(disparity: Float[Array, "B H W 1"], threshold: float | Float[Array, " B"]) -> Bool[Array, "B H W 1"]:
     """[d_i >= t_i] for one threshold, or one an image."""
     threshold = jnp.asarray(threshold, disparity.dtype)

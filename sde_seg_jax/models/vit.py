@@ -1,13 +1,14 @@
 """Vision transformers: DINOv2 (Oquab et al. 2024), with and without registers (Darcet et al. 2024), and DINOv3.
 
-S, B and L with layer scale. DINOv2: patches of 14 pixels, position embeddings of 37 x 37 patches that are resized to
-any image. DINOv3 (Simeoni et al. 2025): patches of 16 pixels, registers, rotary positions.
+S, B and L with layer scale, and DINOv2's giant G, whose blocks have SwiGLU. DINOv2: patches of 14 pixels, position
+embeddings of 37 x 37 patches that are resized to any image. DINOv3 (Simeoni et al. 2025): patches of 16 pixels,
+registers, rotary positions.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -21,7 +22,16 @@ from sde_seg_jax.models.positions import resized_positions
 from sde_seg_jax.models.precision import at_least_float32, compute_dtype
 from sde_seg_jax.models.remat import run
 from sde_seg_jax.models.rotary import rotation
-from sde_seg_jax.models.transformer import EPSILON, IMPLEMENTATIONS, NORMAL, Block, LayerNorm, Patches
+from sde_seg_jax.models.transformer import (
+    EPSILON,
+    IMPLEMENTATIONS,
+    NORMAL,
+    Block,
+    LayerNorm,
+    Patches,
+    gelu_layers,
+    swiglu_layers,
+)
 from sde_seg_jax.models.vit_names import NAMES as NAMES
 
 GRID = 37  # patches of a side that DINOv2's position embeddings are for (518 pixels)
@@ -45,23 +55,27 @@ class Family:
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """Blocks, attention heads, and the blocks whose tokens decoders read."""
+    """Blocks, attention heads, the blocks whose tokens decoders read, and what follows attention in a block."""
 
     family: Family
     blocks: int
     heads: int
     layers: tuple[int, ...]
+    feed: Callable = gelu_layers
 
 
 _QUARTERS = (2, 5, 8, 11)
 _SIZES = {"s": (12, 6, _QUARTERS), "b": (12, 12, _QUARTERS), "l": (24, 16, (4, 11, 17, 23))}
+_GIANT = {"g": (40, 24, (9, 19, 29, 39), swiglu_layers)}  # of DINOv2 alone
 _FAMILIES = {
     "dinov2_vit{}14": Family(14, 0),
     "dinov2_vit{}14_reg": Family(14, 4),
     "dinov3_vit{}16": Family(16, 4, rotary=True, epsilon=1e-5),
 }
 ENCODERS = {
-    name.format(letter): Size(family, *size) for name, family in _FAMILIES.items() for letter, size in _SIZES.items()
+    name.format(letter): Size(family, *size)
+    for name, family in _FAMILIES.items()
+    for letter, size in (_SIZES if family.rotary else _SIZES | _GIANT).items()
 }
 
 
@@ -119,7 +133,7 @@ class ViT(nn.Module):
         for number in range(self.size.blocks):
             rate = self.drop_path * number / max(self.size.blocks - 1, 1)
             options = (self.size.heads, rate, self.implementation, self.dtype, family.epsilon)
-            x = run(Block(*options, name=f"block_{number}"), x, turn, remat=self.remat, drop=drop)
+            x = run(Block(*options, feed=self.size.feed, name=f"block_{number}"), x, turn, remat=self.remat, drop=drop)
             if number in self.size.layers:
                 maps.append(norm(x)[:, 1 + family.registers :].reshape(x.shape[0], *grid, channels))
         return tuple(maps)

@@ -13,7 +13,7 @@ from sde_seg_jax.models.torch_names import EncoderNames
 
 ENCODER = "models.encoder.encoder."  # how an encoder's names begin in the joint model
 ANCHOR = r"(.*?)embeddings\.cls_token"  # what is before it is before all of transformers' names
-# transformers' names -> facebookresearch's; query, key and value are one layer there
+# transformers' names -> facebookresearch's; query, key and value are one layer there, and w1 and w2 of SwiGLU
 TRANSFORMERS = (
     (r"embeddings\.patch_embeddings\.(?:projection\.)?", "patch_embed.proj."),
     (r"embeddings\.position_embeddings$", "pos_embed"),
@@ -22,6 +22,10 @@ TRANSFORMERS = (
     (r"encoder\.layer\.(\d+)\.attention\.([qkv])_proj\.", r"blocks.\1.attn.\2."),  # since version 5
     (r"encoder\.layer\.(\d+)\.attention\.(?:output\.dense|o_proj)\.", r"blocks.\1.attn.proj."),
     (r"encoder\.layer\.(\d+)\.layer_scale(\d)\.lambda1$", r"blocks.\1.ls\2.gamma"),
+    (r"encoder\.layer\.(\d+)\.mlp\.weights_in\.", r"blocks.\1.mlp.w12."),
+    (r"encoder\.layer\.(\d+)\.mlp\.(?:weights_out|down_proj)\.", r"blocks.\1.mlp.w3."),
+    (r"encoder\.layer\.(\d+)\.mlp\.gate_proj\.", r"blocks.\1.mlp.w1."),  # since version 5
+    (r"encoder\.layer\.(\d+)\.mlp\.up_proj\.", r"blocks.\1.mlp.w2."),
     (r"encoder\.layer\.(\d+)\.", r"blocks.\1."),
     (r"(?:layernorm|norm)\.", "norm."),
     # DINOv3's
@@ -35,8 +39,10 @@ TRANSFORMERS = (
 # facebookresearch's names of DINOv3 -> those of DINOv2
 FACEBOOK = {"storage_tokens": "register_tokens"}
 TRAINING = r"mask_token|rope_embed|local_cls_norm|cls_norm"  # what only training reads
-FUSED = ("q", "k", "v")
-LETTERS = {384: "s", 768: "b", 1024: "l"}
+FUSED = {"qkv": ("q", "k", "v"), "w12": ("w1", "w2")}  # a layer -> those that transformers has in its place
+LETTERS = {384: "s", 768: "b", 1024: "l", 1536: "g"}
+INSIDE = {"qkv": "attn", "proj": "attn", **dict.fromkeys(("fc1", "fc2", "w12", "w3"), "mlp")}  # layer -> its module
+GATED = {"fc1": "w12", "fc2": "w3"}  # timm's names of SwiGLU's layers -> facebookresearch's
 
 
 def torch_module(path: tuple[str, ...]) -> str:
@@ -46,7 +52,7 @@ def torch_module(path: tuple[str, ...]) -> str:
     if len(path) == 1:
         return {"patch_embed": "patch_embed.proj"}.get(path[0], path[0])
     block, layer = path
-    inside = {"qkv": "attn.qkv", "proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}.get(layer, layer)
+    inside = f"{INSIDE[layer]}.{layer}" if layer in INSIDE else layer
     return f"blocks.{block.removeprefix('block_')}.{inside}"
 
 
@@ -54,7 +60,7 @@ def translate(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """A file's arrays with those of a transformer under facebookresearch's names; all others as they are."""
     start = next((found[1] for name in content if (found := re.fullmatch(ANCHOR, name))), None)
     if start is None:
-        return _of_timm(_of_dinov3(content))
+        return _of_timm(_gated(_of_dinov3(content)))
     found = {}
     for name, value in content.items():
         new = _facebooks(name.removeprefix(start)) if name.startswith(start) else None
@@ -70,21 +76,22 @@ def _facebooks(name: str) -> str | None:
 
 
 def _fused(content: dict[str, Any]) -> dict[str, Any]:
-    """Query, key and value of each attention below one another, as one layer.
+    """Query, key and value of each attention below one another, as one layer; the same of SwiGLU's first two layers.
 
     DINOv3's keys have no bias, which would change nothing: it is the same for all that a query is compared with.
     """
-    found = {}
+    found, firsts = {}, {parts[0]: (layer, parts) for layer, parts in FUSED.items()}
     for name, value in content.items():
-        match = re.fullmatch(r"(.*\.attn\.)([qkv])(\.\w+)", name)
+        match = re.fullmatch(r"(.*\.(?:attn|mlp)\.)(q|k|v|w1|w2)(\.\w+)", name)
         if not match:
             found[name] = value
-        elif match[2] == FUSED[0] and isinstance(value, np.ndarray):
-            parts = [content.get(f"{match[1]}{part}{match[3]}") for part in FUSED]
-            if match[3] == ".bias" and parts[1] is None:
+        elif match[2] in firsts and isinstance(value, np.ndarray):
+            layer, names = firsts[match[2]]
+            parts = [content.get(f"{match[1]}{part}{match[3]}") for part in names]
+            if layer == "qkv" and match[3] == ".bias" and parts[1] is None:
                 parts[1] = np.zeros_like(value)
             if all(isinstance(part, np.ndarray) for part in parts):
-                found[f"{match[1]}qkv{match[3]}"] = np.concatenate(parts)
+                found[f"{match[1]}{layer}{match[3]}"] = np.concatenate(parts)
     return found
 
 
@@ -101,6 +108,17 @@ def _of_dinov3(content: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(mask, np.ndarray) and isinstance(value, np.ndarray):
             value = np.where(np.nan_to_num(mask) == 0, 0, value).astype(value.dtype)
         found[f"{start}{dot}{FACEBOOK.get(last, last)}"] = value
+    return found
+
+
+def _gated(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """timm calls the layers of a giant's SwiGLU as those of others: the first makes twice of what the second takes."""
+    found = {}
+    for name, value in content.items():
+        match = re.fullmatch(r"(.*\.mlp\.)(fc[12])(\.\w+)", name)
+        shapes = [np.shape(content.get(f"{match[1]}{layer}.weight", ())) for layer in GATED] if match else [(), ()]
+        gated = len(shapes[0]) == len(shapes[1]) == 2 and shapes[0][0] == 2 * shapes[1][1]
+        found[f"{match[1]}{GATED[match[2]]}{match[3]}" if gated else name] = value
     return found
 
 
@@ -148,7 +166,7 @@ def name_of(state: Mapping[str, Any]) -> str:
     letter = LETTERS.get(token.shape[-1]) if token is not None else None
     if letter is None:
         return ""
-    if "pos_embed" not in state:
+    if "pos_embed" not in state and letter != "g":
         return f"dinov3_vit{letter}16"
     return f"dinov2_vit{letter}14{'_reg' if 'register_tokens' in state else ''}"
 

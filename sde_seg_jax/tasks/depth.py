@@ -118,7 +118,7 @@ def collapsed(means: Mapping[str, float], step: int) -> str:
 
 
 def focal_lengths(network, view: View) -> dict[str, jax.Array]:
-    """Mean focal lengths of a batch in pixels of the stored image, if the network learns them."""
+    """Mean focal lengths of a batch in pixels of the stored image, or of what data.scale made, if they are learnt."""
     if network.intrinsics is None:
         return {}
     return {"focal_x": jnp.mean(view.intrinsics.fx), "focal_y": jnp.mean(view.intrinsics.fy)}

@@ -100,7 +100,7 @@ def make_mixing(
         require_same_shape(source, streams.unlabeled)
         if across_by_depth:
             found = known_disparity(source_depth_network, state, source, "source_depth")
-            disparity = comparable(found, source.image.shape[1:3])
+            disparity = comparable(found, source.image.shape[1:3], source.valid)
         mask = cross_rule.mask(Source(disparity, source.label, target.num_classes), target, rng, margins)
         known = as_known(target.probability, streams.unlabeled)
         confident = confident_fraction(known, mixing.confidence)

@@ -26,7 +26,7 @@ class Pseudo:
     """An unlabeled batch with the teacher's opinion; what is mixed."""
 
     image: Float[Array, "B H W 3"]
-    probability: Float[Array, "B H W C"]  # ground truth one-hot where known, zero where it is ignored
+    probability: Float[Array, "B H W C"]  # ground truth one-hot where known, zero where ignored
     disparity: Float[Array, "B H W 1"] | None  # normalised per image to [0,1]
 
     @property
@@ -63,7 +63,7 @@ def make_pseudo(
             disparity = None
         else:
             disparity = known_disparity(depth_network, state, batch) if disparity is None else disparity
-            disparity = comparable(disparity, batch.image.shape[1:3])
+            disparity = comparable(disparity, batch.image.shape[1:3], batch.valid)
         return Pseudo(to_float(batch.image), probability, disparity), teacher_stats
 
     return pseudo
@@ -73,12 +73,18 @@ def with_truth(batch: Batch, num_classes: int, disparity: jax.Array | None) -> P
     """A labeled batch with its ground truth in the place of an opinion; a disparity [B,h,w,1] as it comes."""
     image = to_float(batch.image)
     truth = jax.nn.one_hot(batch.label, num_classes, dtype=image.dtype)  # an ignored pixel is all zero
-    return Pseudo(image, truth, None if disparity is None else comparable(disparity, batch.image.shape[1:3]))
+    if disparity is not None:
+        disparity = comparable(disparity, batch.image.shape[1:3], batch.valid)
+    return Pseudo(image, truth, disparity)
 
 
-def comparable(disparity: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """A disparity [B,h,w,1] at full size, normalized per image to [0,1], without gradient: as masks compare it."""
-    return masks.normalize_disparity(resize_bilinear(jax.lax.stop_gradient(disparity), size))
+def comparable(disparity: jax.Array, size: tuple[int, int], valid: jax.Array | None = None) -> jax.Array:
+    """A disparity [B,h,w,1] at full size, normalized per image to [0,1], without gradient: as masks compare it.
+
+    valid [B,H,W]: of images that were scaled below their crop; beyond their edge it is 0, the farthest.
+    """
+    full = resize_bilinear(jax.lax.stop_gradient(disparity), size)
+    return masks.normalize_disparity(full) if valid is None else masks.normalize_valid(full, valid)
 
 
 def _on_batch_statistics(network) -> Callable:
@@ -104,12 +110,17 @@ TEACHER_MODES = {"batch_stats": _on_batch_statistics, "ema_stats": _on_running_s
 def _probability(
     logits: jax.Array, batch: Batch, factors: jax.Array | None = None, temperature: float = 1.0
 ) -> jax.Array:
-    """Softmax at full resolution, maybe tempered and adjusted; the ground truth replaces it where a sample has one."""
+    """Softmax at full resolution, maybe tempered and adjusted; the ground truth replaces it where a sample has one.
+
+    Zero, so ignored, beyond the edge of an image that was scaled below its crop.
+    """
     size = batch.image.shape[1:3]
     if logits.shape[1:3] != size:
         logits = resize_bilinear_corners(logits, size)
     predicted = jax.nn.softmax(logits if temperature == 1 else logits / temperature, axis=-1)
     predicted = predicted if factors is None else adjusted(predicted, factors)
+    if batch.valid is not None:
+        predicted = jnp.where(batch.valid[..., None], predicted, jnp.zeros_like(predicted))
     if batch.label is None:
         return predicted
     truth = jax.nn.one_hot(batch.label, logits.shape[-1], dtype=predicted.dtype)  # an ignored pixel is all zero

@@ -15,6 +15,8 @@ from sde_seg_jax.training.sharding import compile_step
 from sde_seg_jax.types import Streams, TrainState
 
 GIB = 2**30
+PRESETS = (80, 24, 16)  # GB of the GPUs that configurations with an option `memory` are planned for
+PLANNED = 0.7  # share of it that a preset needs at most: jax takes three quarters, unless it is told otherwise
 REMEDIES = "raise train.micro_batches, set model.remat=true, lower data.batch_size, or use model.dtype=bfloat16"
 
 
@@ -56,8 +58,30 @@ def measure(compiled: jax.stages.Compiled, state: Any) -> Memory | None:
     leaves = jax.tree.leaves(state)
     size = sum(leaf.nbytes for leaf in leaves)
     device = next(iter(leaves[0].addressable_shards)).device
-    limit = (device.memory_stats() or {}).get("bytes_limit")
-    return Memory(size, outside + found.temp_size_in_bytes - size, limit)
+    return Memory(size, outside + found.temp_size_in_bytes - size, limit_of(device))
+
+
+def limit_of(device: jax.Device) -> int | None:
+    """Bytes that a device offers to programs; None where it does not tell, as a CPU."""
+    return (device.memory_stats() or {}).get("bytes_limit")
+
+
+def preset_hint(preset: int, device: jax.Device) -> str:
+    """A line on which of PRESETS fits a device; "" for a configuration without one (0), or if the device tells nothing.
+
+    A preset fits where the device offers PLANNED of the gigabytes that it is named after.
+    """
+    limit = limit_of(device)
+    if not preset or limit is None:
+        return ""
+    best = next((one for one in PRESETS if limit >= PLANNED * one * 1e9), None)
+    offered = f"the device offers {limit / GIB:.3g} GiB"
+    if best is None:
+        return f"warning: {offered}, and the smallest preset, memory={PRESETS[-1]}, may need more: {REMEDIES}"
+    if best < preset:
+        return f"warning: {offered}: memory={preset} may not fit, the preset memory={best} does"
+    more = "" if best == preset else f"; memory={preset} is for smaller ones"
+    return f"{offered}: the preset memory={best} fits{more}"
 
 
 def lines(memory: Memory) -> list[str]:

@@ -45,6 +45,7 @@ def flags(runs, shared):
         ("--config.task.margin_sign=both", "unknown task.margin_sign 'both'; known: random, fixed"),
         ("--config.matching.candidates=-1", "config.matching.candidates=-1: expected 1 or more, or 0"),
         ("--config.matching.cells=(8,)", r"config.matching.cells=\(8,\): expected \(rows, columns\)"),
+        ("--config.data.scale=(1.0,2.0)", r"compares crops of images as they are stored: set data.scale=\(1.0, 1.0\)"),
         ("--config.matching.scale=log2", "matching.scale 'log2' is unknown; choose from"),
         ("--config.matching.cells=()", "at full resolution.*name its depth cache with data.depth_cache"),
         ("--config.task.cross_domain=0.0", "nothing is mixed across domains: set matching.candidates=0"),

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
         ("--config.data.dataset=street", "unknown data set 'street'"),
         ("--config.data.crop=(128,64)", r"crop \(128, 64\) exceeds image \(64, 64\).*lower data.crop or raise"),
         ("--config.data.crop=(60,64)", "60x64 does not fit.*next valid: 32 or 64.*Change data.crop or data.size"),
+        ("--config.data.scale=(2.0,0.5)", r"data.scale=\(2.0, 0.5\): expected \(least, most\) with 0 < least <= most"),
+        ("--config.data.scale=(0.0,2.0)", "data.scale=.0.0, 2.0.: expected a number above 0"),
         ("--cofnig=x", "Unknown command line flag 'cofnig'. Did you mean: config"),
         ("config.seed=3", "unexpected argument 'config.seed=3'; flags are written --name=value"),
     ],
@@ -47,6 +49,7 @@ def test_before_any_work(refused, tiny, tmp_path, flag, message):
         ("semi_supervised", "--config.task.teacher=mean", "unknown task.teacher 'mean'; known: batch_stats"),
         ("depth", "--config.task.error=l2", "unknown task.error 'l2'; known: ssim_l1, l1"),
         ("depth", "--config.task.frames=all", "unknown task.frames 'all'; known: minimum, average"),
+        ("depth", "--config.data.scale=(0.5,2.0)", "losses.photometric cannot leave out.*raise the least scale to 1.0"),
         ("supervise", "--config.seed=1", "no row 'supervise'; did you mean 'supervised'\\? rows: depth, "),
     ],
 )

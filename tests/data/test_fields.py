@@ -20,7 +20,7 @@ def example():
     spec = find("street_scenes")
     (item,) = spec.items("train", "", problems=None, **spec.options | {"counts": {"train": 1, "val": 1}})
     found = codec.decode(codec.encode(spec, item, SIZE, "jpeg").stored, spec.fields)
-    return found | {"disparity": found["depth"] / np.float32(300)}
+    return found | {"disparity": found["depth"] / np.float32(300), "valid": np.ones(SIZE, bool)}
 
 
 def test_a_batch_has_an_attribute_for_every_field():

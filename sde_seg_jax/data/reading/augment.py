@@ -1,14 +1,16 @@
-"""Random crop and horizontal flip of an example, with all that moves along: camera, depth, disparity and pose."""
+"""Random scale, crop and mirroring of an example, with all that moves along: camera, depth, disparity and pose."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 
 from sde_seg_jax.data.fields import FIELDS, MAPS, Field
+from sde_seg_jax.data.reading.scaling import STORED, Resized, draw_size
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.data.window import Window
 from sde_seg_jax.geometry import camera
@@ -17,16 +19,27 @@ from sde_seg_jax.types import Intrinsics
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """A window of the image, then perhaps mirrored."""
+    """A window of the image, then perhaps mirrored.
+
+    sizes: (h, w) of the stored image and of what it is resized to before; None: it is not.
+    """
 
     top: int
     left: int
     size: Size
     flipped: bool
+    sizes: tuple[Size, Size] | None = None
+
+    @property
+    def resized(self) -> Resized | None:
+        """The window of the resized image; None if it is not resized."""
+        return None if self.sizes is None else Resized(*self.sizes, self.top, self.left, self.size)
 
     @property
     def window(self) -> Window:
-        """Rows and columns of the window."""
+        """Rows and columns of the stored image that are wanted."""
+        if (resized := self.resized) is not None:
+            return resized.window
         return slice(self.top, self.top + self.size[0]), slice(self.left, self.left + self.size[1])
 
 
@@ -38,11 +51,15 @@ def check_crop(crop: Size, size: Size, name: str) -> None:
         )
 
 
-def draw(rng: np.random.Generator, size: Size, crop: Size, flip: float) -> Augmentation:
-    """Draws a window uniformly and mirrors with probability `flip`."""
-    top = int(rng.integers(size[0] - crop[0] + 1))
-    left = int(rng.integers(size[1] - crop[1] + 1))
-    return Augmentation(top, left, crop, bool(rng.random() < flip))
+def draw(
+    rng: np.random.Generator, size: Size, crop: Size, flip: float, scale: Sequence[float] = STORED
+) -> Augmentation:
+    """Draws a size (`scaling.draw_size`) and a window of it uniformly, and mirrors with probability `flip`."""
+    sizes = None if tuple(scale) == STORED else (tuple(size), draw_size(rng, size, scale))
+    height, width = size if sizes is None else sizes[1]
+    top = int(rng.integers(max(0, height - crop[0]) + 1))
+    left = int(rng.integers(max(0, width - crop[1]) + 1))
+    return Augmentation(top, left, crop, bool(rng.random() < flip), sizes)
 
 
 def cut_maps(example: dict[str, Any], window: Window | None) -> dict[str, Any]:
@@ -62,11 +79,12 @@ def apply(example: dict[str, Any], augmentation: Augmentation) -> dict[str, Any]
 
 
 def adjust(example: dict[str, Any], augmentation: Augmentation) -> dict[str, Any]:
-    """Completes the augmentation of an example whose maps are cut to the window already: camera and mirror.
+    """Completes the augmentation of an example whose maps are cut to the window already: size, camera and mirror.
 
-    c' = c - (left, top); mirrored: c_x' = W - 1 - c_x and T' = M T M with M = diag(-1, 1, 1, 1).
+    f' = s f, c' = s (c + 0.5) - 0.5 where it is resized by s; c' = c - (left, top); mirrored: c_x' = W - 1 - c_x and
+    T' = M T M with M = diag(-1, 1, 1, 1).
     """
-    result = dict(example)
+    result = example = dict(example) if augmentation.sizes is None else augmentation.resized.of(example)
     intrinsics = camera.crop(Intrinsics(*example["intrinsics"][:, None]), augmentation.top, augmentation.left)
     if augmentation.flipped:
         intrinsics = camera.flip(intrinsics, augmentation.size[1])

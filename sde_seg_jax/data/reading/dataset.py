@@ -9,10 +9,11 @@ from typing import Annotated
 
 import numpy as np
 
-from sde_seg_jax.bounds import Bounds, Count, CountOrNone, Probability, Seed
+from sde_seg_jax.bounds import Bounds, Count, CountOrNone, Positive, Probability, Seed
 from sde_seg_jax.data.reading import allocation, memory
 from sde_seg_jax.data.reading.nominal import NominalCamera
 from sde_seg_jax.data.reading.picks import Pick
+from sde_seg_jax.data.reading.scaling import STORED, check_scale
 from sde_seg_jax.data.reading.space import find_space
 from sde_seg_jax.data.reading.stream import Source, collate
 from sde_seg_jax.data.reading.subset import check_draw, indices_of, subset
@@ -45,6 +46,7 @@ class Data:
     depth_cache: str = ""  # which disparities the field disparity has
     classes: Sequence[Sequence] = ()  # [name, red, green, blue], where the data set has none of its own
     source_domain: Data | None = None  # the labeled images of another domain, which the stream "source" reads
+    scale: tuple[float, float] = STORED  # least and most that training images are made larger before they are cropped
     wrap: Callable[[Source], Source] | None = None  # changes every split as it is opened
     tell: Callable[[str], None] = SILENT.tell  # is called with lines for people
     opened: dict = dataclasses.field(default_factory=dict)
@@ -134,6 +136,7 @@ class Data:
             "seed": seed + SEED_STRIDE * sorted(Streams.__dataclass_fields__).index(name),
             "crop": self.crop,
             "flip": self.flip,
+            "scale": self.scale,
             "fields": fields,
             **options,
         }
@@ -199,6 +202,7 @@ def open_data(
     size: Sequence[Count],
     crop: Sequence[Count],
     raw_dir: str = "",
+    scale: Sequence[Positive] = STORED,
     flip: Probability = 0.5,
     batch_size: Count = 2,
     labels: CountOrNone = 0,
@@ -218,6 +222,7 @@ def open_data(
     del raw_dir  # read by cli.prepare
     find(dataset)
     check_draw(label_draw)
+    check_scale(scale)
     splits = {"train": train_split, "video": video_split, "unlabeled": unlabeled_split, "val": val_split}
     return Data(
         dataset,
@@ -235,5 +240,6 @@ def open_data(
         field_of_view,
         depth_cache,
         classes,
+        scale=tuple(scale),
         tell=tell,
     )

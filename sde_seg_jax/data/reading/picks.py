@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from sde_seg_jax.data.reading import augment, order
+from sde_seg_jax.data.reading.scaling import STORED
 from sde_seg_jax.data.spec import Size
 
 
@@ -28,6 +29,7 @@ class PlainPicks:
       indices: the samples to take.
       size, crop: (height, width) of the images and of the window, in pixels.
       flip: probability of a horizontal mirror.
+      scale: least and most that images are made larger before (`scaling.draw_size`).
       shuffle: a new order every epoch; otherwise as in `indices`.
     """
 
@@ -37,11 +39,12 @@ class PlainPicks:
     crop: Size
     flip: float = 0.5
     shuffle: bool = True
+    scale: Sequence[float] = STORED
 
     def __post_init__(self):
         object.__setattr__(self, "indices", np.asarray(self.indices))  # to be looked up by arrays of places
 
     def __call__(self, position: int) -> Pick:
         _, place = order.sample_at(position, len(self.indices), self.seed, self.shuffle)
-        augmentation = augment.draw(order.rng_at(self.seed, position), self.size, self.crop, self.flip)
+        augmentation = augment.draw(order.rng_at(self.seed, position), self.size, self.crop, self.flip, self.scale)
         return Pick(int(self.indices[place]), augmentation)

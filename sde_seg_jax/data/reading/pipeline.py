@@ -17,6 +17,7 @@ import tensorflow as tf
 from sde_seg_jax.data.fields import ALWAYS, FIELDS, OPTIONAL_FIELDS
 from sde_seg_jax.data.reading.allocation import keep_freed_memory
 from sde_seg_jax.data.reading.picks import Pick
+from sde_seg_jax.data.reading.scaling import STORED
 from sde_seg_jax.data.reading.stream import Source, Stream, choose_fields, to_batch
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.types import Batch
@@ -43,6 +44,7 @@ def batches(
     labeled_names: Collection[str] | None = None,
     fields: Sequence[str] | None = None,
     pick: Callable[[int], Pick] | None = None,
+    scale: Sequence[float] = STORED,
     prefetch: int = 2,
     threads: int | None = None,
 ) -> Iterator[Batch]:
@@ -62,12 +64,14 @@ def batches(
       fields: optional fields to read; None reads all that the source has.
       pick: position in the global order -> sample and crop (such as `Matching.source`), instead of what seed, flip,
         indices and shuffle say; must be a function of the position alone, and safe to call from many threads.
+      scale: least and most that images are made larger before a window is cut (`scaling.draw_size`). Batches then have
+        the field valid: false where the window reaches beyond a smaller image.
       prefetch: batches read ahead.
       threads: that read and decode; None: one a core.
 
     Raises:
       ValueError: the crop exceeds the image, the batch does not divide among hosts, a name, index or field
-        is unknown.
+        is unknown, or scale is given with pick.
     """
     stream = Stream(
         source,
@@ -83,9 +87,10 @@ def batches(
         labeled_names=labeled_names,
         fields=fields,
         pick=pick,
+        scale=scale,
     )
     slots = tf.data.Dataset.range(start * stream.share, ENDLESS)
-    return _run(slots, stream.example, stream.fields, stream.share, prefetch, threads)
+    return _run(slots, stream.example, stream.carried, stream.share, prefetch, threads)
 
 
 def eval_batches(

@@ -17,6 +17,7 @@ import numpy as np
 from sde_seg_jax.data.fields import OPTIONAL_FIELDS
 from sde_seg_jax.data.reading import augment, order
 from sde_seg_jax.data.reading.picks import Pick, PlainPicks
+from sde_seg_jax.data.reading.scaling import STORED, check_scale
 from sde_seg_jax.data.reading.subset import indices_of
 from sde_seg_jax.data.spec import Size
 from sde_seg_jax.data.window import Window
@@ -58,6 +59,7 @@ class Stream:
     labeled_names: Collection[str] | None = None
     fields: Sequence[str] | None = None
     pick: Callable[[int], Pick] | None = None
+    scale: Sequence[float] = STORED
 
     def __post_init__(self):
         source = self.source
@@ -65,16 +67,24 @@ class Stream:
         if not keep.size or keep.min() < 0 or keep.max() >= len(source):
             raise ValueError(f"indices must be a non-empty choice of 0..{len(source) - 1} of {source.name!r}")
         crop = tuple(self.crop or source.size)
+        check_scale(self.scale)
         augment.check_crop(crop, source.size, source.name)
         order.host_slice(self.batch_size, self.host_index, self.host_count)
         known = source.labeled.copy()
         if self.labeled_names is not None:
             chosen = indices_of(source, sorted(self.labeled_names))
             known &= np.isin(np.arange(len(source)), chosen)
-        pick = self.pick or PlainPicks(self.seed, keep, source.size, crop, self.flip, self.shuffle)
+        if self.pick and tuple(self.scale) != STORED:
+            raise ValueError("a stream whose crops are picked for it scales none: leave scale out")
+        pick = self.pick or PlainPicks(self.seed, keep, source.size, crop, self.flip, self.shuffle, self.scale)
         for name, value in {"indices": keep, "crop": crop, "known": known, "pick": pick}.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "fields", choose_fields(source, self.fields))
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The optional fields of its examples: what is read, and with scaled images where they are."""
+        return self.fields if tuple(self.scale) == STORED else (*self.fields, "valid")
 
     @property
     def share(self) -> int:

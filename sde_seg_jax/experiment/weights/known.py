@@ -65,8 +65,8 @@ KNOWN = (
     ),
     Known(
         "DINOv2",
-        "`hf://facebook/dinov2-small/model.safetensors` (`-base`, `-large`; `dinov2-with-registers-small`, ...); "
-        "facebookresearch's `dinov2_vits14_pretrain.pth`, timm's `vit_small_patch14_dinov2.lvd142m`",
+        "`hf://facebook/dinov2-small/model.safetensors` (`-base`, `-large`, `-giant`; `dinov2-with-registers-small`, "
+        "...); facebookresearch's `dinov2_vits14_pretrain.pth`, timm's `vit_small_patch14_dinov2.lvd142m`",
         "Apache-2.0",
         "",
         f"{TRANSFORMER}; or `configs/modern.py`",
