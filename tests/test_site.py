@@ -16,7 +16,7 @@ LOADED = re.compile(r"""<script[^>]*\ssrc=["']https?:|<link[^>]*\shref=["']https
 
 
 def test_a_page_of_the_contents_that_is_gone_is_named():
-    with pytest.raises(ValueError, match=r"CHANGELOG\.md is not there"):
+    with pytest.raises(ValueError, match=r"docs/backbones\.md is not there"):
         build_site.contents(["docs/guide/quickstart"])
 
 
@@ -57,6 +57,10 @@ def test_the_site_is_built_and_loads_nothing_from_elsewhere(tmp_path):
     assert not [sheet for sheet in tmp_path.rglob("*.css") if re.search(r"url\(.?https?:|@import", sheet.read_text())]
     assert (tmp_path / "searchindex.js").is_file()
     assert "images/the_way_of_a_key.svg" in (tmp_path / "docs" / "reference" / "architecture.html").read_text("utf-8")
+    changes = (tmp_path / "docs" / "record" / "changelog.html").read_text(encoding="utf-8")
+    assert 'id="numbers-changed"' in changes
+    assert "results.html#few-labels-what-mixing-gains" in changes
+    assert 'href="docs/record/changelog.html"' in (tmp_path / "index.html").read_text(encoding="utf-8")
     assert 'id="q18"' in (tmp_path / "docs" / "record" / "differences.html").read_text(encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ version = release = __version__
 
 extensions = ["myst_parser"]
 root_doc = "index"
-include_patterns = ["index.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/**.md"]
+include_patterns = ["index.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**.md"]
 
 html_theme = "furo"
 html_title = f"sde_seg_jax {version}"

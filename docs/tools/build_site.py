@@ -5,6 +5,7 @@ Usage: python docs/tools/build_site.py [FOLDER]     needs requirements-dev.txt, 
 
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -14,7 +15,8 @@ import draw_diagrams
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CITATION.cff", "LICENSE", "docs", "notebooks")
-OTHERS = ("CONTRIBUTING", "CHANGELOG", "SECURITY")  # pages beside docs/
+OTHERS = ("CONTRIBUTING", "SECURITY")  # pages beside docs/
+CHANGELOG = "docs/record/changelog.md"  # shows CHANGELOG.md on the site
 GUIDE = ("quickstart", "your_own_video", "which_frames_to_label", "labels_from_a_game", "published_data_and_tables")
 GUIDE += ("weights_and_backbones", "export_and_serving", "several_machines", "troubleshooting")
 REFERENCE = ("commands", "configuration", "api", "method", "architecture")
@@ -25,7 +27,7 @@ PARTS = {  # the table of contents; what is not named comes last
     "Guide": [f"docs/guide/{name}" for name in GUIDE],
     "In detail": [f"docs/{name}" for name in DETAILS],
     "Reference": [*(f"docs/reference/{name}" for name in REFERENCE), "docs/data"],
-    "Record": ["docs/record/results", "docs/record/performance", "docs/record/differences", "CHANGELOG"],
+    "Record": ["docs/record/results", "docs/record/performance", "docs/record/differences", "docs/record/changelog"],
 }
 
 
@@ -44,6 +46,18 @@ def contents(pages: list[str]) -> str:
     return "".join(_tree(part, names + (guides if part == "Guide" else [])) for part, names in parts.items())
 
 
+def show_changelog(source: pathlib.Path) -> None:
+    """CHANGELOG.md becomes the page CHANGELOG, among the other records; links in it and to it follow."""
+    page = source / CHANGELOG
+    up = os.path.relpath(source, page.parent)
+    text = (source / "CHANGELOG.md").read_text(encoding="utf-8")
+    page.write_text(re.sub(r"\]\((?!#|\w+:)", f"]({up}/", text), encoding="utf-8")
+    (source / "CHANGELOG.md").unlink()
+    for other in source.rglob("*.md"):
+        text, here = other.read_text(encoding="utf-8"), os.path.relpath(page, other.parent)
+        other.write_text(re.sub(r"\]\((?:\.\./)*CHANGELOG\.md", f"]({here}", text), encoding="utf-8")
+
+
 def build(target: pathlib.Path) -> int:
     """Exit status of Sphinx, 0 if every link holds."""
     from sphinx.cmd.build import build_main
@@ -53,6 +67,8 @@ def build(target: pathlib.Path) -> int:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
             copy(ROOT / name, source / name)
+        if (source / CHANGELOG).exists():
+            show_changelog(source)
         pages = [str(page.relative_to(source).with_suffix("")) for page in source.glob("docs/**/*.md")]
         pages += OTHERS
         readme = (source / "README.md").rename(source / "index.md")
