@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pathlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from ml_collections import config_dict
 
+from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.spec import find
-from sde_seg_jax.experiment.config import ConfigFile, UsageError
+from sde_seg_jax.experiment.config import ConfigFile, UsageError, call
 from sde_seg_jax.experiment.doctor import text
 from sde_seg_jax.experiment.doctor.check import check, find_target, problems_of
+from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.reporter import SILENT, Reporter
 
 LOOKED_AT = 16  # samples of each split
 
@@ -41,12 +44,32 @@ def look(config: config_dict.ConfigDict) -> list[str]:
     return [*text.problem_lines(problems), f"{target.dataset}: look closer with cli.doctor; going on all the same"]
 
 
-def next_step(file: ConfigFile, folder: pathlib.Path, stages: Sequence[str]) -> list[str]:
-    """Lines on how to go on where there are no labels yet: frames for a labelling tool, then the same command."""
-    keys = [f"--config.{key}={value}" for key, value in file.overrides.items()]
-    chosen = next((stage for stage in stages if "select" in stage), stages[-1])
-    export = ["python", "-m", "sde_seg_jax.cli.select", f"--config={file.path}:{chosen}", *keys]
-    export += [f"--workdir={folder / chosen}", "--export=cvat,label_studio,folder", "--export_count=10"]
+def limit_selection(config: config_dict.ConfigDict, title: str, reporter: Reporter = SILENT) -> config_dict.ConfigDict:
+    """The configuration of a stage; one that selects asks for no more frames than its data have."""
+    if "select" not in config:
+        return config
+    prepare_data(config, reporter=reporter)
+    available, wanted = len(call("data", open_data, config.data).source("train", ()).names), config.select.steps[-1]
+    if wanted <= available:
+        return config
+    reporter.tell(f"{title}: there are {available} frames to choose from, not {wanted}: all are put in order")
+    fitting = config_dict.ConfigDict(config.to_dict())
+    fitting.select.steps = (*(step for step in config.select.steps if step < available), available)
+    return fitting
+
+
+def next_step(file: ConfigFile, folder: pathlib.Path, configs: Mapping[str, config_dict.ConfigDict]) -> list[str]:
+    """Lines on how to go on where there are no labels yet: frames for a labelling tool, then the same command.
+
+    configs: what the stages were run with, by name.
+    """
+    keys = dict(file.overrides)
+    chosen = next((stage for stage in configs if "select" in stage), list(configs)[-1])
+    if "select" in configs[chosen] and configs[chosen].select.steps != file.config(chosen).select.steps:
+        keys["select.steps"] = str(configs[chosen].select.steps).replace(" ", "")
+    export = ["python", "-m", "sde_seg_jax.cli.select", f"--config={file.path}:{chosen}"]
+    export += [f"--config.{key}={value}" for key, value in keys.items()]
+    export += [f"--workdir={folder / chosen}", "--export=cvat,label_studio,folder"]
     raw_dir = file.overrides.get("data.raw_dir", "the raw folder")
     return [
         f"no labels yet: {folder / chosen / 'page.html'} shows which frames are worth labelling. Next:",
