@@ -22,11 +22,17 @@ SMALL = ROOT / "tests" / "tiny" / "own.py"  # configs/folder.py
 
 def test_which_frames_to_label(own_video, follow, place):
     changes = {name: value for name, value in OWN.items() if not name.startswith("model.pose")}
+    coreset = {**changes, **FEW, "model.width": "32"}  # of the weights
     *_, exported = follow(
         "which_frames_to_label.md",
-        {"folder:quick_depth": OWN, "selection:ds_us,size=quick": {**changes, **FEW}},
+        {
+            "folder:quick_depth": OWN,
+            "selection:ds_us,size=quick": {**changes, **FEW},
+            "selection:coreset,size=quick": coreset,
+        },
         {"--export_count=50": "--export_count=3"},
     )
+    assert len((place / "runs" / "coreset" / "labels.txt").read_text().split()) == 3
     assert len((place / "runs" / "select" / "labels.txt").read_text().split()) == 3
     assert {folder.name for folder in (place / "runs/select/export").iterdir()} == {"cvat", "label_studio", "folder"}
     assert "export" in exported
