@@ -1,5 +1,7 @@
 """The page on published data sets and tables, from top to bottom, on small trees in CamVid's and Cityscapes' layout."""
 
+import math
+
 import driving_trees
 import jax
 import numpy as np
@@ -24,13 +26,20 @@ PAPER = SMALL | NETWORK | WEIGHTS | {"train.collapse_after": "1000000"}
 del PAPER["data.labels"]
 
 
+def as_begun(leaf):
+    """Kernels that keep the size of what passes (He et al. 2015); all else is one."""
+    if len(leaf.shape) < 2:
+        return np.ones(leaf.shape, np.float32)
+    spread = math.sqrt(2 / math.prod(leaf.shape[:-1]))
+    return np.random.default_rng(3).normal(0, spread, leaf.shape).astype(np.float32)
+
+
 @pytest.fixture
 def imagenet(place):
     """Stands for ImageNet weights of torchvision: random ones under their names."""
     config = override(load_config("quickstart", "depth"), TOY | POSE)
     like = build.abstract_variables(build.build_network(config), config.data.crop)
-    rng = np.random.default_rng(3)
-    drawn = jax.tree.map(lambda leaf: rng.uniform(0.1, 0.3, leaf.shape).astype(np.float32), like)
+    drawn = jax.tree.map(as_begun, like)
     prefix = "models.encoder.encoder."
     state = to_torch(drawn, network_parts(drawn)).items()
     save_file({k.removeprefix(prefix): v for k, v in state if k.startswith(prefix)}, place / "imagenet.safetensors")
