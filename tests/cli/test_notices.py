@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from sde_seg_jax.cli.notices import CPP
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # every way in which a library has spoken: a thread that ends in an error, an object that is deleted after its loop was
 # closed, loggers, a warning; and the same once more as the process ends
@@ -52,9 +54,10 @@ NOTICES = (
 
 
 def speak(**environment):
+    inherited = {key: value for key, value in os.environ.items() if key not in CPP}  # a command run before sets them
     found = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**inherited, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=False,
