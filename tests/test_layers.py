@@ -136,6 +136,7 @@ def test_commands_do_not_import_commands():
         "completion_script",
         "sections",
         "annotation_flags",
+        "movement_flags",
         "process_flags",
         "protocol_flags",
         "spelling",

@@ -33,7 +33,7 @@ import sys
 
 from absl import flags as absl_flags
 
-from sde_seg_jax.cli import protocol_flags
+from sde_seg_jax.cli import movement_flags, protocol_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.reporter import CONSOLE
@@ -49,16 +49,7 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_bool("resume", False, "pass over files that are done", flag_values=values)
     absl_flags.DEFINE_integer("batch", 0, "images at once; 0: by size and device", 0, flag_values=values)
     absl_flags.DEFINE_string("temperature", "1", "of the probabilities, or auto: as evaluated", flag_values=values)
-    absl_flags.DEFINE_string(
-        "metric", "", "camera_height:METRES, speed:FILE, poses:FILE or factor:NUMBER", flag_values=values
-    )
-    absl_flags.DEFINE_string("camera", "", "camera.json of the images, for --metric and --smooth", flag_values=values)
-    absl_flags.DEFINE_float("field_of_view", 0.0, "degrees across the width, instead", 0, 180, flag_values=values)
-    rate = "frames a second of a folder of frames, for --metric; a video says its own"
-    absl_flags.DEFINE_float("frame_rate", 0.0, rate, 0, flag_values=values)
-    smooth = "of videos: weight of the classes of the frame before, moved here; 0: only measure flicker"
-    absl_flags.DEFINE_string("smooth", "", smooth, flag_values=values)
-    absl_flags.DEFINE_bool("still_camera", False, "it stands: --smooth moves nothing", flag_values=values)
+    movement_flags.define(values)
     seen = "what the network sees: as many pixels as in training, or all of the image"
     protocol_flags.define(values, ["trained", "full"], seen)
 

@@ -137,7 +137,7 @@ def test_a_selection_of_another_configuration_is_refused(call, chosen):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"us"}', '"usd"}', "unknown select.criterion 'usd'; known: random, entropy, us"),
+        ('"us"}', '"usd"}', "unknown select.criterion 'usd'; known: random, entropy, coreset, us"),
         ('"@select_us/', '"@select_u/', "'@select_u': 'select_u' is not in STAGES; did you mean 'select_us'"),
         ("steps = (2, 4)", "steps = (4, 2)", "config.select.steps=(4, 2): expected growing numbers of labels"),
     ],
