@@ -40,13 +40,8 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_bool("source", False, "of the source domain, config.source_data", flag_values=values)
     absl_flags.DEFINE_string("from_files", "", "folder with maps of another program", flag_values=values)
     absl_flags.DEFINE_string("kind", "", "what they hold: depth, inverse or disparity", flag_values=values)
-    absl_flags.DEFINE_float(
-        "near",
-        1.0,
-        "depth that becomes disparity 1, in metres or the files' own unit",
-        lower_bound=0.0,
-        flag_values=values,
-    )
+    near = "depth that becomes disparity 1, in the unit of the maps"
+    absl_flags.DEFINE_float("near", 1.0, near, lower_bound=0.0, flag_values=values)
     absl_flags.DEFINE_bool("any_order", False, "accept maps whose bottom is farther than their top", flag_values=values)
     absl_flags.DEFINE_bool("replace", False, "make a cache of other weights or samples again", flag_values=values)
     absl_flags.DEFINE_string("part", "", "NUMBER/COUNT: write only this part of the files", flag_values=values)
