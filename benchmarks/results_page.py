@@ -43,9 +43,13 @@ def block(name: str, table: ResultTable) -> str:
         if found := gains(table, labels):
             parts.append(tables.markdown_table(gain_tables.lines(found), gain_tables.COLUMNS))
             parts.append(f"![Differences of every seed](../images/{picture(name, labels).name})\n")
-    facts = [f"{key}: {tables.plain(value)}" for key, value in table.facts.items()]
+    facts = [_fact(key, tables.plain(value)) for key, value in table.facts.items()]
     parts.append("\n".join(_point(line) for line in [*notes(table), *facts]) + "\n")
     return "\n".join(parts)
+
+
+def _fact(key: str, value: str) -> str:
+    return f"{key}: `{value}`" if key == "command" else f"{key}: {value}"
 
 
 def _point(line: str) -> str:

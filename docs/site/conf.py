@@ -23,6 +23,9 @@ html_theme = "furo"
 html_title = f"sde_seg_jax {version}"
 html_copy_source = False
 html_last_updated_fmt = None  # the same sources give the same site
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+smartquotes = False  # they make a dash of the two hyphens before a flag
 
 myst_heading_anchors = 4
 myst_heading_slug_func = "site_slugs.slug"
