@@ -47,6 +47,7 @@ TABLES = {  # in order of importance
     "few_labels": Entry(FEW_LABELS),
     "label_counts": Entry(FEW_LABELS, "baseline,classmix", "8,16,32,64,160", folder="few_labels"),
     "few_selection": Entry("configs/streets_few_selection.py"),
+    "few_adaptation": Entry("configs/streets_few_adaptation.py", folder="few_labels"),
     "contributions": Entry("configs/streets_ablation.py:size=cpu"),
     "selection": Entry("configs/streets_selection.py:size=cpu"),
     "adaptation": Entry("configs/streets_adaptation.py:size=cpu"),

@@ -44,6 +44,7 @@ ROWS = {
     "classmix": SEMI | {"task.mix": "class"},
     "depthmix": DEPTHMIX,
     "transfer": TRANSFER | {"task.name": "supervised"},
+    "transfer_classmix": TRANSFER | SEMI | {"task.mix": "class"},
     "transfer_depthmix": TRANSFER | DEPTHMIX,
     "mtl": MTL,
     "mtl_depthmix": MTL | {"task.name": "multitask", "task.mix": "depth"},
@@ -52,6 +53,7 @@ AGAINST = {
     **dict.fromkeys(("all_labels", "pseudo", "classmix_published", "classmix", "depthmix"), "baseline"),
     **dict.fromkeys(("transfer", "mtl"), "baseline"),
     "classmix_labeled": "classmix_published",
+    "transfer_classmix": "classmix",
     "transfer_depthmix": "transfer",
     "mtl_depthmix": "mtl",
 }
@@ -95,12 +97,17 @@ def get_config(arg="baseline"):
     if row in STAGE:
         c.train.steps = DEPTH_STEPS
         c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
-    if "consistency" in c.task:  # what helped rare classes in so short a training (docs/record/results.md)
-        c.task.jitter_strength = 0.1
-        c.task.blur_probability = 0.0
-        c.task.weighting = "none"
-        c.task.teacher = "ema_stats"
-        c.task.ramp = (300, 800)
-        c.task.kept = "labeled"
-        c.task.prior = 0.3
+    if "consistency" in c.task:
+        short_mixing(c)
     return rows.change(c, (ROWS | STAGE)[row])
+
+
+def short_mixing(c):
+    """What helped rare classes in so short a training (docs/record/results.md)."""
+    c.task.jitter_strength = 0.1
+    c.task.blur_probability = 0.0
+    c.task.weighting = "none"
+    c.task.teacher = "ema_stats"
+    c.task.ramp = (300, 800)
+    c.task.kept = "labeled"
+    c.task.prior = 0.3
