@@ -54,7 +54,7 @@ class Setting:
 
 SETTINGS = {
     "published": Setting(),  # ResNet-101, output stride 16
-    "quickstart": Setting((64, 128), 4, model=SMALL, student=SMALL),
+    "small": Setting((64, 128), 4, model=SMALL, student=SMALL),
     "tiny": Setting((64, 64), 2, model=TINY, student=TINY),
 }
 

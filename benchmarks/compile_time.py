@@ -1,7 +1,7 @@
 """Processor time until the first step: what tracing, lowering and compiling a training step for the CPU take.
 
     python benchmarks/compile_time.py                                       # every task, networks of tests/tiny
-    python benchmarks/compile_time.py --setting quickstart --tasks supervised
+    python benchmarks/compile_time.py --setting small --tasks supervised
 
 Processor seconds of all threads, not the clock's: other work on the machine changes them little. Nothing is read from
 the compilation cache. "kernels" are fusions of the compiled program; most of the time goes to their machine code.

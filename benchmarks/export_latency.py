@@ -39,7 +39,7 @@ SEED = 0
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--setting", default="quickstart", choices=SETTINGS)
+    parser.add_argument("--setting", default="small", choices=SETTINGS)
     parser.add_argument("--size", type=int, nargs=2, default=(64, 128))
     parser.add_argument("--only", default="", help="forms, by comma; default: all")
     options = parser.parse_args()

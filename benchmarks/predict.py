@@ -187,7 +187,7 @@ def equal_share(folder: pathlib.Path) -> float:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--setting", choices=("quickstart", "published", "tiny"), default="quickstart")
+    parser.add_argument("--setting", choices=("small", "published", "tiny"), default="quickstart")
     parser.add_argument("--size", type=int, nargs=2, default=(128, 256), help="height width that the network sees")
     parser.add_argument("--pictures", type=int, nargs=2, default=(720, 1280), help="height width of the files")
     parser.add_argument("--count", type=int, default=48, help="files")

@@ -123,7 +123,7 @@ def main() -> None:
     """The command line."""
     names = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--setting", default="quickstart", choices=SETTINGS)
+    parser.add_argument("--setting", default="small", choices=SETTINGS)
     parser.add_argument("--tasks", default=list(TASKS), type=names, help=f"comma-separated, of {', '.join(TASKS)}")
     parser.add_argument("--steps", default=5, type=int, help="that are timed")
     parser.add_argument("--convolutions", action="store_true", help="a table of each convolution, too")

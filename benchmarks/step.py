@@ -183,7 +183,7 @@ def arguments() -> argparse.Namespace:
     numbers = lambda text: [int(n) for n in text.split(",")]  # noqa: E731
     names = lambda text: [name for name in text.split(",") if name not in ("", "none")]  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--setting", default="quickstart", choices=SETTINGS)
+    parser.add_argument("--setting", default="small", choices=SETTINGS)
     parser.add_argument("--tasks", default=list(TASKS), type=names, help=f"comma-separated, of {', '.join(TASKS)}")
     parser.add_argument("--encoder", help="another encoder than the setting's")
     parser.add_argument("--crop", help="another crop, HEIGHTxWIDTH")

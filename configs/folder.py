@@ -92,14 +92,10 @@ def _select():
 
 
 def _learn_labels(c, row):
-    """From few labels, in minutes: from scratch, or from the depth network where a row begins with it."""
+    """From few labels, in minutes: from ImageNet, or from the depth network where a row begins with it."""
     c.data.prepared_dir = "prepared/folder_quick_labeled"
-    c.optim.name = "adam"
-    c.optim.learning_rate = 3e-3
-    c.optim.module_rates = ConfigDict()
-    c.optim.weight_decay = 0.0
+    base.short_training(c)
     c.train.steps = 1000
-    c.schedule = ConfigDict({"name": "poly", "steps": 0})
     if row == "quick_depthmix":
         c.model.init = c.task.depth_checkpoint = "@quick_depth"
         c.model.transfer = TRANSFER
@@ -107,15 +103,13 @@ def _learn_labels(c, row):
         c.data.train_split = c.data.video_split  # labelled frames with their neighbors
         c.model.init = "@quick_depth"
         c.model.transfer = (*TRANSFER, "depth_decoder", "pose")
-        c.optim.module_rates = ConfigDict({"pose": 1e-4})  # it has learnt already
-    if "consistency" in c.task:  # few steps: milder augmentation, and the labels lead
-        c.task.consistency = 0.3
-        c.task.jitter_strength = 0.1
-        c.task.blur_probability = 0.0
+        c.optim.module_rates.pose = 1e-4  # it has learnt already
+    if "consistency" in c.task:
+        base.short_mixing(c)
 
 
 def _shrink(c):
-    base.small(c)
+    base.pretrained(base.small(c))
     c.model.pose_start = 0.01  # at exactly zero a rotation has no gradient, and real cameras turn
     c.data.prepared_dir = "prepared/folder_quick"
     c.data.size = c.data.crop = (96, 320)

@@ -39,7 +39,7 @@ def test_no_meaning_is_written_twice():
     assert {key.name for key in page.keys(BASE) if key.meaning} & set(page.WORDS) == set()
 
 
-@pytest.mark.parametrize("name", ["base", "quickstart:depth", "quickstart:semi_supervised"])
+@pytest.mark.parametrize("name", ["base", "quickstart:depth", "quickstart:depthmix"])
 def test_every_key_of_a_configuration_is_on_the_page(name):
     page = (REFERENCE / "configuration.md").read_text(encoding="utf-8")
     config = sds.configure(name)

@@ -35,6 +35,9 @@ def main(arguments: Arguments) -> None:
         print("\n".join(rates(arguments.config(), arguments.from_batch)))
         return
     print("\n".join(lines(arguments.file, arguments.section)))
+    from sde_seg_jax.experiment.check import check
+
+    check(arguments.config(), sources=False)  # what training would refuse
 
 
 if __name__ == "__main__":

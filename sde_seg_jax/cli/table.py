@@ -64,6 +64,8 @@ def main(arguments: Arguments) -> int:
     failed = {} if arguments.dry_run else execute(plan, CONSOLE)
     table = collect(plan, failed)
     print("\n" + as_text(table))
+    if not table.against and len(plan.table.seeds) > 1:
+        print("differences of rows, seed by seed, with intervals: --against=ROW")
     if not arguments.dry_run:
         print(f"table: {write(table, plan.workdir)}")
     if failed:

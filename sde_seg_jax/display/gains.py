@@ -113,6 +113,6 @@ COLUMNS = [
     tables.Column("verdict", "so"),
 ]
 NOTE = (
-    "Differences: mean of the paired differences (same seed, labels and data) to the row that lacks just this "
-    "ingredient, with the 95 % interval of Student's t. An interval that includes 0 shows no gain."
+    "Differences: mean of the paired differences (same seed, labels and data) to the row beside it, with the 95 % "
+    "interval of Student's t. An interval that includes 0 shows no gain."
 )

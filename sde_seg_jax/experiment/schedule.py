@@ -15,6 +15,7 @@ from sde_seg_jax.experiment.config import call
 from sde_seg_jax.training.schedules import Schedule, find_schedule, spelled_out
 
 LENGTHS = ("steps", "milestones")
+OVER = ". From there on they are the last, near 0: to learn more, begin another run with config.model.init=THIS_FOLDER"
 
 
 def make_factor(config: config_dict.ConfigDict) -> Schedule:
@@ -34,7 +35,10 @@ def spell_out(
     for key in LENGTHS:
         if key in before and follows(config.schedule.get(key)):
             if before[key] != found.get(key):
-                tell(f"learning rates are those that the run was begun with: config.schedule.{key}={before[key]}")
+                ended = OVER if key == "steps" else ""
+                tell(
+                    f"learning rates are those that the run was begun with: config.schedule.{key}={before[key]}{ended}"
+                )
             found[key] = before[key]
     config = config.copy_and_resolve_references()
     with config.unlocked(), config.ignore_type():

@@ -46,7 +46,7 @@ def locate(path: str) -> pathlib.Path:
     for candidate in (folder / FOLDER, folder):
         if candidate.is_dir() and any(step.name.isdigit() for step in candidate.iterdir()):
             return candidate
-    raise CheckpointError(f"no checkpoint in {folder}: give a --workdir that cli.train has written to")
+    raise CheckpointError(f"no checkpoint in {folder}: a folder that training has written to is expected")
 
 
 class Checkpoints:

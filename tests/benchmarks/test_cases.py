@@ -46,10 +46,10 @@ def test_published_losses_and_optimisers_are_those_of_the_configurations(task):
     assert {key: optimizer[key] for key in rates} == rates
 
 
-@pytest.mark.parametrize(("task", "row"), [("sde_phase2", "depth"), ("semi_supervised", "semi_supervised")])
-def test_quickstart_networks_are_those_of_the_quickstart(task, row):
-    config = load_config(str(CONFIGS / "quickstart.py"), row)
-    setting = SETTINGS["quickstart"]
+@pytest.mark.parametrize(("task", "row"), [("sde_phase2", "depth"), ("semi_supervised", "depthmix")])
+def test_small_networks_are_those_of_the_tables_for_a_cpu(task, row):
+    config = load_config(str(CONFIGS / "streets_ablation.py"), f"{row},size=cpu")
+    setting = SETTINGS["small"]
     assert network_of(task, setting) == build_network(config, 19)
     assert (setting.crop, setting.batch) == (tuple(config.data.crop), config.data.batch_size)
 

@@ -165,6 +165,8 @@ def test_changes_are_checked(tiny):
     assert sds.configure(name, **{"data.prepared_dir": place}).data.prepared_dir == str(place)
     found = sds.configure(name, **{"optim.learning_rate": np.float64(0.5), "train.steps": np.int64(7)})
     assert (found.optim.learning_rate, found.train.steps) == (0.5, 7)
+    found = sds.configure(name, **{"losses.focal": {"weight": 0.1, "power": 2.0}})  # a term with options, another stays
+    assert found.losses.to_dict() == {"cross_entropy": 1.0, "focal": {"weight": 0.1, "power": 2.0}}
     for changes, message in (
         ({"train.step": 3}, "unknown key 'config.train.step': did you mean 'steps'"),
         ({"train.steps": "many"}, "config.train.steps=many: expected something like"),

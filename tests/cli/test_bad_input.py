@@ -207,7 +207,7 @@ def test_a_missing_checkpoint(refused, tiny, prepared, tmp_path):
     line = refused(
         "train", tiny("supervised"), prepared, f"--workdir={tmp_path / 'x'}", f"--config.model.init={tmp_path}"
     )
-    assert f"no checkpoint in {tmp_path}: give a --workdir that cli.train has written to" in line
+    assert f"no checkpoint in {tmp_path}: a folder that training has written to is expected" in line
 
 
 def test_a_checkpoint_without_its_configuration(refused, semi):

@@ -30,9 +30,11 @@ def test_each_value_names_the_line_that_set_it(printed):
     found = printed("--config=folder:quick_depthmix", "--config.train.steps=7")
     assert found["train.steps"] == ("7", "command line")
     value, place = found["optim.learning_rate"]
-    assert value == "0.003"
-    assert place.startswith("configs/folder.py:")
-    assert "c.optim.learning_rate = 3e-3" in line_of(place)
+    assert value == "0.001"
+    assert place.startswith("configs/base.py:")
+    assert "c.optim.learning_rate = 1e-3" in line_of(place)
+    assert found["train.eval_every"][1].startswith("configs/base.py:")
+    assert found["data.size"][1].startswith("configs/folder.py:")
     assert "c.data.flip = 0.5" in line_of(found["data.flip"][1])
     assert "c.model.encoder" in line_of(found["model.encoder"][1])
     assert found["model.transfer"][0].startswith("('encoder', 'segmentation/decoder")
@@ -61,3 +63,9 @@ def test_help_of_train_lists_the_sections(command):
     assert status == 0
     assert "  optim     clip, decay_mask, frozen, layer_decay, learning_rate" in out
     assert "configs/base.py" in out
+
+
+def test_what_training_would_refuse_is_told(refused):
+    line = refused("config", "--config=folder:quick_supervised", "--config.schedule.name=cosin")
+    assert "schedule.name" in line
+    assert "cosine" in line

@@ -22,7 +22,8 @@ def prepared(tmp_path_factory):
 
 @pytest.fixture
 def config(prepared):
-    c = load_config("quickstart", "semi_supervised").unlock()
+    c = load_config("quickstart", "depthmix").unlock()
+    c.data.dataset = "street_scenes"
     c.data.prepared_dir, c.data.size, c.data.crop = str(prepared), SIZE, SIZE
     c.dataset = ConfigDict({"domain": "target", "seed": 0, "counts": COUNTS})
     c.data.depth_cache = "mine"
@@ -106,6 +107,6 @@ def test_what_cannot_be_right_is_refused(prepared, config, truth, tmp_path, spoi
 
 def test_the_command_needs_one_of_both(command, prepared):
     own = f"--config.data.prepared_dir={prepared}"
-    status, _, err = command("cache_depth", "--config=quickstart:semi_supervised", own)
+    status, _, err = command("cache_depth", "--config=quickstart:depthmix", own)
     assert status == 2
     assert "--checkpoint=DIR (a depth run, or weights of Depth Anything V2) or --from_files=DIR" in err

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from sde_seg_jax.experiment.begun import EXTENDABLE, begun, refuse_other_config
 from sde_seg_jax.experiment.config import UsageError, as_json, load_config, load_module
-from sde_seg_jax.experiment.schedule import spell_out
+from sde_seg_jax.experiment.schedule import OVER, spell_out
 from sde_seg_jax.training.log import read_metrics
 
 TINY = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "config.py")
@@ -54,7 +54,7 @@ def test_a_run_that_is_made_longer_keeps_the_lengths_it_was_begun_with_and_says_
         assert lines == (
             []
             if now.get("steps")
-            else ["learning rates are those that the run was begun with: config.schedule.steps=900"]
+            else [f"learning rates are those that the run was begun with: config.schedule.steps=900{OVER}"]
         )
     drop = configuration(2000, name="step", milestones=(0.75,))
     workdir = folder({"name": "step", "milestones": (1050,)}, 1400)

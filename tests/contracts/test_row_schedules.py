@@ -21,7 +21,7 @@ SIZES = [  # lengths that differ by option: the row, train.steps, the last updat
     ("configs/paper/ssda.py:cross_intra,source=synthia", 40000, 30000),
     ("configs/sde_frozen.py", 300000, 160000),
     ("configs/sde_source.py:gta", 300000, 160000),
-    ("configs/quickstart.py:depth", 1400, 1050),
+    ("configs/quickstart.py:depth", 1000, 750),
     ("configs/camvid.py:depth", 20000, 15000),
     ("configs/camvid.py:depthmix", 20000, 15000),
     ("configs/folder.py:depth", 20000, 15000),

@@ -13,7 +13,9 @@ def get_config(row="quick"):
     c.data.batch_size = 2
     c.dataset.min_motion = 0.0
     c.dataset.val_fraction = 0.3
-    c.model.width = 8
+    c.model.encoder, c.model.width = "resnet18", 8
+    if not c.model.get("init"):
+        c.model.transfer = ()  # random weights: ImageNet's have another width
     c.model.decoder_channels = (4, 4, 4, 8, 8)
     c.model.aspp_rates = (1, 2)
     if "pose_width" in c.model:

@@ -123,7 +123,7 @@ def test_a_part_that_is_missing_or_left_over_is_a_difference():
 
 def test_a_missing_checkpoint_names_the_folder(tmp_path):
     for path in (tmp_path, tmp_path / "nothing"):
-        with pytest.raises(ck.CheckpointError, match=re.escape(f"no checkpoint in {path}: give a --workdir")):
+        with pytest.raises(ck.CheckpointError, match=re.escape(f"no checkpoint in {path}: a folder that training")):
             ck.locate(str(path))
     with pytest.raises(ck.CheckpointError, match="no checkpoint in"):
         restore(tmp_path, make_state())

@@ -65,6 +65,8 @@ class Plan:
         split: str = "",
     ):
         self.file, self.table = file, read_table(file, metric, against, split)
+        asked = {"rows": rows, "labels": labels, "seeds": seeds, "metric": metric, "against": against, "split": split}
+        self.asked = [f"--{flag}={text}" for flag, text in asked.items() if text]
         self.workdir = pathlib.Path(workdir).expanduser()
         rows = pick(rows, self.table.rows, "rows")
         labels = numbers(labels, self.table.labels, "labels")
@@ -156,7 +158,7 @@ def collect(plan: Plan, failed: dict[str, str]) -> ResultTable:
     ]
     config = f"--config={table.path}" + (f":{table.options}" if table.options else "")
     overrides = [f"--config.{key}={text}" for key, text in plan.file.overrides.items()]
-    command = ["python -m sde_seg_jax.cli.table", config, *overrides, f"--workdir={plan.workdir}"]
+    command = ["python -m sde_seg_jax.cli.table", config, *overrides, f"--workdir={plan.workdir}", *plan.asked]
     shown = {result.row for result in results}
     facts = {"command": " ".join(command), "commit of the code that wrote this": commit() or "not known"}
     return ResultTable(

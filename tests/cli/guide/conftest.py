@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import pytest
-from pages_of_the_guide import ROOT, TOY, as_flags, commands, config_of
+from pages_of_the_guide import PRETRAINED, ROOT, as_flags, commands, config_of
 from PIL import Image
 
 from sde_seg_jax.data.street_scenes.clip import render_frame
@@ -86,7 +86,7 @@ def quickstart(give, place):
         line = re.search(r"^quickstart:.*\n\t\S+ -m sde_seg_jax\.cli\.(\w+) (.*)$", makefile, re.MULTILINE)
         name, flags = line.groups()
         flags = flags.replace("configs/", f"{ROOT}/configs/").replace("$(WORKDIR)", "runs/quickstart").split()
-        out = give(name, *flags, *as_flags(TOY))
+        out = give(name, *flags, *as_flags(PRETRAINED))
         assert "report: runs/quickstart/report.html" in out
     return place / "runs" / "quickstart"
 

@@ -20,6 +20,7 @@ TOY = {
     "model.aspp_rates": "(1,2)",
     "train.steps": "2",
 }
+PRETRAINED = TOY | {"model.width": "32"}  # where ImageNet's weights have to fit
 
 
 def of_other_data(changes):

@@ -22,13 +22,13 @@ SMALL = ROOT / "tests" / "tiny" / "own.py"  # configs/folder.py
 
 def test_which_frames_to_label(own_video, follow, place):
     changes = {name: value for name, value in OWN.items() if not name.startswith("model.pose")}
-    coreset = {**changes, **FEW, "model.width": "32"}  # of the weights
+    pretrained = {"model.width": "32"}  # of the weights
     *_, exported = follow(
         "which_frames_to_label.md",
         {
-            "folder:quick_depth": OWN,
-            "selection:ds_us,size=quick": {**changes, **FEW},
-            "selection:coreset,size=quick": coreset,
+            "folder:quick_depth": OWN | pretrained,
+            "selection:ds_us,size=quick": changes | FEW,
+            "selection:coreset,size=quick": changes | FEW | pretrained,
         },
         {"--export_count=50": "--export_count=3"},
     )

@@ -37,7 +37,7 @@ def as_begun(leaf):
 @pytest.fixture
 def imagenet(place):
     """Stands for ImageNet weights of torchvision: random ones under their names."""
-    config = override(load_config("quickstart", "depth"), TOY | POSE)
+    config = override(load_config("streets_ablation", "depth"), TOY | NETWORK)
     like = build.abstract_variables(build.build_network(config), config.data.crop)
     drawn = jax.tree.map(as_begun, like)
     prefix = "models.encoder.encoder."

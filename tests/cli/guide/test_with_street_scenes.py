@@ -9,7 +9,7 @@ from http.server import HTTPServer
 
 import numpy as np
 import pytest
-from pages_of_the_guide import GUIDE, TOY, code
+from pages_of_the_guide import GUIDE, PRETRAINED, TOY, code
 from PIL import Image
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_weights_and_backbones(follow, place):
     lite0, dinov2, scored, *_ = follow(
         "weights_and_backbones.md",
         {
-            "quickstart:baseline": {**TOY, "model.width": "32"},
+            "quickstart:baseline": PRETRAINED,
             "my_dinov2.py": {**TOY, **VIT},
         },
     )
