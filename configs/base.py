@@ -95,8 +95,8 @@ def get_config():
     c.optim.layer_decay = 1.0  # below 1: the earlier a numbered block of the encoder, the slower it learns
     c.optim.clip = 10.0  # norm of all gradients together
 
-    # training.schedules.<name>, of step, poly, cosine and constant
     # milestones: shares of train.steps, or numbers of updates; published: after 30000
+    # training.schedules.<name>: step, poly, cosine, constant; the other keys are that function's
     c.schedule = ConfigDict({"name": "step", "milestones": (0.75,), "gamma": 0.1})
 
     # training.loop.train; micro_batches: training.step.make_step; memory: training.memory.preset_hint

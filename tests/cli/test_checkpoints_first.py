@@ -19,9 +19,7 @@ def config(tmp_path):
 
 
 def test_a_missing_one_is_named_with_its_key(config, tmp_path):
-    with pytest.raises(
-        UsageError, match=r"config.task.depth_checkpoint: no checkpoint in .*none: a folder that training"
-    ):
+    with pytest.raises(UsageError, match=r"config.task.depth_checkpoint: no checkpoint in .*none: a folder that"):
         checking.check_depth_networks(config(tmp_path / "none"))
 
 
