@@ -48,6 +48,7 @@ def main(arguments: Arguments) -> None:
     options = Options(license_text=arguments.license, **{name: getattr(arguments, name) for name in names})
     done = export(arguments.checkpoint, arguments.output, options, CONSOLE)
     print(f"{done.path}: {done.comparison}")
+    print(done.shape)
     print(f"what it holds: {record_path(done.path)}; how to run it elsewhere: docs/export.md")
     print(f"next: python -m sde_seg_jax.cli.predict --checkpoint={done.path} --input=IMAGES --output=predictions")
 

@@ -134,21 +134,20 @@ def depth_picture(image, disparity, warped, counts) -> np.ndarray:
 
 
 def mixing_picture(mix: Mix, space: LabelSpace) -> np.ndarray:
-    """Rows of samples: the image pasted, the one below, their disparities (where depth decides), mask, mix, its label.
+    """Rows of samples: the image pasted, the one below, their disparities (where known), mask, mix, its label.
 
     A pixel without a class, IGNORE, is shown as one.
     """
-    titles = ["image", "pasted on", "disparity", "of the other", "mask", "mixed image", "mixed label"]
+    named = {"disparity": mix.kept_disparity, "of the other": mix.under_disparity}
+    known = {title: disparity for title, disparity in named.items() if disparity is not None}
     rows = []
     for i in range(min(SHOWN, len(mix.mask))):
-        near = [
-            None if d is None else pictures.disparity_picture(d[i]) for d in (mix.kept_disparity, mix.under_disparity)
-        ]
+        near = [pictures.disparity_picture(disparity[i]) for disparity in known.values()]
         label = np.where(mix.label[i] == IGNORE, space.ignore, mix.label[i])
         images = [rgb(mix.kept[i]), rgb(mix.under[i])]
         mask, label = pictures.mask_picture(mix.mask[i]), pictures.label_picture(label, space)
         rows.append([*images, *near, mask, rgb(mix.image[i]), label])
-    return grid(rows, captions=titles)
+    return grid(rows, captions=["image", "pasted on", *known, "mask", "mixed image", "mixed label"])
 
 
 def label_rows(batch: Batch, predicted: np.ndarray, space) -> np.ndarray:

@@ -78,11 +78,12 @@ def holds_weights(folder: str | pathlib.Path) -> bool:
 
 def write_state(path: pathlib.Path, state: Mapping[str, np.ndarray], step: int) -> None:
     """A state as `.safetensors`, under its own names."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
     ordered = {name: np.array(value, order="C") for name, value in state.items()}  # the format has no strides
-    save_file(ordered, str(path), metadata={"format": "pt", EPOCH: str(step)})
+    content = save(ordered, metadata={"format": "pt", EPOCH: str(step)})
+    path.write_bytes(content)  # its own save_file makes a file that nobody else may read
 
 
 def _read_file(path: pathlib.Path) -> Weights:

@@ -71,7 +71,7 @@ def test_rendered_data_have_no_other_original_size(runs, published, command, tmp
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--window=96x96",), "window 96x96 is larger than the image, 64x64"),
+        (("--window=96x96",), "window 96x96 is larger than the image as the network sees it, 64x64"),
         (("--window=48x64",), "window 48x64 does not fit the network"),
         (("--window=32",), "--window=32: expected height x width in pixels, like 512x1024"),
         (("--stride=32x32",), "stride 32x32 without a window"),

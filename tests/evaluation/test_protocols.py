@@ -146,8 +146,12 @@ def test_protocols_that_cannot_be_are_refused(values, message):
 @pytest.mark.parametrize(
     ("protocol", "size", "message"),
     [
-        (Protocol((32, 32)), (16, 64), "window 32x32 is larger than the image, 16x64"),
-        (Protocol((32, 32), scales=(0.5, 1)), (32, 64), "larger than the image at scale 0.5, 16x32"),
+        (Protocol((32, 32)), (16, 64), "window 32x32 is larger than the image as the network sees it, 16x64"),
+        (
+            Protocol((32, 32), scales=(0.5, 1)),
+            (32, 64),
+            "as the network sees it at scale 0.5, 16x32",
+        ),
         (Protocol((30, 32)), (64, 64), "give --window=32x32"),
         (Protocol(scales=(0.3,)), (64, 64), "scales that fit: 0.25, 0.5,"),
         (Protocol(scales=(1.0, 1.05)), (64, 64), "scales 1 and 1.05 of 64x64 are both 64x64"),

@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard
 import sde_seg_jax as sds
 from sde_seg_jax.experiment.export.samples import generated
 from sde_seg_jax.experiment.weights import card, sharing
+from sde_seg_jax.label_spaces import LabelSpace
 
 LICENSE = "cc-by-nc-4.0"
 
@@ -41,10 +42,12 @@ def test_what_is_shared_predicts_what_the_run_predicts(shared, checkpoint):
 
 def test_the_card_is_filled_and_names_no_folder_of_the_machine(shared):
     card = ModelCard.load(shared / "README.md")
-    assert (card.data.library_name, card.data.license_name) == ("sde_seg_jax", LICENSE)
+    assert (card.data.library_name, card.data.license) == ("sde_seg_jax", LICENSE)
     assert card.data.pipeline_tag == "image-segmentation"
     assert "| mean IoU | 0.5000 |" in card.text
     assert "protocol whole 64x64" in card.text
+    assert "Semantic segmentation and depth, trained as" in card.text
+    assert (shared / "model.safetensors").stat().st_mode == (shared / "config.json").stat().st_mode  # others may read
     assert "| weights | student, after 7 updates |" in card.text
     for file in ("README.md", "config.json"):
         assert str(shared.parents[1]) not in (shared / file).read_text()
@@ -59,6 +62,19 @@ def test_the_card_of_a_teacher_has_the_teachers_scores(shared):
     assert "depth error" not in text
     assert "0.5000" not in text
     assert "Not evaluated." in card.text(card.Facts("streets", config, 7, "teacher", {"miou": 0.5}, None, ""))
+
+
+def test_the_card_tells_what_is_there_and_what_the_hub_knows(shared):
+    config = json.loads((shared / "config.json").read_text())["config"]
+    space = LabelSpace("two", ("road", "sky"), ((0, 0, 0), (1, 1, 1)))
+    facts = ("streets", config, 7, "student", {"miou": 0.5, "iou/road": 0.75, "iou/sky": None}, space)
+    text = card.text(card.Facts(*facts, "My terms", ("depth",), ("abc1234", "def5678")))
+    assert "license: other" in text
+    assert "license_name: My terms" in text
+    assert "\nDepth, trained as" in text
+    assert "commit abc1234, def5678 |" in text
+    assert "| IoU, road | 0.7500 |" in text
+    assert "IoU, sky" not in text
 
 
 def test_the_card_names_sources_without_their_folders(shared):

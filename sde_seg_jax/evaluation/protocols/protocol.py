@@ -96,8 +96,9 @@ class Protocol:
             if self.window[0] > height or self.window[1] > width:
                 at = "" if scale == 1 else f" at scale {scale:g}"
                 raise ValueError(
-                    f"window {text(self.window)} is larger than the image{at}, {text((height, width))}; give a smaller "
-                    f"--window, or --resolution=full for images that are larger than that"
+                    f"window {text(self.window)} is larger than the image as the network sees it{at}, "
+                    f"{text((height, width))}; give a smaller --window (--resolution=full sees images as large as they "
+                    "are)"
                 )
 
 

@@ -8,10 +8,14 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from sde_seg_jax.evaluation.protocols.sizes import text
+from sde_seg_jax.experiment.build import Trained
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.export import checking, formats, samples
 from sde_seg_jax.experiment.export.graph import Graph, Size, make_graph
 from sde_seg_jax.experiment.export.record import describe, record_path
+from sde_seg_jax.experiment.prediction.predictor import size_rule
+from sde_seg_jax.experiment.prediction.request import Request
 from sde_seg_jax.experiment.weights.sharing import read_trained
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.writing import write_json
@@ -48,11 +52,12 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was written: where, its record, and how it compares with the network."""
+    """What was written: where, its record, how it compares with the network, what it does to an image's shape."""
 
     path: pathlib.Path
     record: dict[str, Any]
     comparison: str
+    shape: str
 
 
 def export(checkpoint: str, output: str, options: Options = Options(), reporter: Reporter = SILENT) -> Exported:
@@ -92,7 +97,19 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
     place = record_path(path)
     place.parent.mkdir(exist_ok=True)
     write_json(place, record)
-    return Exported(path, record, checking.sentence(facts))
+    return Exported(path, record, checking.sentence(facts), _shape(trained, graph))
+
+
+def _shape(trained: Trained, graph: Graph) -> str:
+    """What becomes of an image's shape, which `predict` keeps and a graph of one size cannot."""
+    said = f"it sees every image at {text(graph.size)}, whatever its shape, as predict --aspect=trained does"
+    if not graph.input_size:
+        return said
+    kept = Request().size_of(tuple(graph.input_size), tuple(trained.config.data.size), size_rule(trained.network))
+    if kept == tuple(graph.size):
+        return said
+    taken = text(graph.input_size)
+    return f"{said}; predict alone keeps the shape: for images of {taken}, export with --size={text(kept)}"
 
 
 def _require_possible(path: pathlib.Path, name: str, options: Options) -> None:

@@ -15,7 +15,7 @@ from sde_seg_jax.experiment.build import Trained
 from sde_seg_jax.experiment.config import UsageError, as_json
 from sde_seg_jax.experiment.export.graph import Graph, depth_limits
 from sde_seg_jax.experiment.spaces import space_of
-from sde_seg_jax.experiment.table.runs import commit
+from sde_seg_jax.experiment.table.runs import commit, commits_of
 from sde_seg_jax.experiment.weights.card import public_name
 from sde_seg_jax.state_files.reading import read_json
 from sde_seg_jax.state_files.schemas import EXPORT
@@ -56,7 +56,7 @@ def describe(
         "data": config.data.dataset,
         "started_from": _started_from(as_json(config)),
         "license": license_text or UNKNOWN_LICENSE,
-        "commit": commit(),
+        "commit": ", ".join(commits_of(pathlib.Path(checkpoint).expanduser())) or commit(),
         "versions": _versions(),
     }
 

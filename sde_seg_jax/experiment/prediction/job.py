@@ -15,6 +15,7 @@ from sde_seg_jax.experiment.errors import UsageError
 from sde_seg_jax.experiment.evaluated import RESULT
 from sde_seg_jax.experiment.prediction import metric, movement
 from sde_seg_jax.experiment.prediction.asking import DISPARITY, PROBABILITIES, Predictor
+from sde_seg_jax.experiment.prediction.exported import ExportedModel
 from sde_seg_jax.experiment.prediction.files import Job
 from sde_seg_jax.experiment.prediction.model import Model, load
 from sde_seg_jax.experiment.prediction.motion import mover_of
@@ -129,7 +130,7 @@ def _settings(wish: Wish, model: Model, depth: Model | None, request: Request) -
         "depth_checkpoint": f"{wish.depth_checkpoint}, step {depth.step}" if depth else "",
         "protocol": request.name(model.size),
         "resolution": wish.resolution,
-        "aspect": wish.aspect,
+        "aspect": TRAINED if isinstance(model, ExportedModel) else wish.aspect,
         "temperature": request.temperature,
         "metric": wish.metric,
         # not named where there is none, so that outputs from before it was an option can be resumed

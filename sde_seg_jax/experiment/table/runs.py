@@ -168,6 +168,11 @@ def note_status(folder: pathlib.Path, failed: str = "") -> None:
     write_json(folder / STATUS, status)
 
 
+def commits_of(folder: pathlib.Path) -> tuple[str, ...]:
+    """The commits of the code that trained a run, as far as it noted them."""
+    return tuple(_status(folder)["commits"])
+
+
 def commit() -> str:
     """The commit of this code, with "-dirty" if files were changed; empty where that is not known."""
     root = pathlib.Path(sde_seg_jax.__file__).resolve().parents[1]

@@ -12,6 +12,8 @@ from sde_seg_jax.experiment.table.runs import commit
 from sde_seg_jax.experiment.weights.sources import HUB, STAGE
 from sde_seg_jax.label_spaces import LabelSpace
 
+KNOWN_LICENSES = ("apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "openrail")
+KNOWN_LICENSES += ("cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0")
 SCORES = {  # of metrics.json -> how the card calls them
     "miou": "mean IoU",
     "pixel_accuracy": "pixel accuracy",
@@ -25,7 +27,8 @@ SCORES = {  # of metrics.json -> how the card calls them
 class Facts:
     """What a card tells: configuration without places, scores of metrics.json, classes, the weights' licence.
 
-    `weights` are the student's or the teacher's, whose scores are `teacher/...` of metrics.json.
+    `weights` are the student's or the teacher's, whose scores are `teacher/...` of metrics.json. `gives`: "semantic
+    segmentation", "depth". `commits`: of the code that trained it.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Facts:
     scores: Mapping[str, Any]
     space: LabelSpace | None
     license_text: str
+    gives: tuple[str, ...] = ("semantic segmentation",)
+    commits: tuple[str, ...] = ()
 
 
 def text(facts: Facts) -> str:
@@ -46,10 +51,16 @@ def text(facts: Facts) -> str:
         library_name="sde_seg_jax",
         pipeline_tag="image-segmentation" if facts.space else "depth-estimation",
         tags=["jax", "flax", config["task"]["name"], config["model"]["encoder"], config["data"]["dataset"]],
-        license="other" if facts.license_text else None,
-        license_name=facts.license_text or None,
+        **_license(facts.license_text),
     )
     return "\n".join(["---", head.to_yaml(), "---", "", *_page(facts), ""])
+
+
+def _license(name: str) -> dict[str, str]:
+    """As the hub names it: licences that it knows by their own name, others as "other"."""
+    if name.lower() in KNOWN_LICENSES:
+        return {"license": name.lower()}
+    return {"license": "other", "license_name": name} if name else {}
 
 
 def public_name(value: str) -> str:
@@ -68,13 +79,13 @@ def _page(facts: Facts) -> list[str]:
         "seed": config["seed"],
         "started from": "; ".join(_started_from(config)) or "random values",
         "licence of the weights": facts.license_text or "not told: see what they started from and the data's terms",
-        "code": f"sde_seg_jax {sde_seg_jax.__version__}, commit {commit() or 'unknown'}",
+        "code": f"sde_seg_jax {sde_seg_jax.__version__}, commit {', '.join(facts.commits) or commit() or 'unknown'}",
     }
     table = ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())]
     return [
         f"# {facts.name}",
         "",
-        "Semantic segmentation and depth, trained as Hoyer et al. (IJCV 2023).",
+        f"{' and '.join(facts.gives).capitalize()}, trained as Hoyer et al. (IJCV 2023).",
         "",
         *table,
         "",
@@ -100,6 +111,9 @@ def _scores(facts: Facts) -> list[str]:
         return ["Not evaluated."]
     protocol = facts.scores.get("protocol")
     how = f"On the validation split{f', protocol {protocol}' if protocol else ''}, {facts.weights}'s weights."
+    classes = facts.space.classes if facts.space else ()
+    by_class = {f"IoU, {name}": facts.scores.get(f"{prefix}iou/{name}") for name in classes}
+    found |= {name: value for name, value in by_class.items() if isinstance(value, float)}
     return [how, "", "| score | value |", "|---|---|", *(f"| {name} | {value:.4f} |" for name, value in found.items())]
 
 

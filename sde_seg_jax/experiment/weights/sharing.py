@@ -20,6 +20,7 @@ from sde_seg_jax.experiment.build import Trained, abstract_variables, build_netw
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.evaluated import scores_in
 from sde_seg_jax.experiment.spaces import space_of
+from sde_seg_jax.experiment.table.runs import commits_of
 from sde_seg_jax.experiment.weights import card, sources
 from sde_seg_jax.experiment.weights.convert import convert_out
 from sde_seg_jax.experiment.weights.transfer import transfer
@@ -33,6 +34,7 @@ from sde_seg_jax.types import Variables
 
 WEIGHTS, CONFIGURATION, CLASSES, CARD = "model.safetensors", "config.json", "classes.json", "README.md"
 SHARED = record({"config": CONFIG})
+PARTS = {"segmentation": "semantic segmentation", "depth": "depth"}  # of a task -> what a card says that it gives
 UNSHARED = ("intrinsics",)  # parts that have no name in PyTorch
 
 
@@ -114,12 +116,14 @@ def _write(checkpoint: str, folder: pathlib.Path, weights: str, license_text: st
         convert_out(checkpoint, str(unfinished / WEIGHTS), weights)
         plain = without_places(config.to_dict())
         write_json(unfinished / CONFIGURATION, {"config": plain, "step": stored.step, "weights": weights})
-        segments = "segmentation" in find_task(config.task.name).needs(config.losses, config.task)
-        space = space_of(config) if segments else None
+        parts = find_task(config.task.name).needs(config.losses, config.task)
+        gives = tuple(name for part, name in PARTS.items() if part in parts)
+        space = space_of(config) if "segmentation" in parts else None
         if space is not None:
             write_text(unfinished / CLASSES, classes_text(space))
         scores = scores_in(run, stored.step) or {}
-        facts = card.Facts(folder.name, plain, stored.step, weights, scores, space, license_text)
+        known = (scores, space, license_text, gives, commits_of(run))
+        facts = card.Facts(folder.name, plain, stored.step, weights, *known)
         write_text(unfinished / CARD, card.text(facts))
         if folder.is_dir():
             folder.rmdir()  # it is empty
