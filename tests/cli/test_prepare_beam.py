@@ -84,7 +84,14 @@ def test_other_commands_hand_nothing_on(refused, flags, tiny):
     assert "unexpected argument '--direct_num_workers=2'" in refused("config", tiny("depth"), "--", WORKERS[0])
 
 
-def test_flags_that_beam_does_not_know_are_refused(refused, flags):
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("--direct_num_worker=2", "DirectRunner knows no '--direct_num_worker=2'"),
+        ("--direct_num_workers=two", "argument --direct_num_workers: invalid int value: 'two'"),
+        ("--runner=FlinkRunner", "'--runner=FlinkRunner' after --: DirectRunner was asked for before"),
+    ],
+)
+def test_flags_that_beam_does_not_take_are_refused(refused, flags, word, message):
     pytest.importorskip("apache_beam", reason="pip install '.[beam]'")
-    words = ("--runner=DirectRunner", "--", "--direct_num_worker=2")
-    assert "DirectRunner knows no '--direct_num_worker=2'" in refused("prepare", *flags("beam"), *words)
+    assert message in refused("prepare", *flags("beam"), "--runner=DirectRunner", "--", word)

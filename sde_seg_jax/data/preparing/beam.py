@@ -26,6 +26,7 @@ from sde_seg_jax.data.stored.remote import is_remote
 from sde_seg_jax.reporter import SILENT, Reporter
 
 HERE = "DirectRunner"  # runs on this machine: no other program reads its flags
+NEAR, FAR = 1, 20  # seconds between looks at what is finished: on a disk, in a bucket
 LEVEL = "CRITICAL"  # of what workers here log on the same screen; Beam's flag of that name sets another
 
 
@@ -110,7 +111,7 @@ def _watched(todo: Sequence[Any], target: Any, title: str, reporter: Reporter) -
     def look(bar) -> None:
         left = list(todo)
         while left:
-            ended = done.wait(1)
+            ended = done.wait(FAR if is_remote(target.url) else NEAR)
             there = {shard for shard in left if target.size(shard.file) is not None}
             bar.update(len(there))
             left = [shard for shard in left if shard not in there]
@@ -140,14 +141,19 @@ def _beam() -> types.ModuleType:
 
 
 def _options(runner: str, words: Sequence[str]) -> Any:
-    """Raises ValueError for a word that Beam would drop."""
+    """Beam's options. Raises ValueError for a word that Beam would drop, or end the program for."""
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for options in (PipelineOptions, *PipelineOptions.__subclasses__()):
         with contextlib.suppress(argparse.ArgumentError):
             options._add_argparse_args(own)
-    unknown = own.parse_known_args(list(words))[1]
+    try:
+        known, unknown = own.parse_known_args(list(words))
+    except argparse.ArgumentError as error:
+        raise ValueError(f"a flag of Apache Beam's, after --: {error}") from error
+    if known.runner not in (None, runner):
+        raise ValueError(f"'--runner={known.runner}' after --: {runner} was asked for before")
     if unknown and (runner == HERE or not unknown[0].startswith("--")):
         raise ValueError(f"Apache Beam's {runner} knows no '{unknown[0]}': after -- stand its own flags, --name=value")
     quiet = [f"--default_sdk_harness_log_level={LEVEL}"] if runner == HERE else []
