@@ -132,8 +132,8 @@ def selection_targets(folder):
         (folder / "facts.json", [lambda: selection_files.keep_facts(folder, {"samples": "6, digest abc"})]),
         (folder / "config.json", [lambda: refuse_other_config(as_json(config), folder)]),
         (folder / "scores.npy", [lambda: work.scores_in(folder / "scores.npy", 6)]),
-        (blocks[0], [lambda: scan._join(blocks, 6)]),
-        (blocks[1], [lambda: scan._join(blocks, 6)]),
+        (blocks[0], [lambda: scan.joined(blocks, 6)]),
+        (blocks[1], [lambda: scan.joined(blocks, 6)]),
     ]
 
 
