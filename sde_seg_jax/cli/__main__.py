@@ -35,6 +35,7 @@ def main() -> int:
         extra=getattr(module, "flags", None),
         more=getattr(module, "more", None),
         positional=getattr(module, "POSITIONAL", ""),
+        hands_on=getattr(module, "HANDS_ON", False),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags, logging
@@ -30,8 +30,9 @@ REMEDIES = {errno.ENOSPC: "; free disk space and start again", errno.EDQUOT: "; 
 class Arguments:
     """A parsed command line: its flags by name, the configuration file, and overrides of configuration keys."""
 
-    def __init__(self, values: flags.FlagValues, overrides: dict[str, str]):
+    def __init__(self, values: flags.FlagValues, overrides: dict[str, str], handed_on: Sequence[str] = ()):
         self._values = values
+        self.handed_on = list(handed_on)  # words after "--"
         path, row = split(values.config)
         self.file = ConfigFile(path, row, overrides)
         self.path, self.row, self.overrides = path, row, overrides
@@ -52,11 +53,12 @@ def run(
     extra: Callable | None = None,
     more: Callable[[], str] | None = None,
     positional: str = "",
+    hands_on: bool = False,
 ) -> int:
     """Parses flags, calls `main`, and turns what happens into an exit status.
 
     `extra(values)` defines more flags, `more()` ends the help text, and the first word, if it has no dashes, is the
-    value of the flag `positional`.
+    value of the flag `positional`. `hands_on`: words after "--" are for somebody else (`Arguments.handed_on`).
     """
     if positional and argv[1:] and not argv[1].startswith("-"):
         argv = [argv[0], f"--{positional}={argv[1]}", *argv[2:]]
@@ -65,7 +67,7 @@ def run(
         logging.set_verbosity(logging.FATAL)  # orbax logs a thousand lines for an error that we tell in one
     try:
         with notices.quiet():
-            arguments = parse(argv, about, extra, more)
+            arguments = parse(argv, about, extra, more, hands_on)
             if arguments is None:
                 return DONE
             with process_flags.joined(arguments, one_line):
@@ -103,7 +105,11 @@ def flag_values(extra: Callable | None = None) -> flags.FlagValues:
 
 
 def parse(
-    argv: list[str], about: str, extra: Callable | None = None, more: Callable[[], str] | None = None
+    argv: list[str],
+    about: str,
+    extra: Callable | None = None,
+    more: Callable[[], str] | None = None,
+    hands_on: bool = False,
 ) -> Arguments | None:
     """Arguments of a command, or None after printing the help text (--help)."""
     values = flag_values(extra)
@@ -114,6 +120,8 @@ def parse(
         if more is not None:
             print(f"\n{more()}")
         return None
+    end = argv.index("--") if hands_on and "--" in argv else len(argv)
+    argv, handed_on = argv[:end], argv[end + 1 :]
     overrides, rest = {}, []
     for place, argument in enumerate(argv[1:], start=1):
         name, separator, value = argument.lstrip("-").partition("=")
@@ -131,7 +139,7 @@ def parse(
         values[name].value = expanded(values[name].value)
     if leftover:
         raise UsageError(f"unexpected argument '{leftover[0]}'; flags are written --name=value")
-    arguments = Arguments(values, overrides)
+    arguments = Arguments(values, overrides, handed_on)
     if arguments.path:
         arguments.config()  # a misspelt key or row is an error before any work
     return arguments

@@ -17,7 +17,18 @@ from typing import Any
 
 TRACEBACK = "SDE_SEG_TRACEBACK"  # set to 1 to see where an error comes from
 # asyncio: orbax's loop is closed while it reads on; jax: there is a GPU, but no plugin (our line names the devices)
-LOGGERS = ("absl", "asyncio", "etils", "fsspec", "jax", "orbax", "tensorboardX", "tensorflow", "tensorflow_datasets")
+LOGGERS = (
+    "absl",
+    "apache_beam",
+    "asyncio",
+    "etils",
+    "fsspec",
+    "jax",
+    "orbax",
+    "tensorboardX",
+    "tensorflow",
+    "tensorflow_datasets",
+)
 # Read when TensorFlow, jaxlib and gRPC are loaded. TensorFlow, which only reads files here, announces oneDNN whatever
 # its log level is.
 CPP = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "GRPC_VERBOSITY": "NONE"}

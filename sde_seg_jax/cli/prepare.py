@@ -5,7 +5,11 @@ first how much room it needs. With a source domain (config.source_data) both dat
 it done, one after an interruption goes on where that stopped. Training prepares by itself what is not prepared yet.
 
 On many machines: --part=1/16 to --part=16/16, one each (an array job), all with the same flags, raw files and
-prepared_dir; when they are done the same command with --finish. The files are those that one machine writes.
+prepared_dir; when they are done the same command with --finish. Or by Apache Beam (pip install '.[beam]'):
+--runner=DirectRunner, and Beam's own flags after --, as in
+prepare --config=camvid --runner=DirectRunner -- --direct_num_workers=4 --direct_running_mode=multi_processing
+The files are those that one machine writes.
+
 Exit status: 0 done, 2 bad input, 130 interrupted.
 """
 
@@ -16,10 +20,12 @@ import sys
 from absl import flags as absl_flags
 
 from sde_seg_jax.cli.command_line import Arguments, run
-from sde_seg_jax.data.stored.choices import IMAGE_FORMATS
+from sde_seg_jax.data.stored.choices import IMAGE_FORMATS, RUNNERS
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.part import Part
 from sde_seg_jax.reporter import CONSOLE
+
+HANDS_ON = True  # words after "--" are Beam's
 
 
 def flags(values: absl_flags.FlagValues) -> None:
@@ -33,6 +39,7 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_list("splits", [], "which to prepare; default: those that the config names", flag_values=values)
     absl_flags.DEFINE_string("part", "", "NUMBER/COUNT: write only this part of the files", flag_values=values)
     absl_flags.DEFINE_bool("finish", False, "put the parts together", flag_values=values)
+    absl_flags.DEFINE_enum("runner", None, RUNNERS, "of Apache Beam; its own flags stand after --", flag_values=values)
     absl_flags.DEFINE_bool("estimate_only", False, "tell the room that is needed, write nothing", flag_values=values)
 
 
@@ -40,10 +47,21 @@ def main(arguments: Arguments) -> None:
     """Prepares the data sets of the command line's configuration."""
     if not arguments.path:
         raise UsageError("cli.prepare needs --config=FILE")
-    if bool(arguments.part) + arguments.finish + arguments.estimate_only > 1:
-        raise UsageError("--part, --finish and --estimate_only exclude each other: give one of them")
+    if bool(arguments.part) + arguments.finish + arguments.estimate_only + bool(arguments.runner) > 1:
+        raise UsageError("--part, --finish, --runner and --estimate_only exclude each other: give one of them")
+    if arguments.handed_on and not arguments.runner:
+        raise UsageError(f"'{arguments.handed_on[0]}' after -- is for Apache Beam: give --runner, too")
+    if arguments.workers and arguments.runner:
+        raise UsageError("--workers are not Beam's: leave it out; -- --direct_num_workers=N are those of DirectRunner")
     part = Part.parse(arguments.part) if arguments.part else None
-    from sde_seg_jax.experiment.prepare import describe, estimate_domains, part_of, prepare_domains, put_together
+    from sde_seg_jax.experiment.prepare import (
+        by_beam,
+        describe,
+        estimate_domains,
+        part_of,
+        prepare_domains,
+        put_together,
+    )
 
     config = arguments.config()
     options = {"workers": arguments.workers or None, "skip_bad": arguments.skip_bad}
@@ -58,6 +76,8 @@ def main(arguments: Arguments) -> None:
         return
     if arguments.finish:
         options["how"] = put_together
+    if arguments.runner:
+        options["how"] = by_beam(arguments.runner, arguments.handed_on)
     for folder in prepare_domains(config, arguments.splits, CONSOLE, **options):
         for line in describe(folder):
             CONSOLE.tell(line)
@@ -65,4 +85,4 @@ def main(arguments: Arguments) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, sys.argv, about=__doc__, extra=flags))
+    sys.exit(run(main, sys.argv, about=__doc__, extra=flags, hands_on=HANDS_ON))

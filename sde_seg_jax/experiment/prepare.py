@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from sde_seg_jax.data.preparing import parts
+from sde_seg_jax.data.preparing import beam, parts
 from sde_seg_jax.data.preparing import prepare as preparation
 from sde_seg_jax.experiment.config import UsageError, plain, value_of
 from sde_seg_jax.experiment.source_data import domains
@@ -35,7 +35,8 @@ def prepare_data(
     """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
 
     Only the given splits or those that the data section names: the video of a large data set takes many times the
-    space of the rest. `options` are those of `data.prepare.prepare`; `how`: whole, a part (`part_of`), `put_together`.
+    space of the rest. `options` are those of `data.prepare.prepare`; `how`: whole, a part (`part_of`), `put_together`,
+    `by_beam`.
     Of several processes the first prepares; the others find it done, on a disk that all see, or do the same on their
     own.
     """
@@ -61,6 +62,16 @@ def put_together(*, workers: int | None = None, **arguments: Any) -> Any:
     """Puts the parts together; nothing is left for workers to do."""
     del workers
     return parts.finish_parts(**arguments)
+
+
+def by_beam(runner: str, words: Sequence[str]) -> Preparing:
+    """Prepares by the workers of a runner of Apache Beam; `words` are Beam's own flags. Its workers are its affair."""
+
+    def how(*, workers: int | None = None, **arguments: Any) -> Any:
+        del workers
+        return beam.prepare_by_beam(runner, words, **arguments)
+
+    return how
 
 
 def original_size(config: config_dict.ConfigDict, split: str) -> tuple[int, int]:

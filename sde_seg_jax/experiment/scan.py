@@ -13,6 +13,7 @@ from sde_seg_jax.data.reading.memory import MemorySource, memory_eval_batches
 from sde_seg_jax.data.reading.some import Some
 from sde_seg_jax.experiment.prediction.predictor import padded
 from sde_seg_jax.part import WHOLE, Part
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.state_files.reading import map_array
 from sde_seg_jax.state_files.writing import write_array
@@ -40,6 +41,8 @@ def scan(
 ) -> np.ndarray:
     """What `function` finds for the samples `indices` of a source, in their order: float32 [len(indices), ...].
 
+    Of several processes all call this; each computes files of its own, into a folder that all see.
+
     Args:
       source: the samples, as `stream.Source`.
       function: compiled; sees batches of exactly `batch_size` on all devices.
@@ -50,7 +53,8 @@ def scan(
     """
     options = {"batch_size": batch_size, "fields": fields, "title": title, "block": block, "reporter": reporter}
     paths = scan_part(WHOLE, source, indices, function, variables, folder, **options)
-    return _join(paths, len(indices))
+    together.barrier()
+    return joined(paths, len(indices))
 
 
 def scan_part(
@@ -67,16 +71,19 @@ def scan_part(
     block: int = BLOCK,
     reporter: Reporter = SILENT,
 ) -> list[pathlib.Path]:
-    """The files of `scan`. Those of one part are there when it returns; others may compute theirs meanwhile."""
+    """The files of `scan`. Those of one part are there when it returns; others may compute theirs meanwhile.
+
+    Of several processes each computes a share of the part.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     size = max(1, block // batch_size) * batch_size  # batches are the same whether it was interrupted or not
     starts = range(0, len(indices), size)
     paths = [folder / f"{start:08d}.npy" for start in starts]
-    own = part.of(list(zip(starts, paths, strict=True)))
+    own = list(together.part(part.of(list(zip(starts, paths, strict=True)))))
     total = sum(min(size, len(indices) - start) for start, _ in own)
     done = sum(min(size, len(indices) - start) for start, path in own if path.is_file())
     with reporter.bar(total=total, initial=done, desc=title, unit="img") as bar:
-        mesh = sharding.make_mesh([batch_size])
+        mesh = sharding.own_mesh([batch_size])
         placed = sharding.replicate(variables, mesh) if done < total else None
         for start, path in own:
             if not path.is_file():
@@ -115,8 +122,8 @@ def _fetch(count: int, found: jax.Array, bar) -> np.ndarray:
     return rows
 
 
-def _join(paths: Sequence[pathlib.Path], count: int) -> np.ndarray:
-    """All blocks in one array; never twice in memory."""
+def joined(paths: Sequence[pathlib.Path], count: int) -> np.ndarray:
+    """The files of `scan` in one array; never twice in memory."""
     first = map_array(paths[0], REMEDY)
     if not first.ndim:
         raise ValueError(f"'{paths[0]}' holds a single number: {REMEDY}")

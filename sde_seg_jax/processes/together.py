@@ -52,6 +52,11 @@ def first_before_others(function: Callable[[], T]) -> T:
     return function()
 
 
+def told_by_first(function: Callable[[], T]) -> T:
+    """`function()` of the first process, which alone calls it; the others wait, and are told what it returned."""
+    return gathered(function() if is_first() else None)[0]
+
+
 def part(items: Iterable[T]) -> Iterator[T]:
     """This process's items: every one of N in turn, for N processes."""
     return itertools.islice(items, index(), None, count())

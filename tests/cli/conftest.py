@@ -33,9 +33,9 @@ def command(capsys):
         module = importlib.import_module(f"sde_seg_jax.cli.{name}")
         extra = getattr(module, "flags", None)
         capsys.readouterr()
-        status = run(
-            module.main, [f"cli.{name}", *flags], about=module.__doc__, extra=extra, more=getattr(module, "more", None)
-        )
+        more, hands_on = getattr(module, "more", None), getattr(module, "HANDS_ON", False)
+        words = [f"cli.{name}", *flags]
+        status = run(module.main, words, about=module.__doc__, extra=extra, more=more, hands_on=hands_on)
         return status, *capsys.readouterr()
 
     return call

@@ -5,10 +5,11 @@ import types
 import numpy as np
 import pytest
 
-from sde_seg_jax.experiment.selection import select
+from sde_seg_jax.experiment.selection.choosing import choose_step
 from sde_seg_jax.experiment.selection.plan import RANDOM, UNCERTAINTY
 
 NAMES = ["long/0", "long/1", "long/2", "long/3", "short/0", "short/1"]
+SCORES = np.array([9.0, 8.0, 7.0, 6.0, 2.0, 1.0])
 
 
 @pytest.fixture
@@ -17,8 +18,7 @@ def work():
 
     def call(spread, criterion=RANDOM):
         plan = types.SimpleNamespace(spread=spread, criterion=criterion, farthest=False)
-        scores = np.array([9.0, 8.0, 7.0, 6.0, 2.0, 1.0])
-        return types.SimpleNamespace(plan=plan, names=NAMES, order=np.arange(6), scores=lambda chosen: scores)
+        return types.SimpleNamespace(plan=plan, names=NAMES, order=np.arange(6))
 
     return call
 
@@ -28,11 +28,11 @@ def chosen(found):
 
 
 def test_without_it_a_long_clip_gets_all(work):
-    assert chosen(select._first(work(False), [], 3)) == ["long/0", "long/1", "long/2"]
-    assert chosen(select._next(work(False, UNCERTAINTY), [0], 2)) == ["long/1", "long/2"]
+    assert chosen(choose_step(work(False), [], [], 3, None)) == ["long/0", "long/1", "long/2"]
+    assert chosen(choose_step(work(False, UNCERTAINTY), [], [0], 3, SCORES)) == ["long/1", "long/2"]
 
 
 def test_each_pick_is_of_the_clip_with_the_fewest(work):
-    assert chosen(select._first(work(True), [], 3)) == ["long/0", "short/0", "long/1"]
-    assert chosen(select._next(work(True), [0, 1], 2)) == ["short/0", "short/1"]
-    assert chosen(select._next(work(True, UNCERTAINTY), [0], 3)) == ["short/0", "long/1", "short/1"]
+    assert chosen(choose_step(work(True), [], [], 3, None)) == ["long/0", "short/0", "long/1"]
+    assert chosen(choose_step(work(True), [], [0, 1], 4, None)) == ["short/0", "short/1"]
+    assert chosen(choose_step(work(True, UNCERTAINTY), [], [0], 4, SCORES)) == ["short/0", "long/1", "short/1"]

@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import sys
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "processes"))
@@ -65,6 +66,29 @@ def test_two_train_and_go_on_as_one_process_with_the_same_batches(runs, prepared
     assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4]
     assert [line["step"] for line in lines if "val/miou" in line] == [2, 4]
     assert (tmp_path / "pictures" / "training_prediction.png").is_file()
+
+
+def test_two_select_what_one_process_selects(runs, prepared, tiny, command, tmp_path):
+    flags = (tiny("selection"), prepared, f"--checkpoint={runs / 'depth'}")
+    out = two("select", *flags, f"--workdir={tmp_path / 'two'}", "--export=folder")
+    assert "on 2 of 4 cpu device(s) of 2 processes" in out  # the students, in batches of 2
+    assert out.count("samples chosen: ") == 1
+    assert command("select", *flags, f"--workdir={tmp_path / 'one'}", "--export=folder")[0] == 0
+    for name in ("labels.txt", "facts.json", "students/00002.txt", "students/00003.txt"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
+    one, other = ({str(p.relative_to(tmp_path / w)) for p in (tmp_path / w).rglob("*")} for w in ("one", "two"))
+    assert {name for name in one ^ other if "/checkpoints/" not in name and "tfevents" not in name} == set()
+    (file,) = (tmp_path / "two" / "features").iterdir()
+    np.testing.assert_array_equal(np.load(file), np.load(tmp_path / "one" / "features" / file.name))
+    assert "5 samples are chosen" in two("select", *flags, f"--workdir={tmp_path / 'two'}")
+
+
+def test_parts_and_processes_exclude_each_other(prepared, tiny, tmp_path):
+    words = ("-m", "sde_seg_jax.cli.select", tiny("selection"), prepared, "--part=1/2", f"--workdir={tmp_path}")
+    meet = (f"--coordinator={launch.free_address()}", "--processes=2")
+    for status, _, told in launch.finish([launch.command(*words, *meet, f"--process={i}") for i in range(2)]):
+        assert status == 2
+        assert "--part is for machines that know nothing of each other" in told
 
 
 def test_an_unequal_share_is_refused_with_one_line_a_process(prepared, tiny, tmp_path):

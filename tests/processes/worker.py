@@ -45,6 +45,13 @@ def data(folder):
     return {"streams": together.gathered(toy_data.streams()), "scores": toy_data.scores()}
 
 
+def scan(folder):
+    """What each finds for all samples, and at which it looked."""
+    import toy_scan
+
+    return together.gathered(toy_scan.scanned(pathlib.Path(folder) / "files"))
+
+
 def checkpoint(folder):
     """A state over all devices, saved by all processes and read by one; what they saved."""
     import toy_state

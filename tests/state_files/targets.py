@@ -18,7 +18,7 @@ from sde_seg_jax.data.matching import geometry_index
 from sde_seg_jax.data.preparing import target as targets_of
 from sde_seg_jax.data.preparing.depth_cache_writer import CacheWriter
 from sde_seg_jax.data.preparing.prepare import _plan, _recipe, prepare
-from sde_seg_jax.data.preparing.unfinished import Facts, Unfinished
+from sde_seg_jax.data.preparing.unfinished import Facts, Unfinished, put_shard
 from sde_seg_jax.data.reading import memory
 from sde_seg_jax.data.reading.source import open_source
 from sde_seg_jax.data.stored.depth_cache import DepthCache, Place, encode
@@ -132,8 +132,8 @@ def selection_targets(folder):
         (folder / "facts.json", [lambda: selection_files.keep_facts(folder, {"samples": "6, digest abc"})]),
         (folder / "config.json", [lambda: refuse_other_config(as_json(config), folder)]),
         (folder / "scores.npy", [lambda: work.scores_in(folder / "scores.npy", 6)]),
-        (blocks[0], [lambda: scan._join(blocks, 6)]),
-        (blocks[1], [lambda: scan._join(blocks, 6)]),
+        (blocks[0], [lambda: scan.joined(blocks, 6)]),
+        (blocks[1], [lambda: scan.joined(blocks, 6)]),
     ]
 
 
@@ -187,7 +187,7 @@ def unfinished_targets(folder):
         shard = notes.todo[0]
         where.staging(shard.file).write_bytes(b"records")
         facts = Facts(plan.space.num_classes)
-        notes.add(shard, facts)
+        put_shard(where, shard, facts)
     parts = where.partial / "parts"
     return [(path, [lambda: Unfinished(plan, where)]) for path in sorted(parts.iterdir())]
 

@@ -19,7 +19,7 @@ from sde_seg_jax.data.stored.finished import find_finished
 from sde_seg_jax.part import Part
 from sde_seg_jax.reporter import SILENT, Reporter
 
-ALONE = "or delete that folder and prepare without --part, which leaves the second one out"
+ALONE = "or delete that folder and prepare on one machine, which leaves the second one out"
 
 
 def prepare_part(
@@ -43,7 +43,7 @@ def prepare_part(
     from sde_seg_jax.data.preparing.work import Work
     from sde_seg_jax.data.preparing.writing import check_room, write_shards
 
-    found = _ask(name, skip_bad, **asked)
+    found = asked_for(name, skip_bad, **asked)
     if found.plan is None:
         reporter.tell(f"'{found.finished}' is prepared: nothing is left for part {part}")
         return
@@ -73,7 +73,7 @@ def finish_parts(
     from sde_seg_jax.data.preparing.unfinished import Unfinished
     from sde_seg_jax.data.preparing.writing import finish
 
-    found = _ask(name, skip_bad, **asked)
+    found = asked_for(name, skip_bad, **asked)
     if found.plan is None:
         reporter.tell(f"'{found.finished}' is prepared")
         return found.finished
@@ -97,7 +97,7 @@ def finish_parts(
     return find_finished(plan.spec, asked["prepared_dir"])
 
 
-def _ask(
+def asked_for(
     name: str | DatasetSpec,
     skip_bad: bool,
     *,
@@ -108,6 +108,7 @@ def _ask(
     image_format: str | None = None,
     **options: Any,
 ) -> Asked:
+    """`prepare.ask` for arguments of `prepare`."""
     return ask(name, raw_dir, prepared_dir, size, splits, image_format, skip_bad, options)
 
 

@@ -70,7 +70,7 @@ class Unfinished:
         """Notes the plan in the target, after removing what can't be continued."""
         if self.differs is not None:
             self._target.clear()
-            self._note(PLAN, self._plan.signature())
+            _note(self._target, PLAN, self._plan.signature())
 
     def join(self) -> None:
         """Notes the plan unless it is there: others may be writing, so nothing is removed.
@@ -78,7 +78,7 @@ class Unfinished:
         Raises ValueError if what is there can't be continued.
         """
         if self.differs == "":
-            self._note(PLAN, self._plan.signature())
+            _note(self._target, PLAN, self._plan.signature())
             self.differs = None
         else:
             self._refuse(self.differs)
@@ -93,17 +93,6 @@ class Unfinished:
                 f"'{self._target.written}' is of {difference or 'nothing'}; give every part the same flags and raw "
                 f"files, or delete that folder"
             )
-
-    def add(self, shard: Shard, facts: Facts) -> None:
-        """Takes a shard that lies complete in the target's staging place; its facts come first."""
-        size = self._target.staging(shard.file).stat().st_size
-        self._note(_facts_file(shard), {**facts.as_json(), "bytes": size})
-        self._target.put(shard.file)
-        self.done[shard.file] = facts, size
-
-    def _note(self, file: str, values: Any) -> None:
-        self._target.staging(file).write_text(json.dumps(values))
-        self._target.put(file)
 
     def _difference(self) -> str | None:
         """Why what is there can't be continued; None if it can, "" if there is nothing."""
@@ -129,6 +118,19 @@ class Unfinished:
         counts = (len(values["names"]), len(values["pixels"]) - 1, len(values["images"]))
         if (values.pop("bytes"), *counts) == (size, len(values["labeled"]), *[self._plan.space.num_classes] * 2):
             self.done[shard.file] = Facts.from_json(values), size
+
+
+def put_shard(target: Local | Remote, shard: Shard, facts: Facts) -> int:
+    """Makes a shard count that lies complete in the target's staging place; its facts come first. Returns its bytes."""
+    size = target.staging(shard.file).stat().st_size
+    _note(target, _facts_file(shard), {**facts.as_json(), "bytes": size})
+    target.put(shard.file)
+    return size
+
+
+def _note(target: Local | Remote, file: str, values: Any) -> None:
+    target.staging(file).write_text(json.dumps(values))
+    target.put(file)
 
 
 def _facts_file(shard: Shard) -> str:

@@ -13,11 +13,11 @@ import numpy as np
 
 from sde_seg_jax.data.fields import WHOLE_SPLIT
 from sde_seg_jax.data.preparing import samples, shards
+from sde_seg_jax.data.preparing.checks import Checks
 from sde_seg_jax.data.preparing.shards import Shard
 from sde_seg_jax.data.preparing.target import Local, Remote, explained
-from sde_seg_jax.data.preparing.unfinished import Facts, Unfinished
+from sde_seg_jax.data.preparing.unfinished import Facts, Unfinished, put_shard
 from sde_seg_jax.data.preparing.work import Plan, Work
-from sde_seg_jax.data.stored.codec import Coded
 from sde_seg_jax.data.stored.finished import LEFT_OUT
 from sde_seg_jax.reporter import Reporter
 
@@ -37,12 +37,7 @@ def write(
         can't be written. What is finished stays, for the next call.
     """
     unfinished = Unfinished(plan, target)
-    if unfinished.done:
-        reporter.tell(
-            f"continuing: {len(unfinished.done)} of {len(plan.shards())} files of '{target.url}' are finished"
-        )
-    elif unfinished.differs:
-        reporter.tell(f"starting anew: the unfinished '{target.url}' is of {unfinished.differs}")
+    tell_begun(unfinished, plan, target, reporter)
     with contextlib.closing(Work(plan, unfinished.todo, workers)) as work:
         check_room(plan, work, target, reporter.tell)
         with explained(target), target.writing():
@@ -53,6 +48,16 @@ def write(
             finally:
                 if not unfinished.done:  # nothing to continue with
                     target.discard()
+
+
+def tell_begun(unfinished: Unfinished, plan: Plan, target: Local | Remote, reporter: Reporter) -> None:
+    """Says what becomes of what an earlier call left."""
+    if unfinished.done:
+        reporter.tell(
+            f"continuing: {len(unfinished.done)} of {len(plan.shards())} files of '{target.url}' are finished"
+        )
+    elif unfinished.differs:
+        reporter.tell(f"starting anew: the unfinished '{target.url}' is of {unfinished.differs}")
 
 
 def check_room(plan: Plan, work: Work, target: Local | Remote, tell: Callable[[str], None]) -> int:
@@ -82,20 +87,24 @@ def write_shards(
     wanted: Sequence[Shard], plan: Plan, work: Work, unfinished: Unfinished, target, skip_bad: bool, reporter: Reporter
 ) -> None:
     """Writes those of the wanted shards that are not finished; `work` codes these. Samples are checked against them."""
-    checks = {split: _Checks(plan, split, skip_bad) for split in plan.items}
+    checks = {split: Checks(plan, split, skip_bad) for split in plan.items}
     for shard in wanted:
         if shard.file in unfinished.done:
             checks[shard.split].remember(unfinished.done[shard.file][0])
     total = sum(shard.stop - shard.start for shard in wanted)
     with reporter.bar(total=total, initial=total - work.count, desc=plan.spec.name, unit="img") as bar:
         for shard in [shard for shard in wanted if shard.file not in unfinished.done]:
-            facts = Facts(plan.space.num_classes)
-            records = _records(work, shard, facts, checks[shard.split], bar)
-            shards.write(target.staging(shard.file), records)
-            unfinished.add(shard, facts)
+            unfinished.done[shard.file] = write_shard(shard, plan, work, checks[shard.split], target, bar)
 
 
-def _records(work: Work, shard: Shard, facts: Facts, checks: _Checks, bar) -> Iterator[bytes]:
+def write_shard(shard: Shard, plan: Plan, work: Work, checks: Checks, target: Local | Remote, bar) -> tuple[Facts, int]:
+    """Writes one file and what became of its items; returns that, and the file's bytes."""
+    facts = Facts(plan.space.num_classes)
+    shards.write(target.staging(shard.file), _records(work, shard, facts, checks, bar))
+    return facts, put_shard(target, shard, facts)
+
+
+def _records(work: Work, shard: Shard, facts: Facts, checks: Checks, bar) -> Iterator[bytes]:
     for outcome in work.take(shard):
         bar.update()  # before handing over: the writer leaves the last one suspended
         facts.warnings += outcome.warnings
@@ -105,56 +114,6 @@ def _records(work: Work, shard: Shard, facts: Facts, checks: _Checks, bar) -> It
             continue
         facts.add(outcome.coded, checks.add(outcome.coded))
         yield work.serialize(outcome.coded.stored)
-
-
-class _Checks:
-    """What the samples of one split must have in common, and how many may be bad."""
-
-    def __init__(self, plan: Plan, split: str, skip_bad: bool):
-        self._dataset, self._split, self._skip = plan.spec.name, split, skip_bad
-        self._names: set[str] = set()
-        self._fields: tuple[str, ...] | None = None
-        self._left_out = list(plan.problems[split].left_out)
-        self._total = len(plan.items[split]) + len(self._left_out)
-        self._whole = [field for field in WHOLE_SPLIT if field in plan.spec.fields]
-
-    def remember(self, facts: Facts) -> None:
-        """Takes in a shard that was finished before."""
-        self._names.update(facts.names)
-        self._left_out += facts.left_out
-        if facts.fields is not None:
-            self._fields = tuple(facts.fields)
-
-    def problem(self, coded: Coded) -> str:
-        """Why a sample does not fit those before it; "" if it does."""
-        name = coded.stored["name"]
-        if name in self._names:
-            return f"{self._dataset!r} has two samples named {name!r} in {self._split!r}; rename one"
-        differing = {*self._of(coded)} ^ {*(self._of(coded) if self._fields is None else self._fields)}
-        if differing:
-            return f"{name!r} in {self._split!r}: all samples of a split need {min(differing)}, or none"
-        return ""
-
-    def add(self, coded: Coded) -> tuple[str, ...]:
-        """Takes in a sample that fits; returns which of the fields in question the split has."""
-        self._names.add(coded.stored["name"])
-        self._fields = self._of(coded)
-        return self._fields
-
-    def bad(self, problem: str, facts: Facts) -> None:
-        """Notes a bad sample. Raises ValueError if such are not skipped, or too many are."""
-        if not self._skip:
-            raise ValueError(f"{problem}; to leave such samples out, prepare with skip_bad")
-        facts.left_out.append(problem)
-        self._left_out.append(problem)
-        if 2 * len(self._left_out) > self._total:
-            raise ValueError(
-                f"{len(self._left_out)} of {self._total} samples of split {self._split!r} are bad, too many to leave "
-                f"out; the first: {self._left_out[0]}"
-            )
-
-    def _of(self, coded: Coded) -> tuple[str, ...]:
-        return tuple(field for field in self._whole if field in coded.fields)
 
 
 def finish(plan: Plan, unfinished: Unfinished, target: Local | Remote, skip_bad: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from sde_seg_jax.experiment.begun import read_json
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.selection.cells import read_rows, write_rows
+from sde_seg_jax.processes import together
 from sde_seg_jax.state_files.schemas import FACTS as FACTS_SCHEMA
 from sde_seg_jax.state_files.schemas import LIMIT
 from sde_seg_jax.state_files.writing import write_json, write_text
@@ -103,7 +104,8 @@ def keep_facts(folder: pathlib.Path, facts: dict) -> None:
                 f"{folder} was begun with other {key} ({before[key]!r} then, {value!r} now): choose another --workdir, "
                 "or delete that folder"
             )
-    write_json(path, before | facts)
+    if together.is_first():
+        write_json(path, before | facts)
 
 
 def digest(names: Sequence[str]) -> str:

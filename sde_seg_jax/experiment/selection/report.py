@@ -29,8 +29,7 @@ BRIGHT = 99  # percentile of the errors that is drawn bright
 
 def write_report(work: Work, rows: Sequence[Chosen]) -> None:
     """Writes what is missing of pictures, then the budget, and last the page, unless it is newer than the list."""
-    page = work.folder / PAGE
-    if page.is_file() and page.stat().st_mtime_ns >= (work.folder / TABLE).stat().st_mtime_ns:
+    if is_written(work):
         return
     pictures = _write_pictures(work, rows)
     budget = make_budget(work, rows)
@@ -46,7 +45,15 @@ def write_report(work: Work, rows: Sequence[Chosen]) -> None:
         "configuration": work.config.to_dict(),
     }
     intro = f"{len(rows)} of {len(work.names)} samples, best first; criterion: {criterion_name(plan.criterion)}."
-    write_selection_page(page, title="What to label", intro=intro, choices=choices, budget=budget, summary=summary)
+    write_selection_page(
+        work.folder / PAGE, title="What to label", intro=intro, choices=choices, budget=budget, summary=summary
+    )
+
+
+def is_written(work: Work) -> bool:
+    """Is the page newer than the list?"""
+    page = work.folder / PAGE
+    return page.is_file() and page.stat().st_mtime_ns >= (work.folder / TABLE).stat().st_mtime_ns
 
 
 def make_budget(work: Work, rows: Sequence[Chosen]) -> Budget:

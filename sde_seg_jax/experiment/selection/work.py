@@ -15,11 +15,12 @@ from sde_seg_jax.data.reading.subset import indices_of, published_permutation, r
 from sde_seg_jax.experiment import build
 from sde_seg_jax.experiment.begun import steps_done
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.experiment.scan import REMEDY, scan, scan_part
+from sde_seg_jax.experiment.scan import REMEDY, joined, scan, scan_part
 from sde_seg_jax.experiment.selection import scores as selection_scores
 from sde_seg_jax.experiment.selection.plan import ENTROPY, Plan
 from sde_seg_jax.experiment.train import train
-from sde_seg_jax.part import Part
+from sde_seg_jax.part import WHOLE, Part
+from sde_seg_jax.processes import together
 from sde_seg_jax.reporter import SILENT, Reporter
 from sde_seg_jax.selection.features import standardize
 from sde_seg_jax.state_files.reading import DamagedFile, read_array
@@ -68,18 +69,28 @@ class Work:
 
     @functools.cached_property
     def features(self) -> np.ndarray:
-        """Pooled features [N,h,w,C] of all samples, standardized if the plan says so."""
-        function = selection_scores.feature_function(self.eyes.network, self.plan)
-        found = self.scan(range(len(self.names)), function, self.eyes.variables, FEATURES, "features")
+        """Pooled features [N,h,w,C] of all samples, standardized if the plan says so.
+
+        Of several processes one may ask for them alone, after `share_features`.
+        """
+        found = joined(self._feature_files(WHOLE, "features"), len(self.names))
         return standardize(found, self.names) if self.plan.standardize else found
 
     def features_of(self, part: Part) -> list[bool]:
         """Computes one part of the files of the features; of each file of all parts: is it there?"""
+        return [path.is_file() for path in self._feature_files(part, f"features, part {part}")]
+
+    def share_features(self) -> None:
+        """Of several processes each computes a share of the files of the features, where features are looked at."""
+        if self.eyes is not None and together.count() > 1:
+            self._feature_files(WHOLE, "features")
+            together.barrier()
+
+    def _feature_files(self, part: Part, title: str) -> list[pathlib.Path]:
         function = selection_scores.feature_function(self.eyes.network, self.plan)
         places, folder = self.places.tolist(), self.folder / FEATURES
-        options = self._scanning(f"features, part {part}")
-        paths = scan_part(part, self.source, places, function, self.eyes.variables, folder, **options)
-        return [path.is_file() for path in paths]
+        options = self._scanning(title)
+        return scan_part(part, self.source, places, function, self.eyes.variables, folder, **options)
 
     def scan(self, indices: Sequence[int], function, variables: Any, where: str, title: str) -> np.ndarray:
         """`scan.scan` of some samples; finished blocks lie in the folder `where`."""
@@ -128,14 +139,20 @@ class Work:
 
     def student(self, chosen: Sequence[int]) -> build.Trained:
         """The network of the step that has these labels; trained if that is not done."""
+        return build.load_trained(self.train_student(chosen))
+
+    def train_student(self, chosen: Sequence[int]) -> str:
+        """Trains that network if it is not done, by all processes together; returns the folder of the run."""
         run = self.folder / STUDENTS / step_name(len(chosen))
-        write_text(run.with_suffix(".txt"), "".join(f"{self.names[index]}\n" for index in chosen))
         if self.plan.criterion == ENTROPY:
             self._require_labels(chosen)
         config = student_config(self.config, self.plan, len(chosen))
         if steps_done(run) < config.train.steps:
+            if together.is_first():
+                write_text(run.with_suffix(".txt"), "".join(f"{self.names[index]}\n" for index in chosen))
+            together.barrier()
             train(config, str(run), f"student of {len(chosen)}", self.reporter)
-        return build.load_trained(str(run))
+        return str(run)
 
     def _require_labels(self, chosen: Sequence[int]) -> None:
         bare = [self.names[index] for index in chosen if not self.source.labeled[self.places[index]]]
@@ -147,9 +164,12 @@ class Work:
             )
 
     def scores(self, chosen: Sequence[int]) -> np.ndarray:
-        """Uncertainty of every sample that is not chosen, float32 [N]; NaN for the chosen ones."""
+        """Uncertainty of every sample that is not chosen, float32 [N]; NaN for the chosen ones.
+
+        Of several processes all come here.
+        """
         path = self.folder / SCORES / f"{step_name(len(chosen))}.npy"
-        if path.is_file():
+        if together.told_by_first(path.is_file):
             return scores_in(path, len(self.names))
         student, left = self.student(chosen), np.setdiff1d(np.arange(len(self.names)), chosen)
         if self.plan.criterion == ENTROPY:
@@ -166,7 +186,8 @@ class Work:
             raise UsageError(self._nothing_counts())
         scores = np.full(len(self.names), np.nan, np.float32)
         scores[left] = found
-        write_array(path, scores)
+        if together.is_first():
+            write_array(path, scores)
         return scores
 
 
