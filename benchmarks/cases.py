@@ -1,5 +1,6 @@
 """What is timed: the training step of every task, from plain values (no TensorFlow, no ml_collections).
 
+TASKS are the seven of the paper; KINDS has `modern_supervised`, too, a vision transformer with DPT.
 `make_case(task, setting)` gives network, state, step and made-up data on the device. The settings are those of the
 configurations (a test compares the two): `quickstart` for a laptop, `published` for an accelerator.
 """
@@ -58,11 +59,28 @@ SETTINGS = {
     "tiny": Setting((64, 64), 2, model=TINY, student=TINY),
 }
 
+VIT = {  # configs/modern.py
+    "encoder": "dinov2_vits14",
+    "encoder_options": {"position_offset": 0.1},
+    "decoder": "dpt",
+    "decoder_options": {"features": 64, "reassembled": (48, 96, 192, 384)},
+    "head_kind": "convolution",
+}
+FOUR = VIT | {"width": 32, "encoder_options": {"position_offset": 0.1, "blocks": 4}}
+TWO = {"features": 8, "reassembled": (4, 6, 8, 10)}
+MODERN_SETTINGS = {  # sides of whole patches
+    "published": Setting((798, 798), model=VIT),  # of the batch of 8 a part
+    "quickstart": Setting((112, 224), 4, model=FOUR),  # four blocks of 192 channels
+    "tiny": Setting((28, 42), model=FOUR | {"width": 4, "decoder_options": TWO}),
+}
+
 ADAM = {"name": "adam", "learning_rate": 1e-4, "weight_decay": 0.0, "clip": None}
 SGD = {"name": "sgd", "learning_rate": 1e-2, "module_rates": {"encoder": 1e-3}}
 SGD_POSE = SGD | {"module_rates": {"encoder": 1e-3, "pose": 1e-6}}
+ADAMW = {"name": "adamw", "learning_rate": 2e-4, "weight_decay": 0.01, "clip": None, "module_rates": {"encoder": 5e-6}}
 LABEL = {"cross_entropy": 1.0}
 DEPTH = {"photometric": 1.0, "smoothness": 1e-3}
+HARD = {"ohem": {"weight": 0.5, "threshold": 0.7, "min_kept": 200_000}}
 MIX = {"mix": "depth", "teacher": "batch_stats"}
 
 
@@ -71,7 +89,7 @@ class Kind:
     """A task as it is trained: module of `tasks`, loss terms, options, optimiser, frozen networks in its state."""
 
     task: str
-    losses: Mapping[str, float]
+    losses: Mapping[str, Any]  # weights, or mappings with options of the term
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     optimizer: Mapping[str, Any] = dataclasses.field(default_factory=lambda: SGD)
     model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -94,6 +112,15 @@ TASKS = {
 }  # fmt: skip
 
 
+MODERN = {"modern_supervised": Kind("supervised", HARD, optimizer=ADAMW)}  # configs/modern.py
+KINDS = TASKS | MODERN
+
+
+def setting_of(task: str, name: str) -> Setting:
+    """The setting of that name for one of KINDS."""
+    return (MODERN_SETTINGS if task in MODERN else SETTINGS)[name]
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One task at one setting, ready to be compiled (`sharding.compile_step(case.step, mesh)`) and run."""
@@ -110,8 +137,8 @@ class Case:
 
 
 def make_case(task: str, setting: Setting, *, seed: int = 0, **options: Any) -> Case:
-    """The case of one of TASKS. `options` replace the task's (as `jitter_probability=0.0` without randomness)."""
-    kind = TASKS[task]
+    """The case of one of KINDS. `options` replace the task's (as `jitter_probability=0.0` without randomness)."""
+    kind = KINDS[task]
     definition = find_task(kind.task)
     network = network_of(task, setting)
     depth = make_network(**_model(setting, setting.model), depth=True, segmentation=False, pose=False)
@@ -140,7 +167,7 @@ def make_case(task: str, setting: Setting, *, seed: int = 0, **options: Any) -> 
 
 def network_of(task: str, setting: Setting) -> Network:
     """The student of a task."""
-    kind = TASKS[task]
+    kind = KINDS[task]
     model = setting.student if kind.task == "student_depth" else setting.model
     parts = find_task(kind.task).needs(kind.losses, kind.options)
     needs = {part: part in parts for part in ("depth", "segmentation", "pose")}
@@ -178,9 +205,9 @@ def _batch(key, wanted: tuple[str, ...], crop, batch: int, unlabeled: bool) -> B
     if "neighbors" in wanted:
         neighbors = jnp.stack([frames[0], frames[2]], axis=1)
     if "label" in wanted:
-        blocks = jax.random.randint(r[2], (batch, height // 16, width // 16), 0, CLASSES + 1)
+        blocks = jax.random.randint(r[2], (batch, -(-height // 16), -(-width // 16)), 0, CLASSES + 1)
         blocks = jnp.where(blocks == CLASSES, IGNORE, blocks)
-        label = jnp.repeat(jnp.repeat(blocks, 16, axis=1), 16, axis=2).astype(jnp.uint8)
+        label = jnp.repeat(jnp.repeat(blocks, 16, axis=1), 16, axis=2).astype(jnp.uint8)[:, :height, :width]
         labeled = jnp.full((batch,), not unlabeled)
         label = jnp.full_like(label, IGNORE) if unlabeled else label
     side = jnp.full((batch,), 0.6 * width)

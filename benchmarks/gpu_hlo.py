@@ -19,6 +19,7 @@ import math
 import os
 import pathlib
 import re
+from collections.abc import Mapping
 
 import jax
 from cases import TASKS, Setting, make_case
@@ -42,6 +43,8 @@ device_description_str: "NVIDIA H200"
 """
 INSTRUCTION = re.compile(r"\s*(?:ROOT )?%([\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)$")
 SHAPE = re.compile(r"(\w+)\[([\d,]*)\]")
+COMPUTATION = re.compile(r"(ENTRY )?%([\w.\-]+) \(")
+LOOP = re.compile(r'body=%([\w.\-]+).*"known_trip_count":{"n":"(\d+)"}')
 SMALL = 1 << 20  # bytes: what a statistic of batch norm stays below, and most gradients, put together, do not
 FREE = ("parameter", "bitcast", "get-tuple-element", "tuple", "constant")
 
@@ -83,9 +86,18 @@ def compile_for(mesh, task: str, setting: Setting):
 
 
 def kernels(text: str) -> list[Kernel]:
-    """The launches of a compiled module's entry computation."""
+    """The launches of a compiled module's entry computation; those of a loop as often as it turns."""
+    bodies, name = collections.defaultdict(list), ""
+    for line in text.splitlines():
+        if head := COMPUTATION.match(line):
+            name = "ENTRY" if head[1] else head[2]
+        bodies[name].append(line)
+    return _launches(bodies, "ENTRY")
+
+
+def _launches(bodies: Mapping[str, list[str]], computation: str) -> list[Kernel]:
     sizes, found = {}, []
-    for line in text[text.index("\nENTRY") :].splitlines():
+    for line in bodies[computation]:
         match = INSTRUCTION.match(line)
         if not match:
             continue
@@ -93,16 +105,28 @@ def kernels(text: str) -> list[Kernel]:
         sizes[name] = shape
         if opcode in FREE or opcode.startswith(KINDS):  # collectives are no work of this device alone
             continue
+        if loop := LOOP.search(line):
+            found += int(loop[2]) * _launches(bodies, loop[1])
+            continue
         operands = re.findall(r"%([\w.\-]+)", rest.split(")", 1)[0])
-        moved = size(shape) + sum(size(sizes.get(operand, "")) for operand in set(operands))
-        target = re.search(r'custom_call_target="([^"]*)"', line)
-        window = re.search(r"window={([^}]*)}", line)
-        origin = re.search(r'op_name="([^"]*)"', line)
-        short = re.sub(r"(_fusion)?[.\d]*$", "", name)
-        kind = target[1] if target else f"fusion {short}" if opcode == "fusion" else opcode
-        flops = convolution_flops(line, shape, [sizes[o] for o in operands]) if "cudnn$conv" in kind else 0
-        found.append(Kernel(name, kind, moved, flops, window[1] if window else "", origin[1] if origin else ""))
+        found.append(_kernel(line, name, shape, opcode, {operand: sizes.get(operand, "") for operand in operands}))
     return found
+
+
+def _kernel(line: str, name: str, shape: str, opcode: str, operands: Mapping[str, str]) -> Kernel:
+    target = re.search(r'custom_call_target="([^"]*)"', line)
+    window = re.search(r"window={([^}]*)}", line)
+    origin = re.search(r'op_name="([^"]*)"', line)
+    short = re.sub(r"(_fusion)?[.\d]*$", "", name)
+    kind = target[1] if target else f"fusion {short}" if opcode == "fusion" else opcode
+    flops, written = 0, shape
+    if "cudnn$conv" in kind:
+        flops = convolution_flops(line, shape, list(operands.values()))
+    elif "__cublas" in kind:
+        written = SHAPE.search(shape)[0]  # without its workspace
+        flops = product_flops(line, written, next(iter(operands.values())))
+    moved = size(written) + sum(map(size, operands.values()))
+    return Kernel(name, kind, moved, flops, window[1] if window else "", origin[1] if origin else "")
 
 
 def size(shape: str) -> int:
@@ -125,6 +149,17 @@ def convolution_flops(line: str, shape: str, operands: list[str]) -> int:
     return 2 * out["b"] * out["0"] * out["1"] * math.prod(kernel)
 
 
+def product_flops(line: str, shape: str, left: str) -> int:
+    """2 x size of the result x contracted sizes of the left factor."""
+    axes = re.search(r'"lhs_contracting_dimensions":\[([^\]]*)\]', line)[1]
+    sides = _sides(left)
+    return 2 * math.prod(_sides(shape)) * math.prod(sides[int(axis)] for axis in re.findall(r"\d+", axes))
+
+
+def _sides(shape: str) -> list[int]:
+    return [int(n) for n in SHAPE.search(shape)[2].split(",") if n]
+
+
 def report(task: str, setting: Setting, compiled, images: int, devices: int, hlo_folder: str | None) -> dict:
     """Prints the tables of one step of one device."""
     text, dtype, batch = compiled.as_text(), setting.dtype, setting.batch // devices
@@ -136,9 +171,9 @@ def report(task: str, setting: Setting, compiled, images: int, devices: int, hlo
     found, groups = kernels(text), collections.defaultdict(list)
     for kernel in found:
         groups[kernel.kind].append(kernel)
-    rows = [[kind, *_sums(group, dtype)] for kind, group in groups.items()]
+    rows = [[kind, *sums(group, dtype)] for kind, group in groups.items()]
     rows.sort(key=lambda row: -row[-1])
-    total = _sums(found, dtype)
+    total = sums(found, dtype)
     show(name, ["kernels", "number", "GB", "TFLOP", "bound [ms]"], [*rows[:16], ["all", *total]])
     large = [k for k in found if "Filter" not in k.kind and re.match(r"size=\d\d", k.window)]
     for kernel in large:
@@ -155,7 +190,7 @@ def report(task: str, setting: Setting, compiled, images: int, devices: int, hlo
     return {**step, "temporary_bytes": temporary, "large_windows": len(large)}
 
 
-def _sums(group: list[Kernel], dtype: str) -> list:
+def sums(group: list[Kernel], dtype: str) -> list:
     """Number, GB, TFLOP, least milliseconds."""
     moved, flops = sum(k.bytes for k in group), sum(k.flops for k in group)
     return [len(group), moved / 1e9, flops / 1e12, 1e3 * sum(k.bound(dtype) for k in group)]

@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import pathlib
 
 import jax
 import jax.numpy as jnp
 from flops import model_flops
-from gpu_hlo import MATRIX, h200
+from gpu_hlo import MATRIX, h200, kernels, sums
 from tables import save, show
 
 from sde_seg_jax.data.reading.scaling import STORED
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--memory", default="80", help="comma-separated: 80, 24, 16")
     parser.add_argument("--share", type=float, default=0.3, help="of the chip's peak that a step reaches")
     parser.add_argument("--compile", action="store_true", help="the memory that XLA plans for an H200")
+    parser.add_argument("--hlo", help="folder for the compiled HLO")
     parser.add_argument("--output", help="JSON file")
     given = parser.parse_args()
     jax.config.update("jax_platforms", "cpu")
@@ -96,15 +98,17 @@ def main() -> None:
         for encoder in given.encoders.split(","):
             for memory in given.memory.split(","):
                 config = load_config("modern", f"{row},encoder={encoder},memory={memory},attention=xla")
-                found.append({"row": row, "encoder": encoder, "memory": memory, **measured(config, mesh, given.share)})
+                file = given.hlo and pathlib.Path(given.hlo, f"{row}_{encoder}_{memory}.hlo")
+                line = measured(config, mesh, given.share, file)
+                found.append({"row": row, "encoder": encoder, "memory": memory, **line})
                 print(found[-1], flush=True)
     header = list(dict.fromkeys(key for line in found for key in line))
     show("configs/modern.py", header, [[line[key] for key in header] for line in found])
     save(given.output, {"steps": found})
 
 
-def measured(config, mesh, share: float) -> dict:
-    """What is counted of one configuration."""
+def measured(config, mesh, share: float, file: pathlib.Path | None = None) -> dict:
+    """What is counted of one configuration; compiled code is written to `file`."""
     step, state, streams = step_of(config)
     with config.unlocked():
         config.model.remat = False
@@ -113,8 +117,12 @@ def measured(config, mesh, share: float) -> dict:
     hours = teraflop * config.train.steps / (share * MATRIX["bfloat16"] / 1e12) / 3600
     line = {"TFLOP a step": teraflop, "hours": hours, "state [GiB]": bytes_of(state) / 2**30}
     if mesh is not None:
-        planned = sharding.compile_step(step, mesh).lower(state, streams).compile().memory_analysis()
-        line["temporary [GiB]"] = planned.temp_size_in_bytes / 2**30
+        compiled = sharding.compile_step(step, mesh).lower(state, streams).compile()
+        line["temporary [GiB]"] = compiled.memory_analysis().temp_size_in_bytes / 2**30
+        text = compiled.as_text()
+        if file:
+            file.write_text(text)
+        line |= zip(("kernels", "GB", "TFLOP of kernels", "bound [ms]"), sums(kernels(text), "bfloat16"), strict=True)
     return line
 
 

@@ -27,7 +27,7 @@ if __name__ == "__main__":  # before jax reads them
 
 import hlo
 import jax
-from cases import SETTINGS, TASKS, make_case
+from cases import KINDS, SETTINGS, TASKS, make_case, setting_of
 from tables import show
 from timing import device_line
 
@@ -55,8 +55,8 @@ OTHER = "XLA's copies, other"
 def compiled_step(task: str, setting: str):
     """(compiled step, state, streams) of a case, without the compilation cache."""
     jax.config.update("jax_enable_compilation_cache", False)
-    case = make_case(task, SETTINGS[setting])
-    mesh = sharding.make_mesh([SETTINGS[setting].batch])
+    case = make_case(task, setting_of(task, setting))
+    mesh = sharding.make_mesh([case.setting.batch])
     state = sharding.replicate(case.state, mesh)
     return sharding.compile_step(case.step, mesh).lower(state, case.streams).compile(), state, case.streams
 
@@ -124,7 +124,7 @@ def main() -> None:
     names = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setting", default="small", choices=SETTINGS)
-    parser.add_argument("--tasks", default=list(TASKS), type=names, help=f"comma-separated, of {', '.join(TASKS)}")
+    parser.add_argument("--tasks", default=list(TASKS), type=names, help=f"comma-separated, of {', '.join(KINDS)}")
     parser.add_argument("--steps", default=5, type=int, help="that are timed")
     parser.add_argument("--convolutions", action="store_true", help="a table of each convolution, too")
     given = parser.parse_args()

@@ -10,6 +10,7 @@ from typing import Any
 
 from timing import Times, summary
 
+CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}  # the second: of all threads, added up
 CALLS = 3  # a turn, after one that is not counted
 
 
@@ -21,9 +22,9 @@ class Rival:
     process: multiprocessing.process.BaseProcess
     pipe: Any
 
-    def turn(self, calls: int = CALLS) -> list[float]:
-        """Seconds of so many calls. Raises RuntimeError if they fail."""
-        self.pipe.send(calls)
+    def turn(self, calls: int = CALLS, clock: str = "wall") -> list[float]:
+        """Seconds of so many calls by one of CLOCKS. Raises RuntimeError if they fail."""
+        self.pipe.send((calls, clock))
         return _answer(self.pipe, self.process)
 
     def stop(self) -> None:
@@ -45,13 +46,16 @@ def start(make: Callable[..., tuple[dict[str, Any], Callable[[], Any]]], *argume
     return Rival(_answer(ours, process), process, ours)
 
 
-def measure(rivals: dict[str, Rival], *, rounds: int, seconds: float) -> dict[str, Times]:
-    """Times of their calls, in turns: at least `rounds` turns, and until `seconds` have passed for each."""
+def measure(rivals: dict[str, Rival], *, rounds: int, seconds: float, clock: str = "wall") -> dict[str, Times]:
+    """Times of their calls by one of CLOCKS, in turns.
+
+    At least `rounds` turns, and until `seconds` have passed for each.
+    """
     found: dict[str, list[float]] = {name: [] for name in rivals}
     end, turn = time.perf_counter() + seconds * len(rivals), 0
     while turn < rounds or time.perf_counter() < end:
         for name, rival in rivals.items():
-            found[name] += rival.turn()
+            found[name] += rival.turn(clock=clock)
         turn += 1
     return {name: summary(values) for name, values in found.items()}
 
@@ -74,16 +78,16 @@ def _wait_and_run(pipe, make, arguments) -> None:
             call()
         pipe.send(("facts", facts))
         while True:
-            count = pipe.recv()
+            count, clock = pipe.recv()
             call()  # caches and clocks belong to whoever ran before
-            pipe.send(("times", [_seconds(call) for _ in range(count)]))
+            pipe.send(("times", [_seconds(call, CLOCKS[clock]) for _ in range(count)]))
     except EOFError:  # no more turns
         return
     except Exception as error:  # whatever it is, the other side tells it
         pipe.send(("error", f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"))
 
 
-def _seconds(call: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
+def _seconds(call: Callable[[], Any], now: Callable[[], float]) -> float:
+    begin = now()
     call()
-    return time.perf_counter() - begin
+    return now() - begin

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import rivals
 import tables
-from cases import SETTINGS, TASKS, Setting, make_case
+from cases import KINDS, SETTINGS, TASKS, Setting, make_case, setting_of
 from flops import abstract_case, step_flops
 from timing import Times, device_line, matmul_peak
 
@@ -131,7 +131,7 @@ def contenders(task: str, setting: Setting, given: argparse.Namespace) -> dict[s
 def time_case(task: str, setting: Setting, given: argparse.Namespace, peak: float) -> list[dict]:
     """Everything that is known of one task at one batch size, a dictionary a contender."""
     entered = contenders(task, setting, given)
-    times = rivals.measure(entered, rounds=given.rounds, seconds=given.seconds)
+    times = rivals.measure(entered, rounds=given.rounds, seconds=given.seconds, clock=given.clock)
     counted, images, found = step_flops(task, setting).total, abstract_case(task, setting).images, []
     for name, rival in entered.items():
         rival.stop()
@@ -169,9 +169,9 @@ def rows(found: list[dict]) -> list[list]:
     return lines
 
 
-def settings(given: argparse.Namespace) -> Iterator[Setting]:
+def settings(task: str, given: argparse.Namespace) -> Iterator[Setting]:
     """One setting a batch size."""
-    base = SETTINGS[given.setting]
+    base = setting_of(task, given.setting)
     crop = tuple(int(n) for n in given.crop.split("x")) if given.crop else base.crop
     model = {**base.model, **({"encoder": given.encoder} if given.encoder else {})}
     for batch in given.batch or [base.batch]:
@@ -184,7 +184,7 @@ def arguments() -> argparse.Namespace:
     names = lambda text: [name for name in text.split(",") if name not in ("", "none")]  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--setting", default="small", choices=SETTINGS)
-    parser.add_argument("--tasks", default=list(TASKS), type=names, help=f"comma-separated, of {', '.join(TASKS)}")
+    parser.add_argument("--tasks", default=list(TASKS), type=names, help=f"comma-separated, of {', '.join(KINDS)}")
     parser.add_argument("--encoder", help="another encoder than the setting's")
     parser.add_argument("--crop", help="another crop, HEIGHTxWIDTH")
     parser.add_argument("--batch", type=numbers, help="other batch sizes, comma-separated, images of each stream")
@@ -194,11 +194,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dispatch", default=[1], type=numbers, help="steps a dispatch of ours, comma-separated")
     parser.add_argument("--rounds", default=10, type=int, help="turns of every contender, three steps each, at least")
     parser.add_argument("--seconds", default=2.0, type=float, help="for every contender, at least")
+    parser.add_argument(
+        "--clock", default="wall", choices=rivals.CLOCKS, help="processor: on a busy machine, one thread"
+    )
     parser.add_argument("--output", help="JSON file")
     given = parser.parse_args()
-    unknown = [name for name in given.tasks if name not in TASKS]
+    unknown = [name for name in given.tasks if name not in KINDS]
     if unknown:
-        parser.error(f"unknown task {', '.join(unknown)}; known: {', '.join(TASKS)}")
+        parser.error(f"unknown task {', '.join(unknown)}; known: {', '.join(KINDS)}")
     return given
 
 
@@ -208,7 +211,7 @@ def main() -> None:
     peak, found = matmul_peak(given.dtype), []
     print(f"{device_line()}\nmatrix products reach {peak / 1e12:.3g} TFLOP/s in {given.dtype}", flush=True)
     for task in given.tasks:
-        for setting in settings(given):
+        for setting in settings(task, given):
             found += time_case(task, setting, given, peak)
             size = f"{setting.crop[0]}x{setting.crop[1]}, {setting.model.get('encoder', 'resnet101')}, {given.dtype}"
             last = [one for one in found if one["task"] == task and one["batch"] == setting.batch]

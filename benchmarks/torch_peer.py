@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import tables
 import torch
-from cases import SETTINGS, TASKS, Case, Setting, make_case
+from cases import KINDS, SETTINGS, Case, Setting, make_case, setting_of
 from peer import weights
 from peer.modes import MODES
 from peer.tasks import make_peer
@@ -63,7 +63,7 @@ class Differences:
 
 def options_of(task: str) -> dict[str, Any]:
     """Options with which the task draws nothing."""
-    known = inspect.signature(find_task(TASKS[task].task).make_loss).parameters
+    known = inspect.signature(find_task(KINDS[task].task).make_loss).parameters
     return {name: value for name, value in CERTAIN.items() if name in known}
 
 
@@ -97,7 +97,7 @@ def differences(task: str, setting: Setting, precision: str) -> Differences:
     """How far the peer of a task is from ours. Raises ValueError if one of them lacks a parameter or a logged value."""
     with computing_in(precision):
         case = certain_case(task, setting, precision)
-        frozen = TASKS[task].optimizer.get("frozen", ())
+        frozen = KINDS[task].optimizer.get("frozen", ())
 
         def of_trained(params, state, streams):
             return case.loss(hold(params, frozen), state, streams, state.key)
@@ -128,12 +128,12 @@ def relative(found, expected, floor: float = 0.0) -> float:
     return float(distance / size) if distance else 0.0
 
 
-def check(names: list[str], setting: Setting, precisions: list[str]) -> bool:
+def check(names: list[str], setting: str, precisions: list[str]) -> bool:
     """Prints the differences of tasks; whether all are within the tolerance."""
     rows, good = [], True
     for task in names:
         for precision in precisions:
-            found = differences(task, setting, precision)
+            found = differences(task, setting_of(task, setting), precision)
             worst = max(found.gradients, key=found.gradients.get)
             equal = found.worst() <= TOLERANCES[precision]
             good = good and equal
@@ -145,11 +145,11 @@ def check(names: list[str], setting: Setting, precisions: list[str]) -> bool:
     return good
 
 
-def run(names: list[str], setting: Setting, mode: str, steps: int) -> None:
+def run(names: list[str], setting: str, mode: str, steps: int) -> None:
     """Prints a few steps of a mode."""
     rows = []
     for task in names:
-        case = certain_case(task, setting, "float32")
+        case = certain_case(task, setting_of(task, setting), "float32")
         plain = make_peer(case, mode="eager", **options_of(task)).loss()[0].item()
         peer, losses, begin = make_peer(case, mode=mode, **options_of(task)), [], time.perf_counter()
         for _ in range(steps):
@@ -168,14 +168,14 @@ def main() -> int:
     parser.add_argument("--mode", choices=MODES, help="run a few steps")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--setting", choices=SETTINGS, default="tiny")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--tasks", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--precisions", nargs="+", choices=PEER_MODES, default=list(PEER_MODES))
     given = parser.parse_args()
     if not given.check and not given.mode:
         parser.error("nothing to do: give --check, --mode, or both")
     if given.mode:
-        run(given.tasks, SETTINGS[given.setting], given.mode, given.steps)
-    return 0 if not given.check or check(given.tasks, SETTINGS[given.setting], given.precisions) else 1
+        run(given.tasks, given.setting, given.mode, given.steps)
+    return 0 if not given.check or check(given.tasks, given.setting, given.precisions) else 1
 
 
 if __name__ == "__main__":

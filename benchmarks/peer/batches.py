@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from peer import geometry, losses
 from peer.network import PeerOutputs
+from sde_seg_jax.tasks.loss_terms import Losses, split
 from sde_seg_jax.types import Batch
 
 
@@ -79,16 +79,21 @@ class DepthOptions(NamedTuple):
 Found = tuple[Tensor, dict[str, Tensor]]  # loss, and what a step logs
 
 
-def terms(weights: Mapping[str, float], view: View, depth: DepthOptions | None = None) -> Found:
+def terms(weights: Losses, view: View, depth: DepthOptions | None = None) -> Found:
     """Weighted sum of loss terms, and each term's value before weighting."""
-    logs = {name: TERMS[name](view, depth) for name in sorted(weights)}
-    return sum(weights[name] * value for name, value in logs.items()), logs
+    factors, options = split(weights)
+    logs = {name: TERMS[name](view, depth, **options.get(name, {})) for name in sorted(weights)}
+    return sum(factors[name] * value for name, value in logs.items()), logs
 
 
 def _cross_entropy(view: View, depth: DepthOptions | None) -> Tensor:
     both = [view.outputs.logits, view.outputs.intermediate_logits]
     found = [losses.cross_entropy(logits, view.label) for logits in both if logits is not None]
     return sum(found) / len(found)
+
+
+def _hard(view: View, depth: DepthOptions | None, *, threshold: float, min_kept: int) -> Tensor:
+    return losses.cross_entropy(view.outputs.logits, losses.hard(view.outputs.logits, view.label, threshold, min_kept))
 
 
 def _photometric(view: View, depth: DepthOptions) -> Tensor:
@@ -98,6 +103,7 @@ def _photometric(view: View, depth: DepthOptions) -> Tensor:
 
 TERMS = {
     "cross_entropy": _cross_entropy,
+    "ohem": _hard,
     "photometric": _photometric,
     "smoothness": lambda view, depth: losses.smoothness(view.outputs.disparity, view.image),
     "feature_distance": lambda view, depth: losses.feature_distance(view.outputs.bottleneck, view.bottleneck),

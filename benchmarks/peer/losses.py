@@ -11,6 +11,7 @@ feature_distance(features, reference) -> scalar             of any shape
 berhu(prediction, target, mask) -> scalar                   [B,1,H,W] each
 imitation(prediction, reference, *, bottom=0.1) -> scalar   [B,1,h,w], [B,1,H,W]: the loss term `berhu` of ours
 cross_entropy(logits, label, weight=None) -> scalar         [B,C,h,w], [B,H,W], [B,H,W]
+hard(logits, label, threshold=0.7, min_kept=200000) -> label [B,C,H,W], [B,H,W]: IGNORE where a pixel is easy
 pseudo_label(probability) -> label                          [B,C,H,W] -> [B,H,W]
 confident_fraction(probability, threshold=0.968) -> scalar
 pseudo_label_loss(logits, probability, threshold=0.968) -> scalar
@@ -129,6 +130,19 @@ def cross_entropy(logits: Tensor, label: Tensor, weight: Tensor | None = None) -
         total = F.cross_entropy(logits, label, ignore_index=IGNORE, reduction="sum")
         return total / (label != IGNORE).sum().clamp(min=1)
     return (weight * F.cross_entropy(logits, label, ignore_index=IGNORE, reduction="none")).mean()
+
+
+@torch.no_grad()
+def hard(logits: Tensor, label: Tensor, threshold: float = 0.7, min_kept: int = 200_000) -> Tensor:
+    """The label of pixels that get it with a probability of at most `threshold`, and of the `min_kept` hardest."""
+    valid = label != IGNORE
+    probability = (
+        -F.cross_entropy(_at_size(logits, label.shape[1:]), label, ignore_index=IGNORE, reduction="none")
+    ).exp()
+    probability = torch.where(valid, probability, 1)
+    limit = probability.flatten().sort().values[min(probability.numel(), min_kept) - 1].clamp(min=threshold)
+    keep = (probability <= limit) | (valid.sum() < min_kept)
+    return torch.where(valid & keep, label, IGNORE)
 
 
 def pseudo_label(probability: Tensor) -> Tensor:

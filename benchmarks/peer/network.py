@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -17,8 +17,12 @@ from peer.decoders import (
     SegmentationDecoder,
     SegmentationHead,
 )
+from peer.dpt import DPT, DPTSegmentation, Head
 from peer.encoder import ResNet, wide
 from peer.pose import PoseNetwork
+from peer.vit import PATCH, SIZES, ViT
+
+MODERN = {"decoder": "dpt", "head_kind": "convolution", "depth": False, "segmentation": True, "pose": False}
 
 
 class PeerOutputs(NamedTuple):
@@ -35,9 +39,9 @@ class PeerNetwork(nn.Module):
 
     def __init__(
         self,
-        encoder: ResNet,
+        encoder: ResNet | ViT,
         depth_decoder: DepthDecoder | None,
-        segmentation: SegmentationDecoder | SegmentationBranch | None,
+        segmentation: SegmentationDecoder | SegmentationBranch | DPTSegmentation | None,
         distillation: Distillation | None,
         pose: PoseNetwork | None,
     ):
@@ -80,7 +84,18 @@ class PeerNetwork(nn.Module):
         return wide(self.encoder(image)[-1])
 
 
-def make_network(
+def make_network(encoder: str = "resnet101", **options: Any) -> PeerNetwork:
+    """The counterpart of our network of the same arguments, float32, for `weights.load`.
+
+    Ignored are how ours starts (`disparity_bias`, `pose_start`), for weights are loaded, and in which precision and
+    memory it computes (`dtype`, `remat`): that is autocast's business here.
+    """
+    ignored = ("disparity_bias", "pose_start", "dtype", "remat")
+    chosen = {name: value for name, value in options.items() if name not in ignored}
+    return (modern if encoder in SIZES else published)(encoder=encoder, **chosen)
+
+
+def published(
     *,
     num_classes: int | None = None,
     encoder: str = "resnet101",
@@ -93,7 +108,6 @@ def make_network(
     batch_norm: bool = False,
     dropout: float = 0.5,
     depth: bool = True,
-    disparity_bias: float | None = None,
     segmentation: bool = True,
     head_layers: Sequence[int] = (FINEST_LAYER,),
     head_channels: int = 64,
@@ -107,16 +121,8 @@ def make_network(
     pose_width: int = 64,
     pose_scale: float = 0.01,
     pose_channels: int = 256,
-    pose_start: float = 1.0,
-    dtype: str | None = None,
-    remat: bool = False,
 ) -> PeerNetwork:
-    """The counterpart of our network of the same arguments, float32, for `weights.load`.
-
-    Ignored are how ours starts (`disparity_bias`, `pose_start`), for weights are loaded, and in which precision and
-    memory it computes (`dtype`, `remat`): that is autocast's business here.
-    """
-    del disparity_bias, pose_start, dtype, remat
+    """A residual network with the published decoders."""
     sizes = tuple(decoder_channels)
     options = Options(sizes, tuple(aspp_rates), image_pooling, skip_features, batch_norm, dropout)
     backbone = ResNet(encoder, width, dilate)
@@ -133,3 +139,26 @@ def make_network(
     decoder = DepthDecoder(maps, options) if depth else None
     poses = PoseNetwork(ResNet(pose_encoder, pose_width, num_images=2), pose_scale, pose_channels) if pose else None
     return PeerNetwork(backbone, decoder, segmenter, exchange, poses)
+
+
+def modern(
+    *,
+    num_classes: int,
+    encoder: str,
+    width: int = 64,
+    encoder_options: Mapping[str, Any],
+    decoder_options: Mapping[str, Any],
+    **parts: Any,
+) -> PeerNetwork:
+    """A transformer with DPT and UniMatch V2's classifier.
+
+    `encoder_options` and `decoder_options` are ours. Of `parts` those that choose others are refused (ValueError), and
+    those that are not read by such a network are ignored.
+    """
+    others = {name: parts.get(name) for name, value in MODERN.items() if parts.get(name) != value}
+    if others:
+        raise ValueError(f"the peers know a transformer with {MODERN} alone, got {others}")
+    backbone = ViT(encoder, width, **encoder_options)
+    decoder = DPT(backbone.channels, **decoder_options)
+    segmenter = DPTSegmentation(decoder, Head(decoder.features, num_classes), PATCH)
+    return PeerNetwork(backbone, None, segmenter, None, None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from cases import CLASSES, TASKS, Case, Kind
+from cases import CLASSES, KINDS, Case, Kind
 from torch import Tensor
 
 from peer import depth_tasks, mixing_tasks, weights
@@ -72,7 +72,7 @@ class Peer:
     ):
         self.networks, self.streams, self.updates = networks, streams, 0
         self._loss, self._clip = loss, optimizer["clip"]
-        self.optimizer = _optimizer(networks, **optimizer)
+        self.optimizer = pytorch_optimizer(networks, **optimizer)
         self._trained = [p for p in networks.student.parameters() if p.requires_grad]
         self._averaged = _pairs(networks)
 
@@ -114,7 +114,7 @@ def make_peer(case: Case, *, mode: str, **options: Any) -> Peer:
     """
     if mode not in MODES:
         raise ValueError(f"unknown mode '{mode}'; known: {', '.join(MODES)}")
-    kind, chosen, device = TASKS[case.task], MODES[mode], torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, chosen, device = KINDS[case.task], MODES[mode], torch.device("cuda" if torch.cuda.is_available() else "cpu")
     networks = _networks(case, kind, chosen, device)
     given = _options(find_task(kind.task).make_loss, {**kind.options, **options}, kind.losses)
     loss = LOSSES[kind.task](networks, dict(kind.losses), **given)
@@ -126,7 +126,7 @@ def make_peer(case: Case, *, mode: str, **options: Any) -> Peer:
 
 def _student(case: Case) -> PeerNetwork:
     """A network for weights of the student."""
-    kind = TASKS[case.task]
+    kind = KINDS[case.task]
     setting = case.setting
     parts = find_task(kind.task).needs(kind.losses, kind.options)
     needs = {part: part in parts for part in ("depth", "segmentation", "pose")}
@@ -168,7 +168,7 @@ def _defaults(function: Callable) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
 
 
-def _optimizer(
+def pytorch_optimizer(
     networks: Networks,
     *,
     name: str,
@@ -189,7 +189,8 @@ def _optimizer(
     common = {"weight_decay": weight_decay} | ({"fused": True} if networks.mode.compiled else {})
     if name == "sgd":
         return torch.optim.SGD(groups, momentum=momentum, **common)
-    return torch.optim.Adam(groups, betas=ADAM_BETAS, eps=ADAM_EPSILON, **common)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    return kind(groups, betas=ADAM_BETAS, eps=ADAM_EPSILON, **common)
 
 
 def _inside(name: str, module: str) -> bool:

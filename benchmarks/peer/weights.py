@@ -10,7 +10,10 @@ import torch
 
 from sde_seg_jax.types import Variables
 
-LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+LEAVES = {  # others have the same name
+    **{"kernel": "weight", "scale": "weight", "transposed": "weight"},
+    **{"mean": "running_mean", "var": "running_var"},
+}
 COUNTER = "num_batches_tracked"  # has no counterpart: with a constant momentum nothing reads it
 
 
@@ -26,13 +29,20 @@ def load(module: torch.nn.Module, variables: Variables) -> None:
 
 
 def named(tree: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """PyTorch's names and layouts (kernels OIHW) of a tree of parameters, their gradients, or running statistics."""
-    return {".".join((*path, LEAVES[leaf])): _layout(value) for (*path, leaf), value in _leaves(tree)}
+    """PyTorch's names and layouts of a tree of parameters, their gradients, or running statistics.
+
+    Kernels are OIHW, those of transposed convolutions IOHW, those of linear layers OI.
+    """
+    return {".".join((*path, LEAVES.get(leaf, leaf))): _layout(leaf, value) for (*path, leaf), value in _leaves(tree)}
 
 
-def _layout(value: Any) -> np.ndarray:
+def _layout(leaf: str, value: Any) -> np.ndarray:
     array = np.asarray(value)
-    return np.array(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array, order="C")
+    if leaf == "transposed":
+        array = array.transpose(2, 3, 0, 1)
+    elif leaf == "kernel":
+        array = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
+    return np.array(array, order="C")
 
 
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -4,10 +4,12 @@ Bilinear resizing is separable and linear, so it is two small matrix products: f
 the gradient is the transposed product instead of a scatter.
 """
 
+import functools
 from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
 
@@ -16,7 +18,7 @@ def resize_bilinear(x: Float[Array, "B H W C"], size: tuple[int, int]) -> Float[
 
     position(i) = (i + 0.5) * from / to - 0.5; PyTorch's interpolate(mode="bilinear", align_corners=False).
     """
-    return _resize(x, size, lambda n, m: (np.arange(m) + 0.5) * n / m - 0.5)
+    return _resize_by(x, size, lambda n, m: _interpolation((np.arange(m) + 0.5) * n / m - 0.5, n))
 
 
 def resize_bilinear_corners(x: Float[Array, "B H W C"], size: tuple[int, int]) -> Float[Array, "B h w C"]:
@@ -24,7 +26,27 @@ def resize_bilinear_corners(x: Float[Array, "B H W C"], size: tuple[int, int]) -
 
     position(i) = i * (from - 1) / (to - 1); PyTorch's interpolate(mode="bilinear", align_corners=True).
     """
-    return _resize(x, size, lambda n, m: np.arange(m) * (n - 1) / max(m - 1, 1))
+    if x.ndim == 4 and x.shape[1] != size[0] and x.shape[2] != size[1]:
+        forms = {"cpu": columns_first, "default": rows_first}
+        return lax.platform_dependent(x, **{k: functools.partial(form, size) for k, form in forms.items()})
+    return rows_first(size, x)
+
+
+def rows_first(size: tuple[int, int], x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:
+    """Aligned corners as accelerators have it."""
+    return _resize_by(x, size, _between_corners)
+
+
+def columns_first(size: tuple[int, int], x: Float[Array, "B H W C"]) -> Float[Array, "B h w C"]:
+    """Then rows as a product of each image, whose result needs no transposing, which takes a CPU a while."""
+    columns = _resize_by(x, (x.shape[1], size[1]), _between_corners)
+    weights = jnp.asarray(_between_corners(x.shape[1], size[0]), x.dtype)
+    weights = jnp.broadcast_to(weights, (x.shape[0], *weights.shape))
+    return jnp.einsum("bih,bhwc->biwc", weights, columns, precision="highest")
+
+
+def _between_corners(n: int, m: int) -> np.ndarray:
+    return _interpolation(np.arange(m) * (n - 1) / max(m - 1, 1), n)
 
 
 def upsample_nearest_2x(x: Array) -> Array:
@@ -71,10 +93,6 @@ def _covered(n: int, m: int) -> np.ndarray:
     pixels = np.arange(n)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
     return np.maximum(overlap, 0) * m / n
-
-
-def _resize(x, size, positions):
-    return _resize_by(x, size, lambda n, m: _interpolation(positions(n, m), n))
 
 
 def _resize_by(x, size, matrix):

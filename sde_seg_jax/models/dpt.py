@@ -86,8 +86,10 @@ class Fusion(nn.Module):
     def __call__(self, x: Array | None, own: Float[Array, "B h w F"], *, size: tuple[int, int]) -> Array:
         if x is not None:
             own = x + Residual(self.dtype, name="first")(own)
-        y = resize_bilinear_corners(Residual(self.dtype, name="second")(own), size)
-        return Conv(y.shape[-1], kernel=1, dtype=self.dtype, name="project")(y)
+        y = Residual(self.dtype, name="second")(own)
+        # published the other way round, which is the same: weights of a resize add up to 1; here it is a quarter of it
+        y = Conv(y.shape[-1], kernel=1, dtype=self.dtype, name="project")(y)
+        return resize_bilinear_corners(y, size)
 
 
 class Disparity(nn.Module):

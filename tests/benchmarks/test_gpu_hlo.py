@@ -16,6 +16,22 @@ ENTRY %main (x: bf16[2,32,32,8], k: bf16[4,3,3,8]) -> bf16[2,32,32,4] {
 }
 """  # noqa: E501
 
+LOOP = """HloModule jit_step
+
+%body (t: (s32[], bf16[16,8], bf16[8,32])) -> (s32[], bf16[16,8], bf16[8,32]) {
+  %t = (s32[], bf16[16,8]{1,0}, bf16[8,32]{1,0}) parameter(0)
+  %x = bf16[16,8]{1,0} get-tuple-element(%t), index=1
+  %k = bf16[8,32]{1,0} get-tuple-element(%t), index=2
+  %product.1 = (bf16[16,32]{1,0}, s8[33554432]{0}) custom-call(%x, %k), custom_call_target="__cublas$lt$matmul", backend_config={"gemm_backend_config":{"dot_dimension_numbers":{"lhs_contracting_dimensions":["1"],"rhs_contracting_dimensions":["0"]}}}
+  ROOT %again = (s32[], bf16[16,8]{1,0}, bf16[8,32]{1,0}) tuple(%t, %x, %k)
+}
+
+ENTRY %main (x: bf16[16,8], k: bf16[8,32]) -> (s32[], bf16[16,8], bf16[8,32]) {
+  %first = (s32[], bf16[16,8]{1,0}, bf16[8,32]{1,0}) parameter(0)
+  ROOT %while.1 = (s32[], bf16[16,8]{1,0}, bf16[8,32]{1,0}) while(%first), condition=%stop, body=%body, backend_config={"known_trip_count":{"n":"4"},"known_init_step":{"init":"0","step":"1"}}
+}
+"""  # noqa: E501
+
 MAP = 2 * 32 * 32 * 2  # bytes a channel
 
 
@@ -41,3 +57,10 @@ def test_operands_are_read_once_and_results_written(kernels):
 def test_the_bound_is_the_larger_of_two_times(kernels):
     add = kernels[3]
     assert add.bound("bfloat16") == add.bytes / 4.8e12
+
+
+def test_what_a_loop_launches_counts_each_time_and_a_product_by_its_sizes():
+    found = gpu_hlo.kernels(LOOP)
+    assert [kernel.name for kernel in found] == 4 * ["product.1"]
+    assert {kernel.flops for kernel in found} == {2 * 16 * 32 * 8}
+    assert {kernel.bytes for kernel in found} == {2 * (16 * 32 + 16 * 8 + 8 * 32)}  # without the workspace

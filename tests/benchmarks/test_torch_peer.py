@@ -37,9 +37,9 @@ def test_the_comparison_mixes_and_learns_from_the_mix(task):
 @pytest.mark.whole
 @pytest.mark.parametrize("task", ["semi_supervised", "sde_phase1"])
 def test_two_updates_leave_the_same_networks(task, monkeypatch):
-    kind = cases.TASKS[task]
+    kind = cases.KINDS[task]
     clip = {"clip": 0.1, "weight_decay": 0.1} if kind.optimizer["name"] == "sgd" else {}  # so that both act
-    monkeypatch.setitem(cases.TASKS, task, dataclasses.replace(kind, optimizer=dict(kind.optimizer) | clip))
+    monkeypatch.setitem(cases.KINDS, task, dataclasses.replace(kind, optimizer=dict(kind.optimizer) | clip))
     with torch_peer.computing_in("float64"):
         case = torch_peer.certain_case(task, TINY, "float64")
         peer = make_peer(case, mode="float64", **torch_peer.options_of(task))
@@ -81,10 +81,10 @@ def test_plain_float32_is_without_tf32():
 def test_a_difference_is_reported_and_fails(monkeypatch, capsys):
     equal = torch_peer.Differences(1e-13, {"cross_entropy": 1e-13}, {"a.weight": 1e-13, "b.weight": 1e-12})
     monkeypatch.setattr(torch_peer, "differences", lambda *_: equal)
-    assert torch_peer.check(["supervised"], TINY, ["float64"])
+    assert torch_peer.check(["supervised"], "tiny", ["float64"])
     other = dataclasses.replace(equal, gradients={"a.weight": 1e-13, "b.weight": 1e-8})
     monkeypatch.setattr(torch_peer, "differences", lambda *_: other)
-    assert not torch_peer.check(["supervised"], TINY, ["float64"])
+    assert not torch_peer.check(["supervised"], "tiny", ["float64"])
     assert "b.weight | above 1e-09" in capsys.readouterr().out
 
 

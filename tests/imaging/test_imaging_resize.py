@@ -7,8 +7,10 @@ import pytest
 from sde_seg_jax.imaging.resize import (
     area_images,
     area_pyramid,
+    columns_first,
     resize_bilinear,
     resize_bilinear_corners,
+    rows_first,
     upsample_nearest_2x,
 )
 
@@ -67,3 +69,11 @@ def test_images_at_halved_sizes_are_the_pyramid():
     x = jnp.asarray(np.random.default_rng(0).random((1, 8, 12, 3), np.float32))
     for a, b in zip(area_images(x, [(8, 12), (4, 6), (2, 3)]), area_pyramid(x, 3), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("size", [(4, 7), (9, 2), (3, 5)])
+def test_accelerators_align_corners_as_a_cpu(size):
+    x = jnp.asarray(np.random.default_rng(0).random((2, 3, 5, 2)), jnp.float32)
+    expected = np.asarray(rows_first(size, x))
+    np.testing.assert_allclose(columns_first(size, x), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(resize_bilinear_corners(x, size), expected, rtol=0, atol=1e-6)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sde_seg_jax.losses.cross_entropy import cross_entropy, cross_entropy_map
+from sde_seg_jax.losses.ohem import smallest
 from sde_seg_jax.losses.pseudo_label import (
     adjusted,
     confidence_weights,
@@ -108,3 +109,10 @@ def test_probabilities_divided_by_a_power_of_the_classes_shares_favor_rare_ones(
     np.testing.assert_allclose(found[0, 0, 0], weighted / weighted.sum(), rtol=1e-6)
     assert (probability.argmax(-1).item(), found.argmax(-1).item()) == (0, 2)
     np.testing.assert_allclose(rarity(shares, 0.0), 1)
+
+
+@pytest.mark.parametrize("rank", [1, 31, 400, 600])
+def test_the_pixel_of_a_rank_is_that_of_sorting(rank):
+    values = np.random.default_rng(0).random((2, 15, 20)).astype(np.float32)
+    values[:, 2], values[0, 3, :10] = 1, 0  # ties at both ends
+    assert smallest(jnp.asarray(values), rank) == np.sort(values, axis=None)[rank - 1]

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from originals import TOLERANCE, encoder_as_read, seen_by
 
 from sde_seg_jax.models.backbones import make_encoder
-from sde_seg_jax.models.imagenet import MEAN, STD
 from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import make_network
@@ -18,7 +18,6 @@ from sde_seg_jax.models.weight_modules import module_from_torch
 
 WIDTH, BLOCKS = 4, (2, 1, 2, 1)
 SIZES = [(64, 32), (32, 96), (96, 96)]
-TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
 CASES = [
     *((size, np.float64) for size in SIZES),
     (SIZES[0], np.float32),
@@ -39,17 +38,12 @@ def pair(tmp_path_factory):
         for name, parameter in model.named_parameters():
             drawn = torch.randn(parameter.shape) * 0.3
             parameter.copy_(drawn + 1 if re.search("layer_scale|norm.*weight", name) else drawn)
-    path = tmp_path_factory.mktemp("convnext") / "pytorch_model.bin"
-    torch.save(model.state_dict(), path)
-    like = initial_variables(encoder, 0, SIZES[0], None)
-    return model, encoder, module_from_torch(read_state(path), "encoder", like)
+    return model, encoder, encoder_as_read(model, encoder, tmp_path_factory.mktemp("convnext"), SIZES[0])
 
 
 def maps_of(model, image):
     """PyTorch's four maps [B,h,w,C] of an image [B,H,W,3] in [0,1]."""
-    dtype = next(model.parameters()).dtype
-    mean, std = (torch.tensor(v, dtype=dtype) for v in (MEAN, STD))
-    x, found = model.embeddings(((torch.tensor(image, dtype=dtype) - mean) / std).permute(0, 3, 1, 2)), []
+    x, found = model.embeddings(seen_by(model, image)), []
     for stage in model.encoder.stages:
         x = stage(x)
         found.append(x.permute(0, 2, 3, 1))

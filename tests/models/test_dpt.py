@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 import torch
+from originals import TOLERANCE, seen_by
 
 from sde_seg_jax.models.decoders import DECODERS
-from sde_seg_jax.models.imagenet import MEAN, STD
 from sde_seg_jax.models.import_weights import network_parts, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.network import make_network
@@ -29,7 +29,6 @@ DEPTH = {
     "dtype": None,
 }
 BOTH = DEPTH | {"segmentation": True, "num_classes": 3}
-TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
 CASES = [
     *((size, np.float64) for size in SIZES),
     (SIZES[0], np.float32),
@@ -82,9 +81,7 @@ def part(variables, name):
 
 def depth_of(model, image):
     """PyTorch's prediction [B,H,W,1] of an image [B,H,W,3] in [0,1]."""
-    dtype = next(model.parameters()).dtype
-    mean, std = (torch.tensor(v, dtype=dtype) for v in (MEAN, STD))
-    return model(((torch.tensor(image, dtype=dtype) - mean) / std).permute(0, 3, 1, 2)).predicted_depth[..., None]
+    return model(seen_by(model, image)).predicted_depth[..., None]
 
 
 def unbounded(network, tree, image):

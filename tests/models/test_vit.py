@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from originals import TOLERANCE, encoder_as_read, seen_by
 
 from sde_seg_jax.models.backbones import configured_encoder, make_encoder
-from sde_seg_jax.models.imagenet import MEAN, STD
 from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.positions import bicubic, resized_positions
@@ -23,7 +23,6 @@ PATCH, GRID, BLOCKS, WIDTH, HEADS = 14, 3, 4, 4, 6
 SIZES = [(28, 56), (70, 42), (84, 84)]  # pixels; the embeddings are for 42 x 42
 ENDINGS = ["", "_reg"]
 OPTIONS = {"blocks": BLOCKS, "grid": GRID, "layers": (0, 1, 2, 3)}
-TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
 CASES = [
     *((size, np.float64) for size in SIZES),
     (SIZES[0], np.float32),
@@ -54,19 +53,13 @@ def original(ending):
 def pair(request, tmp_path_factory):
     """(PyTorch's network, ours, our variables as read from its file)."""
     model, encoder = original(request.param), make_encoder(f"dinov2_vits14{request.param}", width=WIDTH, **OPTIONS)
-    path = tmp_path_factory.mktemp("vit") / "pytorch_model.bin"
-    torch.save(model.state_dict(), path)
-    like = initial_variables(encoder, 0, SIZES[0], None)
-    return model, encoder, module_from_torch(read_state(path), "encoder", like)
+    return model, encoder, encoder_as_read(model, encoder, tmp_path_factory.mktemp("vit"), SIZES[0])
 
 
 def features_of(model, image):
     """Normalised tokens of all blocks but those in front, [B,h,w,C] each, of an image [B,H,W,3] in [0,1]."""
-    dtype = next(model.parameters()).dtype
-    mean, std = (torch.tensor(v, dtype=dtype) for v in (MEAN, STD))
-    seen = ((torch.tensor(image, dtype=dtype) - mean) / std).permute(0, 3, 1, 2)
     front = 1 + getattr(model.config, "num_register_tokens", 0)
-    states = model(seen, output_hidden_states=True).hidden_states[1:]
+    states = model(seen_by(model, image), output_hidden_states=True).hidden_states[1:]
     grid = (len(image), image.shape[1] // PATCH, image.shape[2] // PATCH, -1)
     return [model.layernorm(state)[:, front:].reshape(grid) for state in states]
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from originals import TOLERANCE, encoder_as_read, seen_by
 
 from sde_seg_jax.models.backbones import make_encoder
-from sde_seg_jax.models.imagenet import MEAN, STD
 from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.vit import ENCODERS, ViT
@@ -23,7 +23,6 @@ transformers = pytest.importorskip("transformers", reason="make install brings i
 GIANT = "dinov2_vitg14"
 PATCH, GRID, BLOCKS, HEADS, WIDTH = 14, 3, 2, 5, 4  # 20 channels: two thirds of 80 are no whole eights
 SIZES = [(28, 56), (70, 42), (84, 84)]  # pixels; the embeddings are for 42 x 42
-TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +35,14 @@ def pair(tmp_path_factory):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(torch.randn(parameter.shape) * 0.3 + float("lambda1" in name or "norm" in name))
-    path = tmp_path_factory.mktemp("giant") / "pytorch_model.bin"
-    torch.save(model.state_dict(), path)
     size = dataclasses.replace(ENCODERS[GIANT], blocks=BLOCKS, heads=HEADS, layers=(0, 1))
     encoder = ViT(size, WIDTH, GRID)
-    like = initial_variables(encoder, 0, SIZES[0], None)
-    return model, encoder, module_from_torch(read_state(path), "encoder", like)
+    return model, encoder, encoder_as_read(model, encoder, tmp_path_factory.mktemp("giant"), SIZES[0])
 
 
 def tokens_of(model, image):
     """Normalised tokens of the patches after the last block, [B,N,C], of an image [B,H,W,3] in [0,1]."""
-    dtype = next(model.parameters()).dtype
-    mean, std = (torch.tensor(v, dtype=dtype) for v in (MEAN, STD))
-    seen = ((torch.tensor(image, dtype=dtype) - mean) / std).permute(0, 3, 1, 2)
-    return model(seen).last_hidden_state[:, 1:]
+    return model(seen_by(model, image)).last_hidden_state[:, 1:]
 
 
 @pytest.mark.parametrize(("size", "dtype"), [*((size, np.float64) for size in SIZES), (SIZES[0], np.float32)])

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 import torch
+from originals import TOLERANCE, encoder_as_read, seen_by
 
 from sde_seg_jax.models.backbones import make_encoder
-from sde_seg_jax.models.imagenet import MEAN, STD
 from sde_seg_jax.models.import_weights import encoder_part, to_torch
 from sde_seg_jax.models.init import initial_variables
 from sde_seg_jax.models.rotary import rotation
@@ -17,7 +17,6 @@ from sde_seg_jax.models.weight_modules import module_from_torch
 
 PATCH, BLOCKS, WIDTH, HEADS, REGISTERS = 16, 4, 8, 6, 4
 SIZES = [(32, 64), (80, 48), (64, 64)]
-TOLERANCE = {np.float32: {"rtol": 1e-5, "atol": 1e-5}, np.float64: {"rtol": 1e-10, "atol": 1e-10}}
 CASES = [
     *((size, np.float64) for size in SIZES),
     (SIZES[0], np.float32),
@@ -40,21 +39,16 @@ def pair(tmp_path_factory):
             drawn = torch.randn(parameter.shape) * 0.3
             scales = "lambda1" in name or ("norm" in name and name.endswith("weight"))
             parameter.copy_(drawn + 1 if scales else drawn)
-    path = tmp_path_factory.mktemp("vit") / "pytorch_model.bin"
-    torch.save(model.state_dict(), path)
-    model.double()
     encoder = make_encoder("dinov3_vits16", width=WIDTH, blocks=BLOCKS, layers=(0, 1, 2, 3))
-    like = initial_variables(encoder, 0, SIZES[0], None)
-    return model, encoder, module_from_torch(read_state(path), "encoder", like)
+    variables = encoder_as_read(model, encoder, tmp_path_factory.mktemp("vit"), SIZES[0])
+    return model.double(), encoder, variables
 
 
 def features_of(model, image):
     """Normalised tokens of all blocks but those in front, [B,h,w,C] each, of an image [B,H,W,3] in [0,1]."""
-    dtype = next(model.parameters()).dtype
-    mean, std = (torch.tensor(v, dtype=dtype) for v in (MEAN, STD))
     found, grid = [], (len(image), image.shape[1] // PATCH, image.shape[2] // PATCH, -1)
     hooks = [layer.register_forward_hook(lambda _, __, output: found.append(output)) for layer in model.model.layer]
-    model(((torch.tensor(image, dtype=dtype) - mean) / std).permute(0, 3, 1, 2))
+    model(seen_by(model, image))
     for hook in hooks:
         hook.remove()
     return [model.norm(x)[:, 1 + REGISTERS :].reshape(grid) for x in found]
