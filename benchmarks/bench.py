@@ -102,7 +102,7 @@ def _kernel_lines(row: dict) -> list[list]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gpu", action="store_true", help="published networks instead of the quickstart's")
+    parser.add_argument("--gpu", action="store_true", help="published networks instead of small ones")
     parser.add_argument("--parts", help=f"comma-separated: {', '.join(PARTS)}; with --gpu {', '.join(GPU_PARTS)}")
     parser.add_argument("--folder", default="runs/bench", help="for the JSON files")
     given = parser.parse_args()

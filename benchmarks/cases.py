@@ -2,7 +2,7 @@
 
 TASKS are the seven of the paper; KINDS has `modern_supervised`, too, a vision transformer with DPT.
 `make_case(task, setting)` gives network, state, step and made-up data on the device. The settings are those of the
-configurations (a test compares the two): `quickstart` for a laptop, `published` for an accelerator.
+configurations (a test compares the two): `small` for a laptop, `published` for an accelerator.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ FOUR = VIT | {"width": 32, "encoder_options": {"position_offset": 0.1, "blocks":
 TWO = {"features": 8, "reassembled": (4, 6, 8, 10)}
 MODERN_SETTINGS = {  # sides of whole patches
     "published": Setting((798, 798), model=VIT),  # of the batch of 8 a part
-    "quickstart": Setting((112, 224), 4, model=FOUR),  # four blocks of 192 channels
+    "small": Setting((112, 224), 4, model=FOUR),  # four blocks of 192 channels
     "tiny": Setting((28, 42), model=FOUR | {"width": 4, "decoder_options": TWO}),
 }
 

@@ -1,4 +1,4 @@
-"""Convolutions of the quickstart's networks, every direction: XLA's own form, ours, and PyTorch, in turns.
+"""Convolutions of the small networks, every direction: XLA's own form, ours, and PyTorch, in turns.
 
     python benchmarks/convolutions.py                     # minutes
     python benchmarks/convolutions.py --only 1x1 --seconds 1

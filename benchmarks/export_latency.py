@@ -1,6 +1,6 @@
 """Milliseconds of one call of every exported form beside the jitted network, on the CPU.
 
-    python benchmarks/export_latency.py                                      # the quickstart's network
+    python benchmarks/export_latency.py                                      # the small network
     python benchmarks/export_latency.py --setting published --size 256 512   # the paper's, smaller images
 
 One image a call, class ids out. All forms are in one process and take turns, so that other load meets all alike;

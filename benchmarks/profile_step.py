@@ -1,6 +1,6 @@
 """Where the time of a training step goes on a CPU: convolutions by direction, and everything else by its source file.
 
-    python benchmarks/profile_step.py                                        # every task, networks of the quickstart
+    python benchmarks/profile_step.py                                        # every task, small networks
     python benchmarks/profile_step.py --tasks supervised --convolutions      # and each convolution: GFLOP/s
 
 Runs on one core, where kernels follow each other and each has a time of its own. A kernel counts for the file of ours

@@ -1,6 +1,6 @@
 """Times whole training steps, ours beside PyTorch peers that compute the same on the same data.
 
-    python benchmarks/step.py                                   # quickstart networks, for two CPU cores: minutes
+    python benchmarks/step.py                                   # small networks, for two CPU cores: minutes
     python benchmarks/step.py --setting published --dtype bfloat16 --batch 2,8,32 --peers eager,compiled    # on a GPU
     python benchmarks/step.py --tasks semi_supervised --encoder resnet50 --crop 256x512 --peers none
 
