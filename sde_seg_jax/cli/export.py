@@ -47,7 +47,7 @@ def main(arguments: Arguments) -> None:
     names = ("outputs", "size", "input_size", "batch", "dtype", "weights", "images", "calibration", "vjp_order")
     options = Options(license_text=arguments.license, **{name: getattr(arguments, name) for name in names})
     done = export(arguments.checkpoint, arguments.output, options, CONSOLE)
-    print(f"{done.path}: {done.comparison}")
+    print(f"{done.path}: {done.comparison}; {done.speed}")
     print(done.shape)
     print(f"what it holds: {record_path(done.path)}; how to run it elsewhere: docs/export.md")
     print(f"next: python -m sde_seg_jax.cli.predict --checkpoint={done.path} --input=IMAGES --output=predictions")

@@ -14,6 +14,8 @@ from sde_seg_jax.display import tables
 
 CONFIDENCE = 0.95
 ONE_SEED = "one seed: no interval"
+ENOUGH = 3  # seeds that a verdict needs: the interval of two that happen to agree is narrow and says nothing
+TOO_FEW = "two seeds: too few to say"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Gain:
             return ONE_SEED
         if math.isnan(self.mean):
             return tables.UNDEFINED
+        if self.n < ENOUGH:
+            return TOO_FEW
         return "gain" if self.low > 0 else "loss" if self.high < 0 else "no gain shown"
 
 

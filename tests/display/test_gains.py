@@ -39,7 +39,12 @@ def test_what_seeds_share_cancels_out():
 
 @pytest.mark.parametrize(
     ("mine", "verdict"),
-    [([0.29, 0.39, 0.205], "loss"), ([0.31, 0.39, 0.22], "no gain shown"), ([0.31], "one seed: no interval")],
+    [
+        ([0.29, 0.39, 0.205], "loss"),
+        ([0.31, 0.39, 0.22], "no gain shown"),
+        ([0.31], "one seed: no interval"),
+        ([0.31, 0.41], "two seeds: too few to say"),  # equal by chance: the interval is a point above 0
+    ],
 )
 def test_verdicts(mine, verdict):
     assert gain(mine, [0.30, 0.40, 0.21]).verdict == verdict
@@ -53,7 +58,9 @@ def test_seeds_that_one_row_lacks_do_not_count_and_an_undefined_score_does_not_v
 
 TABLE = ResultTable(
     "t",
-    runs("base", [0.30, 0.40]) + runs("mix", [0.32, 0.42], [0.34, 0.45]) + runs("all", [0.31, 0.43], [0.33, 0.45]),
+    runs("base", [0.30, 0.40, 0.35])
+    + runs("mix", [0.32, 0.42, 0.37], [0.34, 0.45, 0.395])
+    + runs("all", [0.31, 0.43, 0.37], [0.33, 0.45, 0.39]),
     against={"mix": "base", "all": "mix"},
     split="test",
 )
@@ -71,14 +78,14 @@ def test_a_teacher_is_compared_with_the_partners_teacher_or_with_its_student():
 
 def test_the_table_shows_them_and_says_which_split(tmp_path):
     text = as_markdown(TABLE)
-    assert "| mix | base | +2.00 | +2.00 to +2.00 | 2 of 2 | gain |" in text
+    assert "| mix | base | +2.00 | +2.00 to +2.00 | 3 of 3 | gain |" in text
     assert "split test, last checkpoint" in text
     assert "best" not in text.splitlines()[4]  # none was chosen on this split
     found = json.loads(json.dumps(as_json(TABLE)))
     assert found["split"] == "test"
     assert [(g["row"], g["network"], g["won"], g["n"]) for g in found["gains"]][:2] == [
-        ("mix", "student", 2, 2),
-        ("mix", "teacher", 2, 2),
+        ("mix", "student", 3, 3),
+        ("mix", "teacher", 3, 3),
     ]
     assert as_markdown(from_json(found)) == text
     page = write_html(TABLE, tmp_path / "table.html").read_text()

@@ -44,6 +44,8 @@ def test_a_file_says_what_the_network_says_where_the_package_is_missing(name, sc
     assert record["check"]["probabilities_difference"] < 1e-4
     assert record["check"]["disparity_difference"] < 1e-4
     assert record["check"]["classes_equal"] > 0.999
+    assert record["call"]["images"] == 1
+    assert f"a call with one image takes {record['call']['milliseconds']:.3g} ms" in done.speed
     assert "100.000 % of the class ids equal" in done.comparison or record["check"]["classes_equal"] < 1
     again = sds.load(path).predict(image)  # the same file in place of the run
     np.testing.assert_allclose(again.stored_probabilities, expected.stored_probabilities, atol=1e-4)

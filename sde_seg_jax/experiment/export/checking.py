@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,7 @@ from sde_seg_jax.geometry.depth import disparity_to_depth
 Image = UInt8[np.ndarray, "H W 3"]
 Images = UInt8[np.ndarray, "N H W 3"]
 Outputs = Mapping[str, np.ndarray]
+CALLS = 5  # that are timed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +102,17 @@ def compare(found: Outputs, expected: Outputs) -> dict[str, float]:
             difference = difference / expected[name]
         facts[f"{name}_difference"] = float(difference.max())
     return facts
+
+
+def milliseconds(run: Callable[[Images], Outputs], image: Image, batch: int | None) -> float:
+    """How long a call takes here, once it has been warmed up: the median of some. [ms]"""
+    images = np.stack([image] * (batch or 1))
+    taken = []
+    for _ in range(1 + CALLS):
+        start = time.perf_counter()
+        run(images)
+        taken.append(1000 * (time.perf_counter() - start))
+    return statistics.median(taken[1:])
 
 
 def require(facts: Mapping[str, float], bound: Bound) -> None:

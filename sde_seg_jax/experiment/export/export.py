@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sde_seg_jax.evaluation.protocols.sizes import text
@@ -52,12 +52,13 @@ class Options:
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was written: where, its record, how it compares with the network, what it does to an image's shape."""
+    """What was written: its record, how it compares with the network, what it does to an image's shape, its time."""
 
     path: pathlib.Path
     record: dict[str, Any]
     comparison: str
     shape: str
+    speed: str
 
 
 def export(checkpoint: str, output: str, options: Options = Options(), reporter: Reporter = SILENT) -> Exported:
@@ -87,17 +88,25 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
     try:
         _write(name, graph, unchecked, record, options)
         reporter.tell(f"comparing it with the network on {len(images)} {what}")
-        facts = _compare(trained, graph, unchecked, samples.fitted(images, graph.input_size))
+        run, images = formats.read(unchecked), samples.fitted(images, graph.input_size)
+        facts = _compare(trained, graph, run, images)
         bound = checking.BOUNDS[options.dtype]
         checking.require(facts, bound)
+        taken = {"images": graph.batch or 1, "milliseconds": checking.milliseconds(run, images[0], graph.batch)}
         unchecked.replace(path)
     finally:
         _remove(unchecked)
-    record |= {"check": {"images": len(images), "of": what, **facts, "bound": dataclasses.asdict(bound)}}
+    record |= {"check": {"images": len(images), "of": what, **facts, "bound": dataclasses.asdict(bound)}, "call": taken}
     place = record_path(path)
     place.parent.mkdir(exist_ok=True)
     write_json(place, record)
-    return Exported(path, record, checking.sentence(facts), _shape(trained, graph))
+    return Exported(path, record, checking.sentence(facts), _shape(trained, graph), _speed(taken))
+
+
+def _speed(taken: Mapping[str, float]) -> str:
+    """How long a call took."""
+    images = "one image" if taken["images"] == 1 else f"{taken['images']} images"
+    return f"a call with {images} takes {taken['milliseconds']:.3g} ms on this machine"
 
 
 def _shape(trained: Trained, graph: Graph) -> str:
@@ -131,8 +140,8 @@ def _write(name: str, graph: Graph, path: pathlib.Path, record: dict[str, Any], 
     formats.write(name, graph, path, record, dtype=options.dtype, calibration=calibration, vjp_order=options.vjp_order)
 
 
-def _compare(trained, graph: Graph, path: pathlib.Path, images: list) -> dict[str, float]:
-    found = checking.in_calls(formats.read(path), images, graph.batch)
+def _compare(trained, graph: Graph, run: Callable, images: list) -> dict[str, float]:
+    found = checking.in_calls(run, images, graph.batch)
     return checking.compare(found, checking.reference(trained, graph, images))
 
 
