@@ -22,7 +22,6 @@ from absl import flags as absl_flags
 from sde_seg_jax.cli.command_line import Arguments, run
 from sde_seg_jax.data.stored.choices import IMAGE_FORMATS, RUNNERS
 from sde_seg_jax.experiment.config import UsageError
-from sde_seg_jax.part import Part
 from sde_seg_jax.reporter import CONSOLE
 
 HANDS_ON = True  # words after "--" are Beam's
@@ -47,22 +46,10 @@ def main(arguments: Arguments) -> None:
     """Prepares the data sets of the command line's configuration."""
     if not arguments.path:
         raise UsageError("cli.prepare needs --config=FILE")
-    if bool(arguments.part) + arguments.finish + arguments.estimate_only + bool(arguments.runner) > 1:
-        raise UsageError("--part, --finish, --runner and --estimate_only exclude each other: give one of them")
-    if arguments.handed_on and not arguments.runner:
-        raise UsageError(f"'{arguments.handed_on[0]}' after -- is for Apache Beam: give --runner, too")
-    if arguments.workers and arguments.runner:
-        raise UsageError("--workers are not Beam's: leave it out; -- --direct_num_workers=N are those of DirectRunner")
-    part = Part.parse(arguments.part) if arguments.part else None
-    from sde_seg_jax.experiment.prepare import (
-        by_beam,
-        describe,
-        estimate_domains,
-        part_of,
-        prepare_domains,
-        put_together,
-    )
+    from sde_seg_jax.experiment.prepare import describe, estimate_domains, prepare_domains, way_of
 
+    names = ("part", "finish", "estimate_only", "runner", "workers")
+    how = way_of(words=arguments.handed_on, **{name: getattr(arguments, name) for name in names})
     config = arguments.config()
     options = {"workers": arguments.workers or None, "skip_bad": arguments.skip_bad}
     if arguments.image_format:
@@ -70,15 +57,11 @@ def main(arguments: Arguments) -> None:
     if arguments.estimate_only:
         estimate_domains(config, arguments.splits, CONSOLE, **options)
         return
-    if part:
-        prepare_domains(config, arguments.splits, CONSOLE, how=part_of(part), **options)
+    folders = prepare_domains(config, arguments.splits, CONSOLE, how=how, **options)
+    if arguments.part:
         CONSOLE.tell("when all parts are written: the same command with --finish in place of --part")
         return
-    if arguments.finish:
-        options["how"] = put_together
-    if arguments.runner:
-        options["how"] = by_beam(arguments.runner, arguments.handed_on)
-    for folder in prepare_domains(config, arguments.splits, CONSOLE, **options):
+    for folder in folders:
         for line in describe(folder):
             CONSOLE.tell(line)
         CONSOLE.tell(f"prepared: {folder}")

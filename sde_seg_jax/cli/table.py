@@ -40,9 +40,7 @@ def flags(values: absl_flags.FlagValues) -> None:
     absl_flags.DEFINE_string("metric", "", "score to show, such as miou_16; default: the file's", flag_values=values)
     absl_flags.DEFINE_string("split", "", "split to score on, such as test; default: the file's", flag_values=values)
     absl_flags.DEFINE_string("against", "", "row to compare all with; default: the file's partners", flag_values=values)
-    absl_flags.DEFINE_bool(
-        "dry_run", False, "only print the plan, what it needs, and the rows asked for so far", flag_values=values
-    )
+    absl_flags.DEFINE_bool("dry_run", False, "only print the plan, its needs, the rows so far", flag_values=values)
 
 
 def main(arguments: Arguments) -> int:

@@ -35,8 +35,7 @@ def prepare_data(
     """Prepares what the data and dataset sections name, unless that is done; returns the prepared folder.
 
     Only the given splits or those that the data section names: the video of a large data set takes many times the
-    space of the rest. `options` are those of `data.prepare.prepare`; `how`: whole, a part (`part_of`), `put_together`,
-    `by_beam`.
+    space of the rest. `options` are those of `data.preparing.prepare.prepare`; `how`: that, or what `way_of` gives.
     Of several processes the first prepares; the others find it done, on a disk that all see, or do the same on their
     own.
     """
@@ -53,25 +52,44 @@ def prepare_data(
     return str(folder)
 
 
-def part_of(part: Part) -> Preparing:
-    """Prepares one part of the files; the folder is not finished by it."""
-    return functools.partial(parts.prepare_part, part)
+def way_of(
+    *,
+    part: str = "",
+    finish: bool = False,
+    estimate_only: bool = False,
+    runner: str | None = None,
+    words: Sequence[str] = (),
+    workers: int | None = None,
+) -> Preparing:
+    """How a command line asks to prepare: a part, putting parts together, by Apache Beam, or all of it here.
+
+    Args:
+      part: "NUMBER/COUNT" of the files; the folder is not finished by it.
+      finish: the parts are put together.
+      estimate_only: nothing is written; here only since it excludes the others.
+      runner, words: of Apache Beam and its own flags. Its workers are its affair.
+      workers: processes that were asked for.
+
+    Raises:
+      UsageError: two of them are asked for, or words or workers that this way does not take.
+      ValueError: there is no such part.
+    """
+    if bool(part) + finish + estimate_only + bool(runner) > 1:
+        raise UsageError("--part, --finish, --runner and --estimate_only exclude each other: give one of them")
+    if words and not runner:
+        raise UsageError(f"'{words[0]}' after -- is for Apache Beam: give --runner, too")
+    if workers and runner:
+        raise UsageError("--workers are not Beam's: leave it out; -- --direct_num_workers=N are those of DirectRunner")
+    if part:
+        return functools.partial(parts.prepare_part, Part.parse(part))
+    if finish:
+        return _without_workers(parts.finish_parts)
+    return _without_workers(functools.partial(beam.prepare_by_beam, runner, words)) if runner else preparation.prepare
 
 
-def put_together(*, workers: int | None = None, **arguments: Any) -> Any:
-    """Puts the parts together; nothing is left for workers to do."""
-    del workers
-    return parts.finish_parts(**arguments)
-
-
-def by_beam(runner: str, words: Sequence[str]) -> Preparing:
-    """Prepares by the workers of a runner of Apache Beam; `words` are Beam's own flags. Its workers are its affair."""
-
-    def how(*, workers: int | None = None, **arguments: Any) -> Any:
-        del workers
-        return beam.prepare_by_beam(runner, words, **arguments)
-
-    return how
+def _without_workers(function: Callable) -> Preparing:
+    """A way that has no use for the argument `workers`."""
+    return lambda *, workers=None, **arguments: function(**arguments)
 
 
 def original_size(config: config_dict.ConfigDict, split: str) -> tuple[int, int]:
