@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from peer import augment, decoders, losses, mixing
 from peer.modes import MODES
-from peer.weights import LEAVES
+from peer.weights import leaf_name
 from torch import Tensor, nn
 
 Maker = Callable[[Callable, Sequence[Tensor]], Callable[[], Any]]
@@ -98,7 +98,7 @@ def module(build: Callable[[], nn.Module], names: Sequence[str], *arguments: Any
         inputs = tensors[: len(tensors) - len(names)]
         for name, parameter in zip(names, tensors[len(inputs) :], strict=True):
             *path, leaf = name.split("/")
-            setattr(built.get_submodule(".".join(path)), LEAVES[leaf], parameter)
+            setattr(built.get_submodule(".".join(path)), leaf_name(leaf), parameter)
         run, narrow = wrap(built), inputs[0].dtype is torch.bfloat16
 
         def call():

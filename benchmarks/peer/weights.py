@@ -10,7 +10,7 @@ import torch
 
 from sde_seg_jax.types import Variables
 
-LEAVES = {  # others have the same name
+_LEAVES = {  # others have the same name
     **{"kernel": "weight", "scale": "weight", "transposed": "weight"},
     **{"mean": "running_mean", "var": "running_var"},
 }
@@ -33,7 +33,12 @@ def named(tree: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
     Kernels are OIHW, those of transposed convolutions IOHW, those of linear layers OI.
     """
-    return {".".join((*path, LEAVES.get(leaf, leaf))): _layout(leaf, value) for (*path, leaf), value in _leaves(tree)}
+    return {".".join((*path, leaf_name(leaf))): _layout(leaf, value) for (*path, leaf), value in _leaves(tree)}
+
+
+def leaf_name(leaf: str) -> str:
+    """PyTorch's name of a leaf of ours."""
+    return _LEAVES.get(leaf, leaf)
 
 
 def _layout(leaf: str, value: Any) -> np.ndarray:
