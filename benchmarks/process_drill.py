@@ -39,6 +39,7 @@ class Counts:
 
     kills: int = 0
     early: int = 0  # before the first step
+    late: int = 0  # after the last one was saved
     hanging: int = 0  # processes that did not end by themselves
     unclear: int = 0  # that ended with another status, or not with one line
     runs: int = 0
@@ -51,7 +52,7 @@ class Drill:
 
     def __init__(self, folder: pathlib.Path, options: argparse.Namespace):
         self.folder, self.options, self.rng = folder, options, random.Random(options.seed)
-        self.counts = Counts()
+        self.counts, self.digest = Counts(), ""
         self.number = getattr(signal, f"SIG{options.signal}")
         (folder / "logs").mkdir(parents=True, exist_ok=True)
 
@@ -125,22 +126,30 @@ class Drill:
                 self.counts.hanging += 1
                 continue
             if index != victim or self.number != signal.SIGKILL:
-                self.counts.unclear += not self.clear(index, status)
+                self.counts.unclear += not self.clear(workdir, index, status)
+        self.counts.late += self.ended(workdir)
         self.counts.slowest = max(self.counts.slowest, time.monotonic() - began)
         return True
 
-    def clear(self, index: int, status: int) -> bool:
-        """Did a process that was not killed end as it should?"""
+    def ended(self, workdir: pathlib.Path) -> bool:
+        """Does a run hold what the undisturbed one ended with?"""
+        try:
+            return digest_of_run(workdir) == self.digest
+        except (ValueError, OSError):  # nothing yet
+            return False
+
+    def clear(self, workdir: pathlib.Path, index: int, status: int) -> bool:
+        """Did a process that was not killed end as it should? With 0 only if all was done before the kill."""
         errors = [line for line in self.log(index).read_text().splitlines() if "error: " in line]
         if self.number == signal.SIGKILL:
-            good = status == LOST and len(errors) == 1
+            good = (status == LOST and len(errors) == 1) or (status == 0 and self.ended(workdir))
         else:  # before the loop the system ends the one that was asked to stop
             good = status in (STOPPED, LOST, -self.number, 0)
         if not good:
             print(f"process {index} ended with {status}: {self.log(index).read_text()[-1000:]}", file=sys.stderr)
         return good
 
-    def attack(self, number: int, kills: int, seconds: float, digest: str) -> None:
+    def attack(self, number: int, kills: int, seconds: float) -> None:
         """One run that is killed so often, continued to its end and compared."""
         workdir, done = self.folder / f"killed{number}", 0
         while done < kills and self.kill(workdir, seconds):
@@ -150,7 +159,7 @@ class Drill:
         self.counts.runs += 1
         try:
             self.finish(workdir)
-            same = digest_of_run(workdir) == digest
+            same = digest_of_run(workdir) == self.digest
         except (RuntimeError, ValueError, OSError) as error:
             print(f"run {number}: {error}", file=sys.stderr)
             same = False
@@ -162,13 +171,13 @@ class Drill:
         """The undisturbed run twice, then kills until there were enough, or time is up."""
         end = time.monotonic() + 60 * self.options.minutes
         self.finish(self.folder / "undisturbed")
-        digest = digest_of_run(self.folder / "undisturbed")
+        self.digest = digest_of_run(self.folder / "undisturbed")
         seconds = self.finish(self.folder / "again")
-        if digest_of_run(self.folder / "again") != digest:
+        if digest_of_run(self.folder / "again") != self.digest:
             raise RuntimeError("two undisturbed runs differ; what kills change cannot be told")
         print(f"{self.options.processes} processes: {seconds:.0f} s undisturbed", flush=True)
         while (left := self.options.kills - self.counts.kills) > 0 and time.monotonic() < end:
-            self.attack(self.counts.runs, min(left, self.rng.randint(1, MOST)), seconds, digest)
+            self.attack(self.counts.runs, min(left, self.rng.randint(1, MOST)), seconds)
             print(self.counts, flush=True)
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 MEASURES = ("error", "error_unwarped", "error_constant", "auto_masked", "disparity_spread", "depth_inconsistency")
 CLEAR, HALF = 0.75, 0.5  # shares of the frames: from the first on depth has been learnt, below the second it has not
-FEW = 5  # fewer frames than these show little
+FEW = 10  # fewer frames than these show little
 Status = Literal["good", "unclear", "bad"]
 
 

@@ -72,7 +72,8 @@ def next_step(file: ConfigFile, folder: pathlib.Path, configs: Mapping[str, conf
     export += [f"--workdir={folder / chosen}", "--export=cvat,label_studio,folder"]
     raw_dir = file.overrides.get("data.raw_dir", "the raw folder")
     return [
-        f"no labels yet: {folder / chosen / 'page.html'} shows which frames are worth labelling. Next:",
-        f"  {shlex.join(export)}  --classes=CLASSES.json",
+        f"no labels yet: {folder / chosen / 'page.html'} shows which frames are worth labelling, the best first. Next "
+        "(with --export_count=8 the first 8 alone):",
+        f"  {shlex.join(export)} --classes=CLASSES.json",
         f"then put labels/ and classes.json into {raw_dir} (docs/own_data.md) and give the same command again",
     ]

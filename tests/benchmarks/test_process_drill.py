@@ -45,7 +45,15 @@ def test_a_process_that_goes_on_is_counted_and_ended(tmp_path, monkeypatch):
 def test_two_lines_of_errors_are_no_clear_end(tmp_path):
     found = process_drill.Drill(tmp_path, argparse.Namespace(**OPTIONS, signal="KILL"))
     found.log(0).write_text("error: one\nprocess 0: error: two\n")
-    assert not found.clear(0, process_drill.LOST)
+    assert not found.clear(tmp_path, 0, process_drill.LOST)
     found.log(0).write_text("process 0: error: two\n")
-    assert found.clear(0, process_drill.LOST)
-    assert not found.clear(0, 2)
+    assert found.clear(tmp_path, 0, process_drill.LOST)
+    assert not found.clear(tmp_path, 0, 2)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_end_without_an_error_is_right_only_if_all_was_done_before_the_kill(tmp_path, monkeypatch, ended):
+    found = process_drill.Drill(tmp_path, argparse.Namespace(**OPTIONS, signal="KILL"))
+    found.log(0).write_text("train: 100%")
+    monkeypatch.setattr(process_drill, "digest_of_run", lambda folder: found.digest if ended else "step 4")
+    assert found.clear(tmp_path, 0, 0) is ended

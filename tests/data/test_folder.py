@@ -144,6 +144,16 @@ def test_validation_is_a_block_that_its_neighbors_do_not_train(bare):
     assert names(bare, "video", **options) == [f"a/{i:06d}" for i in range(1, 9)]
 
 
+def test_everything_can_be_held_out_to_score_a_network(bare):
+    write_video(bare / "a.mp4", [picture(number) for number in range(8)])
+    (bare / "classes.json").write_text('{"road": [128, 64, 128]}')
+    for number in (0, 4):
+        save(bare / "labels" / "a" / f"{number:06d}.png", np.zeros(SIZE, np.uint8))
+    assert names(bare, "val", val_fraction=1) == ["a/000000", "a/000004"]
+    with pytest.raises(ValueError, match=r"'train' of .* is empty; hold out less: .*val_fraction"):
+        items(bare, val_fraction=1)
+
+
 def test_whole_clips_are_held_out_by_name(tree):
     assert names(tree, "val", val_clips=["tour"]) == ["tour/000000", "tour/000003", "tour/000004"]
     others = [name for split in ("train", "video") for name in names(tree, split, val_clips=["tour"])]

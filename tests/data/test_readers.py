@@ -86,8 +86,8 @@ def test_a_cache_that_exceeds_memory_is_refused(source):
     examples = memory.load_into_memory(source, fields)._examples
     maps = ("image", *fields)
     assert allocation.decoded_bytes(source, fields) == wanted == sum(e[key].nbytes for e in examples for key in maps)
-    assert allocation.check_fits(source, fields, wanted) == "caching 6 samples: 0.0 GB"
-    with pytest.raises(ValueError, match=r"caching 6 samples of 'tiny_scenes' takes 0\.0 GB, .* data\.in_memory=false"):
+    assert allocation.check_fits(source, fields, wanted) == "caching 6 samples: 10.8 kB"
+    with pytest.raises(ValueError, match=r"caching 6 samples of 'tiny_scenes' takes 10\.8 kB, 10\.8 kB .* data\.in_memory=false"):
         allocation.check_fits(source, fields, wanted - 1)
     assert allocation.available_memory() > 1e6
 

@@ -44,9 +44,10 @@ def hold_out(
 
     A fraction is the last of every clip; a block reaches half-way to the frames on either side of it, so that
     unlabeled frames beside it do not train. Clips with few frames share: of ten with one label each, one is held out.
+    A fraction of 1 is everything: nothing trains, a trained network is scored.
 
     Raises:
-      ValueError: a clip is unknown, the fraction is none, or nothing is held out, or everything.
+      ValueError: a clip is unknown, the fraction is none, or nothing is held out, or there is nothing left to train on.
     """
     candidates = {clip.name: sorted(labels.get(clip.name, ()) if labels else clip.kept) for clip in clips}
     total = sum(map(len, candidates.values()))
@@ -62,8 +63,11 @@ def hold_out(
         if not any(scored.values()):
             raise ValueError(f"the clips {', '.join(val_clips)} of dataset.val_clips have no {kind}; name others")
         return Part(blocks, scored)
-    if not 0 < val_fraction < 1:
-        raise ValueError(f"dataset.val_fraction is {val_fraction}; expected a share between 0 and 1")
+    if not 0 < val_fraction <= 1:
+        raise ValueError(f"dataset.val_fraction is {val_fraction}; expected a share above 0, at most 1")
+    if val_fraction == 1:
+        blocks = {clip.name: (0, len(clip.frames) - 1) for clip in clips}
+        return Part(blocks, {name: frozenset(here) for name, here in candidates.items()})
     if total < 2:
         raise ValueError(
             f"there are {total} {kind}, but training and validation need one each; add some or lower dataset.min_motion"

@@ -29,7 +29,7 @@ def decoded_bytes(source, fields: Sequence[str]) -> int:
 
 
 def check_fits(source, fields: Sequence[str], available: int) -> str:
-    """Returns `caching 367 samples: 0.5 GB`; more than the `available` bytes of memory are an error.
+    """Returns `caching 367 samples: 510 MB`; more than the `available` bytes of memory are an error.
 
     Raises:
       ValueError: it does not fit, with the remedy.
@@ -37,10 +37,19 @@ def check_fits(source, fields: Sequence[str], available: int) -> str:
     wanted = decoded_bytes(source, fields)
     if wanted > available:
         raise ValueError(
-            f"caching {len(source)} samples of {source.name!r} takes {wanted / 1e9:.1f} GB, "
-            f"{available / 1e9:.1f} GB of memory are free; set data.in_memory=false or prepare a smaller data.size"
+            f"caching {len(source)} samples of {source.name!r} takes {_text(wanted)}, "
+            f"{_text(available)} of memory are free; set data.in_memory=false or prepare a smaller data.size"
         )
-    return f"caching {len(source)} samples: {wanted / 1e9:.1f} GB"
+    return f"caching {len(source)} samples: {_text(wanted)}"
+
+
+def _text(count: float) -> str:
+    """Bytes with three digits: 510 MB, 1.52 GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB" if count < 999.5 else f"{count:.0f} GB"
 
 
 def available_memory() -> int:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 
 import pytest
 from pages_of_the_guide import ROOT, TOY, of_other_data
@@ -77,4 +78,9 @@ def test_your_own_video(own_video, add_labels, walk, give, place):
     assert (place / "predictions" / "overlay.mp4").stat().st_size > 0
     with Image.open(place / "predictions" / "tour_000000_classes.png") as classes:
         assert classes.size == (64, 64)
+
+    shutil.copytree(place / "my_videos", place / "more_videos")
+    scored = next(page)
+    assert "mIoU" in scored.out
+    assert json.loads((mine / "more" / "metrics.json").read_text())["miou_images"] == len(chosen)
     assert next(page, None) is None
