@@ -35,7 +35,7 @@ def written(tmp_path, monkeypatch):
 def test_a_block_holds_table_differences_figure_and_facts(written):
     text = (written / "results.md").read_text()
     assert text.startswith("# Results\n\n<!-- results small -->\n| row |")
-    assert "| mix | base | +2.50 | -3.85 to +8.85 | 2 of 2 | no gain shown |" in text
+    assert "| mix | base | +2.50 | -3.85 to +8.85 | 2 of 2 | two seeds: too few to say |" in text
     assert "![Differences of every seed](../images/results_small_16.png)" in text
     assert "- hardware: 2 cores" in text
     assert "old" not in text

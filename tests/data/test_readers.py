@@ -87,7 +87,9 @@ def test_a_cache_that_exceeds_memory_is_refused(source):
     maps = ("image", *fields)
     assert allocation.decoded_bytes(source, fields) == wanted == sum(e[key].nbytes for e in examples for key in maps)
     assert allocation.check_fits(source, fields, wanted) == "caching 6 samples: 10.8 kB"
-    with pytest.raises(ValueError, match=r"caching 6 samples of 'tiny_scenes' takes 10\.8 kB, 10\.8 kB .* data\.in_memory=false"):
+    with pytest.raises(
+        ValueError, match=r"caching 6 samples of 'tiny_scenes' takes 10\.8 kB, 10\.8 kB .* data\.in_memory=false"
+    ):
         allocation.check_fits(source, fields, wanted - 1)
     assert allocation.available_memory() > 1e6
 
