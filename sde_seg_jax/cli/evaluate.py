@@ -19,7 +19,8 @@ and the temperature with the smallest negative log likelihood, which cli.predict
 
 Another data set: --config.data.dataset=camvid --config.data.prepared_dir=DIR (prepared before, or with
 --config.data.raw_dir=DIR). Classes are mapped by name; mIoU is the mean over those that both have. Scores go to
-metrics_camvid_val.json.
+metrics_camvid_val.json. Those on other images of the same data set (another data.raw_dir and data.prepared_dir, or
+other options) go to metrics_FOLDER_val.json, FOLDER being that of the prepared data.
 
 Several processes (--coordinator, as in cli.train) score a part each; the scores are those of one process.
 

@@ -85,6 +85,8 @@ def _segmentation_card(groups: Groups) -> Card:
         if scored:
             name = max(scored, key=lambda name: of.mean(scored[name]) or 0.0)
             return Card(title, *_value_and_unit(scored[name], tables.percent), note=name)
+    if ours is None and baseline is not None:
+        return Card(title, *_value_and_unit(baseline, tables.percent), note="the baseline alone; nothing beside it yet")
     if of.mean(ours) is None or of.mean(baseline) is None:
         return Card(title, value, unit, note=note)
     gain = of.mean(ours) - of.mean(baseline)

@@ -41,15 +41,16 @@ def evaluate(
 ) -> dict[str, Any]:
     """Scores a checkpoint and writes metrics.json and pictures; returns the scores.
 
-    `override` changes the checkpoint's configuration; with another data.dataset, classes are mapped by name and scores
-    go to metrics_DATASET_SPLIT.json, without pictures. `split`: one to score on other than the configuration's
-    validation split, into metrics_SPLIT.json, likewise. `asked`: another protocol than the published, into a file of
-    its own, classes alone and without pictures. Of several processes all call this, and the first writes. Raises
-    CheckpointError, ValueError.
+    `override` changes the checkpoint's configuration; with another data.dataset, classes are mapped by name. In the
+    run's own folder, scores on other data go to a file of their own (`other_data.name_of`), without pictures. `split`:
+    one to score on other than the configuration's validation split, into metrics_SPLIT.json, likewise. `asked`:
+    another protocol than the published, into a file of its own, classes alone and without pictures. Of several
+    processes all call this, and the first writes. Raises CheckpointError, ValueError.
     """
     require_run(checkpoint, "cli.evaluate")
     folder = locate(checkpoint)
-    out = pathlib.Path(workdir).expanduser() if workdir else folder.parent if folder.name == FOLDER else folder
+    home = folder.parent if folder.name == FOLDER else folder
+    out = pathlib.Path(workdir).expanduser() if workdir else home
     stored = read(checkpoint, "student", "teacher")
     config, trained_on = override(_stored_config(stored)), _stored_config(stored)
     elsewhere = config.data.dataset != trained_on.data.dataset
@@ -57,6 +58,7 @@ def evaluate(
         other_data.fit(config)
     if split:
         config.data.val_split = split
+    other = other_data.name_of(config, trained_on) if elsewhere or out.resolve() == home.resolve() else ""
     if asked != PUBLISHED:
         config = at_resolution(config, asked)
     prepare_data(validation_only(config), reporter=reporter)
@@ -85,14 +87,14 @@ def evaluate(
         scores = scores_of(build.trained(stored, "teacher"))
         found |= {f"teacher/{key}": value for key, value in scores.items() if not key.startswith("constant")}
     found = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
-    if elsewhere:
-        split = f"{config.data.dataset}_{config.data.val_split}"
+    split, part = other or split, "" if asked == PUBLISHED else file_part(name)
+    if other:
+        reporter.tell(f"scored on other data than the run's own: {out / result_name(other, part)}")
     if not together.is_first():
         return found
     if not split and asked == PUBLISHED:
         write_pictures(out, example_pictures(trained, config, data))
         learnt_camera.write(out, found)
-    part = "" if asked == PUBLISHED else file_part(name)
     write_json(out / result_name(split, part), found)  # last: it says that all is there
     return found
 

@@ -1,9 +1,10 @@
-"""A checkpoint scored on another data set than its own: classes are mapped by name."""
+"""A checkpoint scored on other data than its own: classes of another data set are mapped by name."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from sde_seg_jax.data.reading.dataset import Data
 from sde_seg_jax.data.reading.relabel import BY_NAME, Relabeled, describe
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored.finished import find_finished, metadata
+from sde_seg_jax.evaluation.protocols.protocol import file_part
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.label_spaces import LabelSpace
 
@@ -45,6 +47,37 @@ def fit(config: config_dict.ConfigDict) -> None:
         config.data.classes = ()
         config.data.label_file = ""
         config.data.field_of_view = 0.0
+
+
+def name_of(config: config_dict.ConfigDict, trained_on: config_dict.ConfigDict) -> str:
+    """How the scores of other data than a run's are called, DATASET_SPLIT or FOLDER_SPLIT; "" for the run's own.
+
+    Prepared data that have moved are still the run's: another folder whose contents are known to differ is not.
+    """
+    if config.data.dataset != trained_on.data.dataset:
+        return f"{config.data.dataset}_{config.data.val_split}"
+    options = _completed(config) == _completed(trained_on)
+    if options and not _told_apart(config, config.data.prepared_dir, trained_on.data.prepared_dir):
+        return ""
+    return f"{file_part(config.data.prepared_dir.rstrip('/').rsplit('/', 1)[-1])}_{config.data.val_split}"
+
+
+def _completed(config: config_dict.ConfigDict) -> dict[str, Any]:
+    return find(config.data.dataset).complete(config.get("dataset", {}))
+
+
+def _told_apart(config: config_dict.ConfigDict, prepared: str, own: str) -> bool:
+    """Do both folders hold prepared data, of which the validation splits are not the same?"""
+    spec, split = find(config.data.dataset), config.data.val_split
+    if os.path.realpath(prepared) == os.path.realpath(own):
+        return False
+    folders = find_finished(spec, prepared), find_finished(spec, own)
+    if None in folders:
+        return folders[1] is not None
+    one, other = (
+        {key: facts[key].get(split) for key in ("splits", "class_pixels", "shards")} for facts in map(metadata, folders)
+    )
+    return one != other
 
 
 def in_classes_of(trained: config_dict.ConfigDict, data: Data, tell: Callable[[str], None]) -> Data:

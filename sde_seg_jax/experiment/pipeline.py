@@ -12,7 +12,7 @@ from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, call
 from sde_seg_jax.experiment.doctor import text
-from sde_seg_jax.experiment.doctor.check import check, find_target, problems_of
+from sde_seg_jax.experiment.doctor.check import check, find_target, notes_of, problems_of
 from sde_seg_jax.experiment.prepare import prepare_data
 from sde_seg_jax.reporter import SILENT, Reporter
 
@@ -38,10 +38,15 @@ def stages_of(config: config_dict.ConfigDict) -> tuple[str, ...]:
 def look(config: config_dict.ConfigDict) -> list[str]:
     """Lines on the raw files: what is wrong with them, or that they are healthy."""
     target = find_target(config=config, raw_dir=config.data.raw_dir)
-    problems = problems_of(check(target, LOOKED_AT, 0, False))
+    found = check(target, LOOKED_AT, 0, False)
+    problems, notes = problems_of(found), [f"note      {note}" for note in notes_of(found)]
     if not problems:
-        return [f"{target.dataset}: looked at {LOOKED_AT} samples of each split, healthy"]
-    return [*text.problem_lines(problems), f"{target.dataset}: look closer with cli.doctor; going on all the same"]
+        return [*notes, f"{target.dataset}: looked at {LOOKED_AT} samples of each split, healthy"]
+    return [
+        *notes,
+        *text.problem_lines(problems),
+        f"{target.dataset}: look closer with cli.doctor; going on all the same",
+    ]
 
 
 def limit_selection(config: config_dict.ConfigDict, title: str, reporter: Reporter = SILENT) -> config_dict.ConfigDict:

@@ -14,6 +14,8 @@ from jax.experimental import multihost_utils
 
 from sde_seg_jax.processes import together
 
+STOPPING = b"\nstopping after this step, with everything saved; the same signal again stops at once\n"
+
 
 def stopping_of() -> Stop | StopTogether:
     """What a loop asks after every step, while it lasts."""
@@ -41,6 +43,7 @@ class Stop:
     def _handle(self, number, frame):
         self.requested = True
         signal.signal(number, self._before[number])
+        os.write(2, STOPPING)  # a handler may come in the middle of a print, which must not be entered twice
 
     def __exit__(self, *_):
         for number, handler in self._before.items():

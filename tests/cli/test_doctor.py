@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "data"))
+import tree_folder
 import trees
 
 from sde_seg_jax.cli import __main__ as cli
@@ -62,6 +63,24 @@ def test_after_ones_own_files_comes_the_pipeline(tmp_path):
     words = shlex.split(line)
     assert words[2] == "sde_seg_jax.cli.pipeline"
     assert {"--config=folder:quick", f"--config.data.raw_dir={tmp_path}", "--workdir=runs/folder"} <= {*words}
+
+
+def test_frames_that_are_no_samples_and_squeezed_images_are_told_of(doctor, tmp_path):
+    for number, shown in enumerate([0, 0, *range(1, 17)]):  # one frame of standstill
+        tree_folder.save(tmp_path / "raw" / "drive" / f"{number:02d}.png", tree_folder.picture(shown))
+    flags = ("--config=folder:quick_depth", f"--config.data.raw_dir={tmp_path / 'raw'}")
+    _, lines, _ = doctor(*flags, "--config.data.size=(64,192)")
+    notes = [line.split(maxsplit=1)[1] for line in lines if line.split()[:1] == ["note"]]
+    assert notes[0] == (
+        "13 of 18 frames: 1 moved too little or were skipped (dataset.min_motion, dataset.frame_step); 2 are held out "
+        "for validation, or lie between those; 2 lack a neighbor that trains"
+    )
+    assert "2 of 18 frames, held out of training" in notes
+    height, width = tree_folder.SHAPE
+    (squeezed,) = (note for note in notes if "squeezed" in note)
+    assert squeezed.startswith(f"images of {height} x {width} are squeezed to 64 x 192")
+    _, lines, _ = doctor(*flags, f"--config.data.size=({2 * height},{2 * width})")
+    assert not any("squeezed" in line for line in lines)
 
 
 def test_the_next_command_names_the_splits_that_are_there(doctor, tree):

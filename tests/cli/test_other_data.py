@@ -1,4 +1,4 @@
-"""A checkpoint scored on another data set: classes of one name are one class, mIoU is over those that both have."""
+"""A checkpoint scored on other data: they have a name, classes of one name are one, mIoU is over common classes."""
 
 import math
 
@@ -71,3 +71,28 @@ def test_a_network_without_common_classes_is_refused_and_one_without_classes_is_
         return
     with pytest.raises(ValueError, match="no class of the source's"):
         other_data.in_classes_of(None, data(), print)
+
+
+def test_other_data_than_the_runs_have_a_name_and_moved_data_do_not(tmp_path, monkeypatch):
+    def facts(names):
+        return {"splits": {"val": names}, "class_pixels": {"val": [3]}, "shards": {"val": {"bytes": 9}}}
+
+    there = {"prepared/mine": facts(["a/1"]), "copy": facts(["a/1"]), "prepared/more": facts(["b/1", "b/2"])}
+    monkeypatch.setattr(other_data, "find_finished", lambda spec, folder: folder if folder in there else None)
+    monkeypatch.setattr(other_data, "metadata", lambda folder: there[folder])
+    own = load_config("folder", "quick_supervised")
+    own.data.prepared_dir = "prepared/mine"
+
+    def name(prepared, **options):
+        config = own.copy_and_resolve_references()
+        config.data.prepared_dir = prepared
+        config.dataset.update(options)
+        return other_data.name_of(config, own)
+
+    assert name("prepared/mine") == ""
+    assert name("copy") == ""
+    assert name("prepared/more") == name("prepared/more/") == "more_val"
+    assert name("prepared/not yet") == "not_yet_val"
+    assert name("copy", val_fraction=1) == "copy_val"
+    del there["prepared/mine"]
+    assert name("prepared/more") == name("prepared/not yet") == ""

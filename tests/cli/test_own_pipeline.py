@@ -42,6 +42,7 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     status, out, err = pipeline()
     assert status == 0, err
     assert "folder: looked at" in out
+    assert f"of {FRAMES} frames: " in out
     runs = raw[0].parent / "work" / "runs"
     assert {p.name for p in runs.iterdir() if p.is_dir()} == {"quick_depth", "quick_select"}
     assert len((runs / "quick_select" / "labels.txt").read_text().split()) == 3

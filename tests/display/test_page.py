@@ -90,6 +90,13 @@ def test_headlines_tell_whether_the_method_worked(tmp_path):
     assert text.count('class="card good"') == 2
 
 
+def test_a_baseline_that_stands_alone_is_shown_as_such(tmp_path):
+    text = report(tmp_path, BASELINE)
+    (card,) = re.findall(r"Segmentation \(mIoU, %\).*?</div>\s*</div>", text, re.S) or [text]
+    assert "50.0" in card
+    assert "the baseline alone; nothing beside it yet" in text
+
+
 def test_a_failure_is_called_one(tmp_path):
     worse = {**OURS, "final": iou(0.4)}
     flat = {**DEPTH, "final": {"abs_rel": 0.3, "constant_abs_rel": 0.3}}

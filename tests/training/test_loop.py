@@ -151,7 +151,7 @@ def test_a_task_without_depth_has_nothing_that_collapses(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_the_step_saves_and_says_so(tmp_path, number):
+def test_a_signal_finishes_the_step_saves_and_says_so(tmp_path, number, capfd):
     handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
 
     def step(state, streams):
@@ -161,6 +161,7 @@ def test_a_signal_finishes_the_step_saves_and_says_so(tmp_path, number):
 
     with pytest.raises(Interrupted, match=r"stopped after step 4 of 6; saved; the same command continues"):
         run(tmp_path, step, save_every=100)
+    assert "stopping after this step, with everything saved; the same signal again" in capfd.readouterr().err
     assert saved(tmp_path) == [4]
     assert read_metrics(str(tmp_path))[-1]["step"] == 4
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers

@@ -17,7 +17,7 @@ from sde_seg_jax.data.annotation import palette
 from sde_seg_jax.data.own import clips, label_files, label_sizes, own_labels
 from sde_seg_jax.data.own.camera_files import Cameras
 from sde_seg_jax.data.own.clip_labels import keys
-from sde_seg_jax.data.own.held_out import hold_out, in_split, in_video
+from sde_seg_jax.data.own.held_out import counted, hold_out, in_split, in_video
 from sde_seg_jax.data.own.own_files import open_folder
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
@@ -98,6 +98,8 @@ def items(
             name = _unique(clips.safe_name(f"{clip.name}/{clip.names[index]}"), names)
             neighbors = tuple(clip.frames[other] for other in near)
             found.append(Item(name, names_here[index], clip.frames[index], neighbors, here.get(index), classes, camera))
+    if split != HELD_OUT_VIDEO:
+        problems.counts.append(counted(split, opened, labels, part, len(found)))
     if not found:
         raise ValueError(f"split {split!r} of '{raw_dir}' is empty; {EMPTY[split]}")
     return found

@@ -105,6 +105,29 @@ def in_video(clip: Clip, part: Part, max_step: int, trains: bool = True) -> list
     return found
 
 
+def counted(
+    split: str, clips: Sequence[Clip], labels: Mapping[str, Mapping[int, str]], part: Part, samples: int
+) -> str:
+    """How many of all frames are the samples of a split, and why the others are not: a line for people."""
+    frames, labeled = sum(len(clip.frames) for clip in clips), sum(map(len, labels.values()))
+    if split == "val":
+        scored = sum(map(len, part.scored.values()))
+        return f"{scored} of {labeled or frames} {'labeled ' if labeled else ''}frames, held out of training"
+    if split == "train":
+        usable = [(clip.name, i) for clip in clips for i in {*clip.kept, *labels.get(clip.name, ())}]
+    else:
+        usable = [(clip.name, i) for clip in clips for i in clip.kept]
+    held = sum(not part.trains(*one) for one in usable)
+    lonely = len(usable) - held - samples
+    reasons = (
+        (frames - len(usable), "moved too little or were skipped (dataset.min_motion, dataset.frame_step)"),
+        (held, "are held out for validation, or lie between those"),
+        (lonely, "lack a neighbor that trains"),
+    )
+    why = "; ".join(f"{count} {reason}" for count, reason in reasons if count)
+    return f"{samples} of {frames} frames" + (f": {why}" if why else "")
+
+
 def _sequence(name: str) -> str:
     """Of a frame with a name of Cityscapes, city and snippet: a folder holds many; of any other name ""."""
     match = SNIPPET.fullmatch(name)

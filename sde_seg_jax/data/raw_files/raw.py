@@ -30,12 +30,14 @@ class Problems:
       left_out: a message for each sample (or file) that was left out.
       doubts: what may be meant otherwise; preparation goes on and says it, the doctor asks about it.
       notes: what to know, though nothing is wrong.
+      counts: how many samples there are, and why not more; only the doctor tells it.
     """
 
     def __init__(self, *, skip: bool = False):
         self.skip, self.left_out = skip, []
         self.doubts: list[str] = []
         self.notes: list[str] = []
+        self.counts: list[str] = []
 
     def report(self, message: str) -> None:
         """Raises a ValueError with the message, or notes it if such samples are skipped."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ml_collections import config_dict
@@ -22,6 +23,8 @@ from sde_seg_jax.experiment.config import ConfigFile, UsageError, plain, value_o
 USUAL_SPLITS = {"train_split": "train", "video_split": "train", "val_split": "val"}  # those of BASE
 OWN_FILES = "folder"
 BASE = "base"  # the configuration of the next command where none was given
+SQUEEZED = 1.25  # ratio of two shapes that is worth a word
+MULTIPLE = 32  # pixels: sides that fit every network here
 RENDERED = 8  # samples a split of a data set that is rendered: that takes seconds each, and files it has none
 
 
@@ -98,6 +101,8 @@ def check(target: Target, samples: int | None, workers: int, progress: bool) -> 
     )
     if target.dataset == OWN_FILES and raw_dir is not None:
         _ask_about_ids(raw_dir / CLASSES, splits)
+        if target.size != SIZE:
+            _tell_of_shape(target.size, splits)
     return Prepared(splits=splits, pictures=pictures)
 
 
@@ -108,13 +113,39 @@ def _ask_about_ids(path: pathlib.Path, splits: Sequence[Split]) -> None:
         splits[0].notes = [*splits[0].notes, question]
 
 
+def _tell_of_shape(size: tuple[int, int], splits: Sequence[Split]) -> None:
+    """Adds a note to the first split if most of its images are of quite another shape than what is trained on."""
+    if not (sizes := splits[0].sizes):
+        return
+    height, width = max(sizes, key=sizes.__getitem__)
+    stretched = width * size[0] / (height * size[1])
+    if 1 / SQUEEZED <= stretched <= SQUEEZED:
+        return
+    across = math.sqrt(size[0] * size[1] * width / height)  # as many pixels as now
+    fitting = [max(MULTIPLE, round(side / MULTIPLE) * MULTIPLE) for side in (across * height / width, across)]
+    splits[0].notes = [
+        *splits[0].notes,
+        f"images of {height} x {width} are squeezed to {size[0]} x {size[1]}, another shape; their own is kept by "
+        f"--config.data.size='({fitting[0]},{fitting[1]})' and a --config.data.crop that is not larger",
+    ]
+
+
 def problems_of(found: Prepared) -> list[str]:
     """Everything that is wrong, one a line; what is the same in several splits, once."""
+    return found.problems + _by_split(found, lambda split: split.problems)
+
+
+def notes_of(found: Prepared) -> list[str]:
+    """What to know, though nothing is wrong, likewise."""
+    return _by_split(found, lambda split: split.notes)
+
+
+def _by_split(found: Prepared, lines: Callable[[Split], Sequence[str]]) -> list[str]:
     where: dict[str, list[str]] = {}
     for split in found.splits:
-        for problem in split.problems:
-            where.setdefault(problem, []).append(split.name)
-    return found.problems + [f"{', '.join(dict.fromkeys(names))}: {problem}" for problem, names in where.items()]
+        for line in lines(split):
+            where.setdefault(line, []).append(split.name)
+    return [f"{', '.join(dict.fromkeys(names))}: {line}" for line, names in where.items()]
 
 
 def next_command(target: Target, file: ConfigFile, found: Prepared) -> str:

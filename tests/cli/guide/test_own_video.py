@@ -80,7 +80,10 @@ def test_your_own_video(own_video, add_labels, walk, give, place):
         assert classes.size == (64, 64)
 
     shutil.copytree(place / "my_videos", place / "more_videos")
+    own = (mine / "quick_depthmix" / "metrics.json").read_text()
     scored = next(page)
     assert "mIoU" in scored.out
-    assert json.loads((mine / "more" / "metrics.json").read_text())["miou_images"] == len(chosen)
+    other = json.loads((mine / "quick_depthmix" / "metrics_more_val.json").read_text())
+    assert other["miou_images"] == len(chosen)
+    assert (mine / "quick_depthmix" / "metrics.json").read_text() == own
     assert next(page, None) is None
