@@ -32,6 +32,7 @@ FORMS = (  # file, dtype
     ("bfloat16.stablehlo", "bfloat16"),
     ("float32_saved_model", "float32"),
     ("float32.tflite", "float32"),
+    ("int8.tflite", "int8"),
 )
 SEED = 0
 

@@ -33,7 +33,6 @@ from sde_seg_jax.experiment.prediction.exported import at_temperature, load_expo
             "--calibration=nowhere: no such folder",
         ),
         ("supervised", "model", ("--dtype=int8", "--calibration=x"), "jax does not quantise"),
-        ("supervised", "model.tflite", ("--dtype=int8", "--calibration=x"), "LiteRT does not run what its converter"),
         ("supervised", "model.tflite", ("--input_size=any",), "--input_size=any: a .tflite file takes one size"),
         ("supervised", "model.onnx", ("--vjp_order=1",), "--vjp_order is for FILE.stablehlo"),
         ("supervised", "model.onnx", ("--images=nowhere",), "--images=nowhere: no such folder"),

@@ -22,7 +22,6 @@ REFUSED = {
     ("onnx", "bfloat16"): "onnxruntime has no convolution in bfloat16 on a CPU; give --dtype=float16",
     ("stablehlo", "int8"): "jax does not quantise; give --dtype=bfloat16, or an .onnx file",
     ("saved_model", "int8"): "jax does not quantise; give --dtype=bfloat16, or an .onnx file",
-    ("tflite", "int8"): "LiteRT does not run what its converter makes of this network; give float16, or an .onnx file",
     ("tflite", "bfloat16"): "LiteRT has no convolution in bfloat16; give --dtype=float16",
 }
 
@@ -67,7 +66,7 @@ def write(
     elif name == "saved_model":
         saved_model.write(graph, path)
     else:
-        tflite.write(graph, path, dtype=dtype)
+        tflite.write(graph, path, dtype=dtype, calibration=calibration)
 
 
 READERS = {

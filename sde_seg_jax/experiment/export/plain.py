@@ -144,16 +144,23 @@ def _form(equation: Any) -> Callable | None:
 
 
 def _max_pool(shape, x):
-    """`models.max_pool`: the same maxima, but for NaN. Padded first: jax2onnx takes a pool's own padding for none."""
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
-    return nn.max_pool(padded, window_shape=(3, 3), strides=(2, 2), padding="VALID")
+    """`models.max_pool`: the same maxima, but for NaN. Padded first: jax2onnx takes a pool's own padding for none.
+
+    Every window that meets the padding has the pixel beside it, too, so that a copy of that changes no maximum. Minus
+    infinity would not either, but has no place in the range of an int8 map.
+    """
+    return nn.max_pool(_padded(x, 1, "edge"), window_shape=(3, 3), strides=(2, 2), padding="VALID")
 
 
 def _reflect(shape, x):
     """`models.padding.looked_up`."""
-    margin = (shape[1] - x.shape[1]) // 2
+    return _padded(x, (shape[1] - x.shape[1]) // 2, "reflect")
+
+
+def _padded(x, margin: int, mode: str):
+    """numpy.pad of height and width by rows and columns that are looked up, which every converter knows."""
     for axis in (1, 2):
-        x = jnp.take(x, np.pad(np.arange(x.shape[axis]), margin, mode="reflect"), axis=axis)
+        x = jnp.take(x, np.pad(np.arange(x.shape[axis]), margin, mode=mode), axis=axis)
     return x
 
 

@@ -28,7 +28,7 @@ def sample_images(trained: Trained, folder: str, count: int = COUNT) -> tuple[li
     edges and noise.
     """
     if folder:
-        return images_in(folder, count, "--images"), f"{folder}"
+        return images_in(folder, count, "--images"), f"images of {folder}"
     try:
         batch = open_streams(trained.config).examples((), count)
         return list(np.asarray(batch.image)), f"validation images of {trained.config.data.dataset}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,8 +21,13 @@ from sde_seg_jax.state_files.writing import write_bytes
 SIGNATURE = "serving_default"
 
 
-def write(graph: Graph, path: pathlib.Path, *, dtype: str = "float32") -> None:
-    """Writes the graph in float32, or with weights in float16."""
+def write(
+    graph: Graph, path: pathlib.Path, *, dtype: str = "float32", calibration: Callable[[], list[np.ndarray]] = list
+) -> None:
+    """Writes the graph in float32, with weights in float16, or in int8 by the range of every map on some images.
+
+    `calibration` gives those images, uint8 [H,W,3] at the input size.
+    """
     tf = saved_model.tensorflow()
     with tempfile.TemporaryDirectory() as folder:
         plainer = dataclasses.replace(graph, function=plain(graph.function))
@@ -30,8 +36,14 @@ def write(graph: Graph, path: pathlib.Path, *, dtype: str = "float32") -> None:
         if dtype == "float16":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.target_spec.supported_types = [tf.float16]
+        if dtype == "int8":
+            images = calibration()
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ({"image": np.asarray(image)[None]} for image in images)
         try:
-            content = converter.convert()
+            with warnings.catch_warnings():  # the converter calibrates by an interpreter that TensorFlow will drop
+                warnings.simplefilter("ignore", UserWarning)
+                content = converter.convert()
         except Exception as error:  # its errors are MLIR's, in a class of its own
             raise UsageError(f"TensorFlow's converter cannot write {path.name}: {_short(error)}") from error
     write_bytes(path, content)
