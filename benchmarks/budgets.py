@@ -26,6 +26,7 @@ import flops
 import hlo
 import jax
 from cases import SETTINGS, TASKS
+from compiler_options import FAST
 from tables import show
 
 from sde_seg_jax.training import sharding
@@ -48,13 +49,6 @@ OPERATIONS = {  # names in the program -> names in the file
     "sort": "sort",
     "transpose": "transpose",
 }
-# Machine code is not looked at, and making it well takes nearly all of the time. Without fusion emitters XLA:CPU turns
-# scatters into loops and fuses a little differently (up to 3 % of the bytes, a tenth of the fusions).
-FAST = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-    "xla_cpu_use_fusion_emitters": False,
-}
 NEVER_COMPILED = ("scatter", "select-and-scatter")  # hence counted in the program
 # Sizes, copies and fusions move a little with every small change of the program; the other numbers are exact.
 SLACK = {"flops": 0.02, "bytes accessed": 0.02, "temporary bytes": 0.05, "copy": 0.05, "fusion": 0.05}
@@ -75,7 +69,7 @@ def counts(step: jax.stages.Traced) -> Counts:
     model, operations = flops.flops_of(program), flops.operations(program)
     asked = {"convolution flops": model.convolutions, "product flops": model.products}
     asked |= {name: operations[operation] for operation, name in OPERATIONS.items()}
-    compiled = hlo.summary(step.lower().compile(FAST))
+    compiled = hlo.summary(step.lower().compile(FAST))  # machine code is not looked at
     return {"program": asked, "compiled": {name: n for name, n in compiled.items() if name not in NEVER_COMPILED}}
 
 

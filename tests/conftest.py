@@ -12,13 +12,11 @@ import time
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# A third of the time to compile, and for small programs that is nearly all; processes that tests start inherit it.
-# `XLA_FLAGS= make test` compiles as users do.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_use_fusion_emitters=false "
-    "--xla_cpu_parallel_codegen_split_count=1",
-)
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "benchmarks"))
+from compiler_options import FAST, as_flags
+
+# Processes that tests start inherit it. `XLA_FLAGS= make test` compiles as users do.
+os.environ.setdefault("XLA_FLAGS", as_flags(FAST | {"xla_cpu_parallel_codegen_split_count": 1}))
 
 import jax
 import pytest

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from cases import TASKS
+from compiler_options import AS_USERS
 
 trace = functools.cache(budgets.trace)
 
@@ -117,7 +118,7 @@ def test_a_compiled_program_tells_its_counts():
         return jnp.sin(table @ table)[index] + jnp.zeros((5, 8)).at[index].add(1.0)
 
     program = jax.jit(search).lower(jnp.ones((8, 8)), jnp.arange(5))
-    found = hlo.summary(program.compile({"xla_cpu_use_fusion_emitters": True}))  # without them scatters become loops
+    found = hlo.summary(program.compile(AS_USERS))  # without them scatters become loops
     assert (found["dot"], found["gather"], found["scatter"], found["convolution"]) == (1, 1, 1, 0)
     assert 2 * 8**3 <= found["flops"] < 2 * 8**3 + 1000
     assert found["bytes accessed"] > 4 * 8 * 8

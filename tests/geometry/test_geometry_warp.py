@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiler_options import AS_USERS
 from jax.test_util import check_grads as assert_gradients
 
 from sde_seg_jax.geometry import camera, se3
@@ -107,7 +108,7 @@ def test_only_the_gradient_to_the_image_is_scattered(wanted, scatters):
 
     gradient = jax.jit(jax.grad(of, argnums=("image", "points").index(wanted)))
     program = gradient.lower(jnp.ones((1, 4, 5, 2)), jnp.full((1, 3, 3), 1.5))
-    compiled = program.compile({"xla_cpu_use_fusion_emitters": True})  # without them scatters become loops
+    compiled = program.compile(AS_USERS)  # without them scatters become loops
     assert (" scatter(" in compiled.as_text()) is scatters
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from compiler_options import FAST
 from filled import decoder_options, shapes
 from golden import Recording, fill, nhwc
 from recorded_schedule import schedule_of
@@ -23,12 +24,6 @@ from sde_seg_jax.training.step import init_state, make_step
 from sde_seg_jax.types import IGNORE, Batch, Intrinsics, Streams, TrainState, Variables
 
 UPDATES = (1, 2)
-# A third of the time to compile, and for two updates that is nearly all.
-FAST_TO_COMPILE = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-    "xla_cpu_use_fusion_emitters": False,
-}
 CLASSES = 19
 SMOOTHNESS = 1e-3  # published weight of the smoothness relative to the photometric error
 REFERENCE = encoder_part(("encoder",), "models.imnet_encoder.encoder.")  # the frozen ImageNet encoder
@@ -214,7 +209,7 @@ def train(
     else:
         given = [rounded(state, run.dtype) for state in starts]
     step = make_step(loss, optimizer, update_teacher, frozen=run.not_trained())
-    step = jax.jit(step, compiler_options=FAST_TO_COMPILE)
+    step = jax.jit(step, compiler_options=FAST)
     done: list[Done] = []
     for number in UPDATES:
         before = given[number - 1] if starts else done[-1].after if done else first

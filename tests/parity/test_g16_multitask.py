@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from compiler_options import FAST
 from golden import recordings
-from published_step import FAST_TO_COMPILE, UPDATES
+from published_step import UPDATES
 from step_comparison import Comparison, assert_mixed_alike, assert_same_updates, assert_updates, published_losses
 
 from sde_seg_jax.geometry import camera
@@ -64,7 +65,7 @@ def test_two_updates(rec, monkeypatch):
 
     def check(run, updates):
         mixer = semi_supervised.make_mixing(run.network, **mix)
-        look = jax.jit(lambda *now: pieces(run, mixer, *now), compiler_options=FAST_TO_COMPILE)
+        look = jax.jit(lambda *now: pieces(run, mixer, *now), compiler_options=FAST)
         seen = [look(done.before, done.streams) for done in updates]
         alike = [
             assert_mixed_alike(
