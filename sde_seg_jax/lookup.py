@@ -111,8 +111,13 @@ def suggest(name: str, known: Collection[str]) -> str:
 
 def known(name: str, options: Collection[str]) -> str:
     """The same with all names first: few enough to read."""
+    return f"known: {', '.join(options)}{nearest(name, options)}"
+
+
+def nearest(name: str, options: Collection[str]) -> str:
+    """The last words of an error that has named the options: "; did you mean 'x'?", or none if none is near."""
     near = difflib.get_close_matches(name, options, 1)
-    return f"known: {', '.join(options)}" + (f"; did you mean '{near[0]}'?" if near else "")
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def choose(options: Mapping[str, Any], name: str, key: str) -> Any:

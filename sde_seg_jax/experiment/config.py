@@ -119,8 +119,17 @@ def _check_key(config: config_dict.ConfigDict, dotted: str) -> None:
     for part in dotted.split("."):
         if not isinstance(node, config_dict.ConfigDict) or part not in node:
             keys = list(node.keys()) if isinstance(node, config_dict.ConfigDict) else []
-            raise UsageError(_unknown_key(f"{seen}.{part}", part, keys))
+            having = _tasks_with(part) if seen == "config.task" else ""
+            raise UsageError(f"{_unknown_key(f'{seen}.{part}', part, keys)}{having}")
         node, seen = node[part], f"{seen}.{part}"
+
+
+def _tasks_with(option: str) -> str:
+    """Of config.task those keys are known that its task has: the words that name the tasks which have another one."""
+    from sde_seg_jax.tasks.task import TASKS, find_task  # here: it brings jax, and is wanted for errors alone
+
+    names = [name for name in TASKS.names() if option in inspect.signature(find_task(name).make_loss).parameters]
+    return f"; an option of task.name={', '.join(names)}" if names else ""
 
 
 def _unknown_key(where: str, key: str, known: Collection[str]) -> str:

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
         ("--config.data.crop=(60,64)", "60x64 does not fit.*next valid: 32 or 64.*Change data.crop or data.size"),
         ("--config.data.scale=(2.0,0.5)", r"data.scale=\(2.0, 0.5\): expected \(least, most\) with 0 < least <= most"),
         ("--config.data.scale=(0.0,2.0)", "data.scale=.0.0, 2.0.: expected a number above 0"),
+        ("--config.task.mix=class", "'config.task.mix'.*option of task.name=domain_adaptation, multitask, semi_sup"),
         ("--cofnig=x", "Unknown command line flag 'cofnig'. Did you mean: config"),
         ("config.seed=3", "unexpected argument 'config.seed=3'; flags are written --name=value"),
     ],

@@ -20,6 +20,7 @@ from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size, find
 from sde_seg_jax.data.stored import codec
 from sde_seg_jax.label_spaces import LabelSpace
+from sde_seg_jax.lookup import nearest
 
 SIZE = (256, 512)  # of samples that are made, not read: nothing else tells
 
@@ -67,7 +68,8 @@ def inspect_raw(
     spec = find(name)
     unknown = [split for split in splits or () if split not in spec.all_splits]
     if unknown:
-        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.all_splits)}")
+        near = nearest(unknown[0], spec.all_splits)
+        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.all_splits)}{near}")
     options = spec.complete(options)
     if spec.layout is not None:
         raw_dir = raw.folder(raw_dir, spec.name, spec.layout)

@@ -27,6 +27,7 @@ from sde_seg_jax.data.stored.finished import (
     metadata,
     still_wanted,
 )
+from sde_seg_jax.lookup import nearest
 from sde_seg_jax.reporter import SILENT, Reporter
 
 if TYPE_CHECKING:
@@ -197,7 +198,8 @@ def _recipe(spec: DatasetSpec, size: Size, splits, image_format: str | None, opt
     """What was asked for, as JSON values: equal recipes make equal data."""
     unknown = [split for split in splits or () if split not in spec.all_splits]
     if unknown:
-        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.all_splits)}")
+        near = nearest(unknown[0], spec.all_splits)
+        raise ValueError(f"{spec.name!r} has no split {unknown[0]!r}; it has {list(spec.all_splits)}{near}")
     image_format = image_format or next(iter(CODECS))
     if image_format not in CODECS:
         raise ValueError(f"unknown image_format {image_format!r}; known: {list(CODECS)}")

@@ -14,6 +14,7 @@ from sde_seg_jax.data.stored import codec, records
 from sde_seg_jax.data.stored.depth_cache import DepthCache
 from sde_seg_jax.data.stored.finished import AGAIN, WHOLE, find_prepared, label_space, metadata, records_of
 from sde_seg_jax.data.window import Window, cut
+from sde_seg_jax.lookup import nearest
 
 
 class PreparedSource:
@@ -25,7 +26,9 @@ class PreparedSource:
     def __init__(self, spec: DatasetSpec, folder, split: str, depth_cache: str = ""):
         facts = metadata(folder)
         if split not in facts["splits"]:
-            raise ValueError(f"'{folder}' has no split {split!r}; it has {list(facts['splits'])}")
+            raise ValueError(
+                f"'{folder}' has no split {split!r}; it has {list(facts['splits'])}{nearest(split, facts['splits'])}"
+            )
         here = facts["splits"][split]
         self.name, self.split, self.space = spec.name, split, label_space(facts)
         self.remedies = spec.remedies

@@ -17,6 +17,7 @@ from etils import epath
 
 from sde_seg_jax.data.stored.finished import metadata
 from sde_seg_jax.data.stored.shard_files import File
+from sde_seg_jax.lookup import nearest
 from sde_seg_jax.state_files.reading import checked, parse
 from sde_seg_jax.state_files.schemas import CACHE, OPTIONS
 
@@ -76,7 +77,8 @@ class Place:
         """What the prepared data say of themselves; a cache fits only data that say the same."""
         facts = metadata(epath.Path(self.prepared))
         if self.split not in facts["splits"]:
-            raise ValueError(f"'{self.prepared}' has no split '{self.split}'; it has {list(facts['splits'])}")
+            near = nearest(self.split, facts["splits"])
+            raise ValueError(f"'{self.prepared}' has no split '{self.split}'; it has {list(facts['splits'])}{near}")
         recipe = {key: value for key, value in facts["recipe"].items() if key != "splits"}
         return {"size": recipe["size"], "recipe": recipe, "names": facts["splits"][self.split]["names"]}
 
