@@ -3,13 +3,16 @@
 import json
 import pathlib
 import shutil
+import signal
 import sys
+import time
 
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "processes"))
 import launch
+from sde_seg_jax.processes.ending import LOST
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +85,30 @@ def test_two_select_what_one_process_selects(runs, prepared, tiny, command, tmp_
     (file,) = (tmp_path / "two" / "features").iterdir()
     np.testing.assert_array_equal(np.load(file), np.load(tmp_path / "one" / "features" / file.name))
     assert "3 samples are chosen" in two("select", *flags, f"--workdir={tmp_path / 'two'}")
+
+
+@pytest.mark.whole  # two minutes of one core
+def test_a_selection_that_loses_a_process_ends_with_a_line_and_goes_on_when_it_is_given_again(
+    runs, prepared, tiny, command, tmp_path
+):
+    short = ("--config.select.steps=(2,3)", "--config.select.student_steps=(2,)")
+    flags = (tiny("selection"), prepared, f"--checkpoint={runs / 'depth'}", *short)
+    words = ("-m", "sde_seg_jax.cli.select", *flags, f"--workdir={tmp_path / 'two'}")
+    meet = (f"--coordinator={launch.free_address()}", "--processes=2", "--lost_seconds=10")
+    processes = [launch.command(*words, *meet, f"--process={index}") for index in range(2)]
+    late = time.monotonic() + launch.SEEN
+    while not (tmp_path / "two" / "students").is_dir() and processes[0].poll() is None and time.monotonic() < late:
+        time.sleep(0.1)
+    processes[1].kill()
+    killed = time.monotonic()
+    (status, _, told), (lost, _, _) = launch.finish(processes)
+    assert (status, lost) == (LOST, -signal.SIGKILL), told
+    assert time.monotonic() - killed < 60
+    assert told.splitlines()[-1].startswith("process 0: error: "), told
+    two("select", *flags, f"--workdir={tmp_path / 'two'}")
+    assert command("select", *flags, f"--workdir={tmp_path / 'one'}")[0] == 0
+    for name in ("labels.txt", "facts.json"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
 
 
 def test_parts_and_processes_exclude_each_other(prepared, tiny, tmp_path):
