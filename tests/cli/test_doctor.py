@@ -70,12 +70,14 @@ def test_frames_that_are_no_samples_and_squeezed_images_are_told_of(doctor, tmp_
         tree_folder.save(tmp_path / "raw" / "drive" / f"{number:02d}.png", tree_folder.picture(shown))
     flags = ("--config=folder:quick_depth", f"--config.data.raw_dir={tmp_path / 'raw'}")
     _, lines, _ = doctor(*flags, "--config.data.size=(64,192)")
-    notes = [line.split(maxsplit=1)[1] for line in lines if line.split()[:1] == ["note"]]
-    assert notes[0] == (
+    notes, frames = (
+        [line.split(maxsplit=1)[1] for line in lines if line.split()[:1] == [key]] for key in ("note", "frames")
+    )
+    assert frames[0] == (
         "13 of 18 frames: 1 moved too little or were skipped (dataset.min_motion, dataset.frame_step); 2 are held out "
         "for validation, or lie between those; 2 lack a neighbor that trains"
     )
-    assert "2 of 18 frames, held out of training" in notes
+    assert frames[1:] == ["2 of 18 frames, held out of training"]
     height, width = tree_folder.SHAPE
     (squeezed,) = (note for note in notes if "squeezed" in note)
     assert squeezed.startswith(f"images of {height} x {width} are squeezed to 64 x 192")

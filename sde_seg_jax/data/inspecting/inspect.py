@@ -34,6 +34,7 @@ class Split:
       listed: problems found while listing.
       left_out: samples known to be unusable, or left out when the data were prepared.
       notes: what to know, though nothing is wrong.
+      counts: of how many raw frames they are, and why not of all.
       samples: those looked at.
       recorded: pixels of each class as preparation counted them in all samples, then those without ground truth.
       judge_cameras: False for photographs without neighbors or depth, whose camera nothing reads.
@@ -47,6 +48,7 @@ class Split:
     listed: Sequence[str] = ()
     left_out: Sequence[str] = ()
     notes: Sequence[str] = ()
+    counts: Sequence[str] = ()
     samples: Sequence[Sample] = ()
     recorded: np.ndarray | None = None
     judge_cameras: bool = True

@@ -115,10 +115,10 @@ def _listed(spec, space, split: str, raw_dir, options) -> tuple[Sequence[Any], S
             wrong = [] if len(items) else [f"split {split!r} of {spec.name!r} is empty; leave it out of the splits"]
         except (ValueError, OSError) as error:
             items, wrong = [], [" ".join(str(error).split())]
-    notes = [*problems.counts, *problems.notes, *(str(warning.message) for warning in caught)]
+    notes = [*problems.notes, *(str(warning.message) for warning in caught)]
     wrong = [*wrong, *problems.left_out, *problems.doubts]
     found = Split(split, space, len(items), wrong, problems.known, notes, pixel_aspect=spec.pixel_aspect)
-    found.judge_cameras = cameras_matter(spec)
+    found.judge_cameras, found.counts = cameras_matter(spec), problems.counts
     return items, found
 
 

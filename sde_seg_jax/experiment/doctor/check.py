@@ -137,7 +137,7 @@ def problems_of(found: Prepared) -> list[str]:
 
 def notes_of(found: Prepared) -> list[str]:
     """What to know, though nothing is wrong, likewise."""
-    return _by_split(found, lambda split: split.notes)
+    return _by_split(found, lambda split: [*split.counts, *split.notes])
 
 
 def _by_split(found: Prepared, lines: Callable[[Split], Sequence[str]]) -> list[str]:

@@ -26,7 +26,7 @@ def split_lines(split: Split) -> list[str]:
     if not measured:
         return lines
     has = [f"{split.having(field)} of {len(measured)} {words}" for field, words in _fields(split)]
-    facts = [("have", ", ".join(has))]
+    facts = [*(("frames", count) for count in split.counts), ("have", ", ".join(has))]
     sizes = [f"{h} x {w} in {n}" for (h, w), n in split.sizes.most_common(SHOWN_SIZES)]
     facts.append(("size", f"{', '.join(sizes)}{_more(len(split.sizes) - SHOWN_SIZES)}"))
     key = "camera" if split.judge_cameras else "unused"
@@ -124,6 +124,7 @@ def _split_json(split: Split) -> dict[str, Any]:
         "depth": split.depths,
         "left_out": list(split.left_out),
         "notes": list(split.notes),
+        "frames": list(split.counts),
         "problems": split.problems,
     }
 
