@@ -71,12 +71,16 @@ def _told_apart(config: config_dict.ConfigDict, prepared: str, own: str) -> bool
     spec, split = find(config.data.dataset), config.data.val_split
     if os.path.realpath(prepared) == os.path.realpath(own):
         return False
-    folders = find_finished(spec, prepared), find_finished(spec, own)
-    if None in folders:
-        return folders[1] is not None
-    one, other = (
-        {key: facts[key].get(split) for key in ("splits", "class_pixels", "shards")} for facts in map(metadata, folders)
-    )
+    try:
+        folders = find_finished(spec, prepared), find_finished(spec, own)
+        if None in folders:
+            return folders[1] is not None
+        one, other = (
+            {key: facts[key].get(split) for key in ("splits", "class_pixels", "shards")}
+            for facts in map(metadata, folders)
+        )
+    except ValueError:  # damaged, or of another version: nobody can tell
+        return True
     return one != other
 
 

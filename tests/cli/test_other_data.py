@@ -83,6 +83,9 @@ def test_other_data_than_the_runs_have_a_name_and_moved_data_do_not(tmp_path, mo
     own = load_config("folder", "quick_supervised")
     own.data.prepared_dir = "prepared/mine"
 
+    def refuse(folder):
+        raise ValueError(f"cannot read {folder}")
+
     def name(prepared, **options):
         config = own.copy_and_resolve_references()
         config.data.prepared_dir = prepared
@@ -94,5 +97,8 @@ def test_other_data_than_the_runs_have_a_name_and_moved_data_do_not(tmp_path, mo
     assert name("prepared/more") == name("prepared/more/") == "more_val"
     assert name("prepared/not yet") == "not_yet_val"
     assert name("copy", val_fraction=1) == "copy_val"
+    there["prepared/mine"] = {}  # as of a version that is not read
+    monkeypatch.setattr(other_data, "metadata", lambda folder: there[folder] or refuse(folder))
+    assert name("copy") == "copy_val"
     del there["prepared/mine"]
     assert name("prepared/more") == name("prepared/not yet") == ""
