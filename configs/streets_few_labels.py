@@ -1,10 +1,10 @@
 """Street scenes: one label in thirty, an encoder from ImageNet: what does each ingredient win, and do they add up?
 
 Claim: with 16 of 480 labels, pseudo labels and mixing beat the baseline, and reach 92 % of the network that has all
-labels. That transfer and multi-task learning add to it is the paper's claim; it is not shown here yet.
+labels; DepthMix adds to transfer. That transfer and multi-task learning add to mixing is not shown here yet.
 Command: python -m sde_seg_jax.cli.table --config=configs/streets_few_labels.py --workdir=runs/few_labels --split=test
 Options: labels=, seed=, steps= (every row's but the depth stage's).
-Hardware, time, ours: docs/record/results.md (one core: baseline 5 minutes, a mix 11, depth 30); most rows not run yet.
+Hardware, time, ours: docs/record/results.md (one core: baseline 5 minutes, a mix 11, depth 30); some rows not run yet.
 The paper's number: none, it has no street scenes.
 """
 

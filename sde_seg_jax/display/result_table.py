@@ -163,6 +163,6 @@ def notes(table: ResultTable) -> list[str]:
         if (teacher := score(table.seeds(row, labels), "teacher")) is not None
     ]
     if teachers:
-        found.append(f"Teacher, final: {'; '.join(teachers)}.")
+        found.append(f"Teacher, final: {'. '.join(teachers)}.")
     found += [f"failed: {r.folder}: {r.failed}" for r in table.results if r.failed and r.final is None]
     return [*found, *table.notes]
