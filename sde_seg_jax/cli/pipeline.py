@@ -26,7 +26,7 @@ def main(arguments: Arguments) -> None:
     if "pipeline" not in config:
         named, remedy = (f":{arguments.row}", "leave out the row, or use") if arguments.row else ("", "use")
         raise UsageError(f"{arguments.path}{named} has no pipeline section; {remedy} cli.train")
-    from sde_seg_jax.experiment.pipeline import is_labeled, limit_selection, look, next_step, stages_of
+    from sde_seg_jax.experiment.pipeline import is_labeled, limit_selection, look, next_step, outlook, stages_of
     from sde_seg_jax.experiment.prepare import prepare_domains
     from sde_seg_jax.experiment.report import write_report
     from sde_seg_jax.experiment.stages import headline, run_stage
@@ -39,6 +39,7 @@ def main(arguments: Arguments) -> None:
     for prepared in prepare_domains(config, reporter=CONSOLE):
         print(f"prepared: {prepared}")
     configs = {stage: limit_selection(arguments.config(stage), stage, CONSOLE) for stage in stages}
+    print(outlook(configs, folder))
     scores = {stage: run_stage(one, folder / stage, stage, CONSOLE) for stage, one in configs.items()}
     minutes = (time.monotonic() - started) / 60
     page = write_report(str(folder), title=config.name, summary={"wall clock of this call": f"{minutes:.1f} min"})

@@ -10,10 +10,12 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.spec import find
+from sde_seg_jax.experiment.begun import steps_done
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, call
 from sde_seg_jax.experiment.doctor import text
 from sde_seg_jax.experiment.doctor.check import check, find_target, notes_of, problems_of
 from sde_seg_jax.experiment.prepare import prepare_data
+from sde_seg_jax.experiment.selection.select import finished
 from sde_seg_jax.reporter import SILENT, Reporter
 
 LOOKED_AT = 16  # samples of each split
@@ -61,6 +63,18 @@ def limit_selection(config: config_dict.ConfigDict, title: str, reporter: Report
     fitting = config_dict.ConfigDict(config.to_dict())
     fitting.select.steps = (*(step for step in config.select.steps if step < available), available)
     return fitting
+
+
+def outlook(configs: Mapping[str, config_dict.ConfigDict], folder: pathlib.Path) -> str:
+    """One line on what the stages have before them; configs: by name."""
+
+    def work(name: str, config: config_dict.ConfigDict) -> str:
+        if "select" in config:
+            return "done" if finished(config, folder / name) else "chooses frames"
+        left = config.train.steps - steps_done(folder / name)
+        return f"{left} steps" if left > 0 else "done"
+
+    return "stages: " + ", ".join(f"{name} ({work(name, config)})" for name, config in configs.items())
 
 
 def next_step(file: ConfigFile, folder: pathlib.Path, configs: Mapping[str, config_dict.ConfigDict]) -> list[str]:

@@ -42,6 +42,7 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     status, out, err = pipeline()
     assert status == 0, err
     assert "folder: looked at" in out
+    assert "stages: quick_depth (2 steps), quick_select (chooses frames)" in out
     assert f"of {FRAMES} frames: " in out
     runs = raw[0].parent / "work" / "runs"
     assert {p.name for p in runs.iterdir() if p.is_dir()} == {"quick_depth", "quick_select"}
@@ -60,6 +61,7 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     (raw[0] / "classes.json").write_text(json.dumps(classes))
     status, out, err = pipeline()
     assert status == 0, err
+    assert "stages: quick_depth (done), quick_supervised (2 steps), quick_depthmix (2 steps)" in out
     assert "quick_depth: 2 steps are done" in out
     assert "no labels yet" not in out
     for stage in ("quick_supervised", "quick_depthmix"):
