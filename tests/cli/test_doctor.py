@@ -68,8 +68,10 @@ def test_after_ones_own_files_comes_the_pipeline(tmp_path):
 def test_frames_that_are_no_samples_and_squeezed_images_are_told_of(doctor, tmp_path):
     for number, shown in enumerate([0, 0, *range(1, 17)]):  # one frame of standstill
         tree_folder.save(tmp_path / "raw" / "drive" / f"{number:02d}.png", tree_folder.picture(shown))
+    (tmp_path / "raw" / "camera.json").write_text('{"fx": 30, "fy": 40, "cx": 15, "cy": 11, "width": 32, "height": 24}')
     flags = ("--config=folder:quick_depth", f"--config.data.raw_dir={tmp_path / 'raw'}")
-    _, lines, _ = doctor(*flags, "--config.data.size=(64,192)")
+    status, lines, _ = doctor(*flags, "--config.data.size=(64,192)")
+    assert status == 0
     notes, frames = (
         [line.split(maxsplit=1)[1] for line in lines if line.split()[:1] == [key]] for key in ("note", "frames")
     )
@@ -83,6 +85,7 @@ def test_frames_that_are_no_samples_and_squeezed_images_are_told_of(doctor, tmp_
     assert squeezed.startswith(f"images of {height} x {width} are squeezed to 64 x 192")
     _, lines, _ = doctor(*flags, f"--config.data.size=({2 * height},{2 * width})")
     assert not any("squeezed" in line for line in lines)
+    assert "fy / fx of the camera is 1.33: right only if the pixels of the video are not square" in notes
 
 
 def test_the_next_command_names_the_splits_that_are_there(doctor, tree):

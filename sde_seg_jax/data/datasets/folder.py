@@ -197,6 +197,7 @@ SPEC = DatasetSpec(
         "field_of_view": None,
     },
     layout=LAYOUT,
+    pixel_aspect=None,  # old video has pixels that are not square
     remedies={
         "neighbors": "the split 'video' has them: set data.video_split=video (for tasks that need labels, too: "
         "data.train_split=video)",

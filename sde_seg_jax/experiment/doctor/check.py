@@ -16,6 +16,7 @@ from sde_seg_jax.data.annotation import palette
 from sde_seg_jax.data.inspecting.inspect import Split
 from sde_seg_jax.data.inspecting.inspect_prepared import Prepared, inspect_prepared, names_in
 from sde_seg_jax.data.inspecting.inspect_raw import SIZE, inspect_raw
+from sde_seg_jax.data.inspecting.measure import NOT_SQUARE
 from sde_seg_jax.data.own.found import CLASSES
 from sde_seg_jax.data.stored.remote import is_remote
 from sde_seg_jax.experiment.config import ConfigFile, UsageError, plain, value_of
@@ -101,6 +102,7 @@ def check(target: Target, samples: int | None, workers: int, progress: bool) -> 
     )
     if target.dataset == OWN_FILES and raw_dir is not None:
         _ask_about_ids(raw_dir / CLASSES, splits)
+        _tell_of_pixels(splits)
         if target.size != SIZE:
             _tell_of_shape(target.size, splits)
     return Prepared(splits=splits, pictures=pictures)
@@ -111,6 +113,20 @@ def _ask_about_ids(path: pathlib.Path, splits: Sequence[Split]) -> None:
     labeled = [split.pixels for split in splits if split.having("label")]
     if labeled and (question := palette.first_is_missing(palette.read_classes(str(path)), sum(labeled)[:-1])):
         splits[0].notes = [*splits[0].notes, question]
+
+
+def _tell_of_pixels(splits: Sequence[Split]) -> None:
+    """Adds a note to a split whose cameras say that pixels are not square."""
+    for split in splits:
+        ratios = {round(one.fy / one.fx, 2) for one in split.cameras if one.fx > 0} if split.judge_cameras else set()
+        split.notes = [
+            *split.notes,
+            *(
+                f"fy / fx of the camera is {ratio:.2f}: right only if the pixels of the video are not square"
+                for ratio in sorted(ratios)
+                if abs(ratio - 1) > NOT_SQUARE
+            ),
+        ]
 
 
 def _tell_of_shape(size: tuple[int, int], splits: Sequence[Split]) -> None:
