@@ -33,7 +33,7 @@ class Options:
       batch: images in a call; 0: any number.
       dtype: float32, float16, bfloat16 or int8.
       weights: "student" or "teacher".
-      images: a folder to compare on, empty: that of calibration, if there is one; calibration: one for int8.
+      images: a folder to compare on; calibration: one for int8.
       vjp_order: orders of derivatives in a StableHLO file.
       license_text: of the weights, for the record.
     """
@@ -80,7 +80,7 @@ def export(checkpoint: str, output: str, options: Options = Options(), reporter:
     record = describe(trained, graph, license_text=options.license_text, **told) | {"dtype": options.dtype}
     if options.vjp_order:
         record["input"] = record["input"].replace("uint8", "float32")
-    images, what = samples.sample_images(trained, options.images or options.calibration)
+    images, what = samples.sample_images(trained, options.images, options.calibration)
     reporter.tell(f"writing {path} ({', '.join(graph.outputs)}; {options.dtype})")
     path.parent.mkdir(parents=True, exist_ok=True)
     unchecked = path.with_name(f"unchecked_{path.name}")

@@ -21,11 +21,11 @@ CALIBRATED = 100  # images at most that are calibrated with
 SEED = 0
 
 
-def sample_images(trained: Trained, folder: str, count: int = COUNT) -> tuple[list[Image], str]:
+def sample_images(trained: Trained, folder: str, calibration: str = "", count: int = COUNT) -> tuple[list[Image], str]:
     """Some images, and what they are, for people.
 
-    Those of a folder, else of the run's validation split where it is prepared here, else generated ones: smooth, with
-    edges and noise.
+    Those of a folder, else of the run's validation split where it is prepared here, else of the folder that calibrates
+    (which flatters), else generated ones: smooth, with edges and noise.
     """
     if folder:
         return images_in(folder, count, "--images"), f"images of {folder}"
@@ -33,6 +33,8 @@ def sample_images(trained: Trained, folder: str, count: int = COUNT) -> tuple[li
         batch = open_streams(trained.config).examples((), count)
         return list(np.asarray(batch.image)), f"validation images of {trained.config.data.dataset}"
     except (ValueError, OSError):  # not prepared on this machine, which is no error here
+        if calibration:
+            return images_in(calibration, count, "--calibration"), f"images that calibrated it ({calibration})"
         return generated(tuple(trained.config.data.size), count), "generated images"
 
 
