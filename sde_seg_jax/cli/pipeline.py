@@ -4,7 +4,8 @@ Prepares the data, trains every stage named in the configuration's pipeline sect
 it and writes the report. What is done is skipped on a second call; what was interrupted continues.
 
 Your own video: --config=folder:quick --config.data.raw_dir=DIR. It is looked at first, as by cli.doctor. While there
-are no labels, depth is learnt and frames are chosen to be labeled; with labels the same command trains on them.
+are no labels, depth is learnt and frames are chosen to be labeled; with labels the same command trains on them. With
+more labels later it trains anew, beside what is there.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ def main(arguments: Arguments) -> None:
     if "pipeline" not in config:
         named, remedy = (f":{arguments.row}", "leave out the row, or use") if arguments.row else ("", "use")
         raise UsageError(f"{arguments.path}{named} has no pipeline section; {remedy} cli.train")
-    from sde_seg_jax.experiment.pipeline import is_labeled, limit_selection, look, next_step, outlook, stages_of
+    from sde_seg_jax.experiment.next_labels import more_labels, next_step
+    from sde_seg_jax.experiment.pipeline import is_labeled, limit_selection, look, outlook, stages_of
     from sde_seg_jax.experiment.prepare import prepare_domains
     from sde_seg_jax.experiment.report import write_report
+    from sde_seg_jax.experiment.rounds import about_rounds, open_rounds
     from sde_seg_jax.experiment.stages import headline, run_stage
 
     started = time.monotonic()
@@ -38,15 +41,18 @@ def main(arguments: Arguments) -> None:
         print("\n".join(look(config)))
     for prepared in prepare_domains(config, reporter=CONSOLE):
         print(f"prepared: {prepared}")
-    configs = {stage: limit_selection(arguments.config(stage), stage, CONSOLE) for stage in stages}
-    print(outlook(configs, folder))
+    asked = {stage: limit_selection(arguments.config(stage), stage, CONSOLE) for stage in stages}
+    configs = open_rounds(asked, folder)
+    print("\n".join([*about_rounds(asked, configs, folder), outlook(configs, folder)]))
     scores = {stage: run_stage(one, folder / stage, stage, CONSOLE) for stage, one in configs.items()}
     minutes = (time.monotonic() - started) / 60
     page = write_report(str(folder), title=config.name, summary={"wall clock of this call": f"{minutes:.1f} min"})
     print("\n".join(["", *headline(scores), f"{minutes:.1f} minutes"]))
-    if not is_labeled(config):
-        print("\n".join(next_step(arguments.file, folder, configs)))
-    print(f"report: {page}")
+    if is_labeled(config):
+        lines = more_labels(arguments.file, folder, config.pipeline.get("unlabeled", ()), configs)
+    else:
+        lines = next_step(arguments.file, folder, configs)
+    print("\n".join([*lines, f"report: {page}"]))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ class DatasetSpec:
     remedies: Mapping[str, str] = dataclasses.field(default_factory=dict)  # what to do where a field is missing
     read_space: Callable[..., LabelSpace] | None = None  # (raw_dir, **options) -> the classes, where space is None
     held_out_video: str = ""  # a split beside `splits`, prepared when asked for: held-out frames with neighbors
+    raw_state: Callable[[Any], dict[str, tuple[int, str]]] | None = None  # raw_dir -> {"labels": (count, digest)}
     pixel_aspect: float | None = 1.0  # fy / fx of the raw images, not 1 where pixels are not square; None: unknown
 
     def __post_init__(self):

@@ -1,9 +1,8 @@
-"""Which stages a pipeline has, what it looks at before, and what a person does next."""
+"""Which stages a pipeline has, and what it looks at before them."""
 
 from __future__ import annotations
 
 import pathlib
-import shlex
 from collections.abc import Mapping
 
 from ml_collections import config_dict
@@ -11,7 +10,7 @@ from ml_collections import config_dict
 from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.experiment.begun import steps_done
-from sde_seg_jax.experiment.config import ConfigFile, UsageError, call
+from sde_seg_jax.experiment.config import UsageError, call
 from sde_seg_jax.experiment.doctor import text
 from sde_seg_jax.experiment.doctor.check import check, find_target, notes_of, problems_of
 from sde_seg_jax.experiment.prepare import prepare_data
@@ -75,24 +74,3 @@ def outlook(configs: Mapping[str, config_dict.ConfigDict], folder: pathlib.Path)
         return f"{left} steps" if left > 0 else "done"
 
     return "stages: " + ", ".join(f"{name} ({work(name, config)})" for name, config in configs.items())
-
-
-def next_step(file: ConfigFile, folder: pathlib.Path, configs: Mapping[str, config_dict.ConfigDict]) -> list[str]:
-    """Lines on how to go on where there are no labels yet: frames for a labelling tool, then the same command.
-
-    configs: what the stages were run with, by name.
-    """
-    keys = dict(file.overrides)
-    chosen = next((stage for stage in configs if "select" in stage), list(configs)[-1])
-    if "select" in configs[chosen] and configs[chosen].select.steps != file.config(chosen).select.steps:
-        keys["select.steps"] = str(configs[chosen].select.steps).replace(" ", "")
-    export = ["python", "-m", "sde_seg_jax.cli.select", f"--config={file.path}:{chosen}"]
-    export += [f"--config.{key}={value}" for key, value in keys.items()]
-    export += [f"--workdir={folder / chosen}", "--export=cvat,label_studio,folder"]
-    raw_dir = file.overrides.get("data.raw_dir", "the raw folder")
-    return [
-        f"no labels yet: {folder / chosen / 'page.html'} shows which frames are worth labelling, the best first. Next "
-        "(with --export_count=8 the first 8 alone):",
-        f"  {shlex.join(export)} --classes=CLASSES.json",
-        f"then put labels/ and classes.json into {raw_dir} (docs/own_data.md) and give the same command again",
-    ]

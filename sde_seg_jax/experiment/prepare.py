@@ -12,6 +12,7 @@ from ml_collections import config_dict
 
 from sde_seg_jax.data.preparing import beam, parts
 from sde_seg_jax.data.preparing import prepare as preparation
+from sde_seg_jax.experiment import raw_changes
 from sde_seg_jax.experiment.config import UsageError, plain, value_of
 from sde_seg_jax.experiment.source_data import domains
 from sde_seg_jax.part import Part
@@ -110,6 +111,8 @@ def prepare_domains(
     """
     target, *source = domains(config)
     folders = [prepare_data(target, splits, reporter, **options)]
+    if changed := raw_changes.warning(target):
+        reporter.tell(f"warning: {changed}")
     for one in source:
         try:
             folders.append(prepare_data(one, (), reporter, **options))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ml_collections import config_dict
 
-from sde_seg_jax.experiment import monitor
+from sde_seg_jax.experiment import monitor, raw_changes
 from sde_seg_jax.experiment.begun import EXTENDABLE, begun, refuse_other_config, steps_done
 from sde_seg_jax.experiment.build import loop_section
 from sde_seg_jax.experiment.cached_depth import streams_read
@@ -71,6 +71,8 @@ def _train(config: config_dict.ConfigDict, asked: dict, workdir: str, title: str
             reporter.tell(line)
         if together.is_first():
             write_config(workdir, as_json(config))
+            if not done:
+                raw_changes.note_begun(pathlib.Path(workdir).expanduser(), config)
         _loop(run, workdir, done, checkpoints, title, reporter)
     finally:
         checkpoints.close()

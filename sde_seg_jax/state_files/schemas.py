@@ -116,6 +116,7 @@ SPACE: Schema = {
     "maxItems": 4,
 }
 # metadata.json of prepared data of this schema
+RAW = each(record({"count": COUNT, "digest": NAME}))
 PREPARED = record(
     {
         "recipe": RECIPE,
@@ -128,8 +129,11 @@ PREPARED = record(
         "left_out": each(listed(TEXT)),
         "warnings": listed(TEXT),
         "shards": each(SHARDS),
-    }
+    },
+    {"raw": RAW},
 )
+# data.json of a run
+RUN_DATA = record({"raw": RAW})
 # of any schema: only what tells them apart
 VERSIONED = record({"recipe": record({"schema": {"type": "integer"}})})
 # features.json and dataset_info.json are read by TFDS and by programs of others, and looked at by cli.doctor

@@ -12,6 +12,7 @@ from sde_seg_jax.data.street_scenes.clip import render_frame
 pytestmark = pytest.mark.slow
 OWN = pathlib.Path(__file__).resolve().parents[1] / "tiny" / "own.py"
 SIZE, FRAMES = (64, 64), 14
+FIRST = ("000", "003", "006", "009")  # frames that are labeled first
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,14 @@ def raw(tmp_path_factory):
         json.dumps({"fx": 60, "fy": 60, "cx": 31.5, "cy": 31.5, "width": 64, "height": 64})
     )
     return folder, labels
+
+
+def add_labels(raw, names):
+    """Puts the labels of these frames into the raw folder."""
+    folder, labels = raw
+    (folder / "labels" / "drive").mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.fromarray(labels[name]).save(folder / "labels" / "drive" / f"{name}.png")
 
 
 @pytest.fixture
@@ -54,9 +63,7 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     assert "--export=cvat,label_studio,folder" in out
     assert (runs / "report.html").is_file()
 
-    (raw[0] / "labels" / "drive").mkdir(parents=True)
-    for name, label in raw[1].items():
-        Image.fromarray(label).save(raw[0] / "labels" / "drive" / f"{name}.png")
+    add_labels(raw, FIRST)
     classes = [{"name": "road", "id": 0}, {"name": "other", "id": 1}]
     (raw[0] / "classes.json").write_text(json.dumps(classes))
     status, out, err = pipeline()
@@ -67,6 +74,26 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     for stage in ("quick_supervised", "quick_depthmix"):
         assert 0 <= json.loads((runs / stage / "metrics.json").read_text())["miou"] <= 1
         assert any(line.startswith(stage) and "mIoU" in line for line in out.splitlines())
+    ranked = (runs / "quick_select" / "labels.txt").read_text().split()
+    labeled = [rank for rank, name in enumerate(ranked, start=1) if name.split("/")[1] in FIRST]
+    assert ("more labels? The next best frames" in out) == bool(labeled and labeled[-1] < len(ranked))
+
+    before = (runs / "quick_depthmix" / "metrics.json").read_bytes()
+    add_labels(raw, raw[1])
+    status, out, err = pipeline()
+    assert status == 0, err
+    again = ("quick_supervised_2", "quick_depthmix_2")
+    changed = f"has changed since quick_supervised ({len(FIRST)} labels then, {FRAMES} now): now {', '.join(again)}"
+    assert changed in out
+    assert "stages: quick_depth (done), quick_supervised_2 (2 steps), quick_depthmix_2 (2 steps)" in out
+    for stage in again:
+        assert 0 <= json.loads((runs / stage / "metrics.json").read_text())["miou"] <= 1
+        assert json.loads((runs / stage / "data.json").read_text())["raw"]["labels"]["count"] == FRAMES
+        assert stage in (runs / "report.html").read_text()
+    assert (runs / "quick_depthmix" / "metrics.json").read_bytes() == before
+    status, out, err = pipeline()
+    assert status == 0, err
+    assert "stages: quick_depth (done), quick_supervised_2 (done), quick_depthmix_2 (done)" in out
 
 
 def test_a_folder_that_is_not_there_is_named_before_any_work(command, tmp_path):

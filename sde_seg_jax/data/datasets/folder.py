@@ -19,6 +19,7 @@ from sde_seg_jax.data.own.camera_files import Cameras
 from sde_seg_jax.data.own.clip_labels import keys
 from sde_seg_jax.data.own.held_out import counted, hold_out, in_split, in_video
 from sde_seg_jax.data.own.own_files import open_folder
+from sde_seg_jax.data.own.raw_state import raw_state
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size
 from sde_seg_jax.label_spaces import LabelSpace
@@ -205,4 +206,5 @@ SPEC = DatasetSpec(
     },
     read_space=read_space,
     held_out_video=HELD_OUT_VIDEO,
+    raw_state=raw_state,
 )

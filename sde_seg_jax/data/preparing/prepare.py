@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from etils import epath
 
+from sde_seg_jax.data.preparing.raw_state import raw_state
 from sde_seg_jax.data.preparing.target import Local, Remote, open_target
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec, Size, find
@@ -191,7 +192,7 @@ def _plan(spec: DatasetSpec, recipe: dict[str, Any], raw_dir, skip_bad: bool, fi
         raise ValueError(f"'{finished}' was prepared with other classes; choose another prepared_dir")
     said = [message for found in problems.values() for message in (*found.doubts, *found.notes)]
     told = list(dict.fromkeys([*said, *(str(warning.message) for warning in caught)]))  # of all splits, once
-    return Plan(spec, recipe, space, items, problems, told, earlier)
+    return Plan(spec, recipe, space, items, problems, told, raw_state(spec, raw_dir), earlier)
 
 
 def _recipe(spec: DatasetSpec, size: Size, splits, image_format: str | None, options) -> dict[str, Any]:

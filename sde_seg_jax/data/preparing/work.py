@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sde_seg_jax.data.preparing import parallel, samples, shards
+from sde_seg_jax.data.preparing.raw_state import State
 from sde_seg_jax.data.preparing.shards import Shard
 from sde_seg_jax.data.raw_files import raw
 from sde_seg_jax.data.spec import DatasetSpec
@@ -32,6 +33,7 @@ class Plan:
     items: Mapping[str, Sequence[Any]]  # of each split
     problems: Mapping[str, raw.Problems]  # what listing each split found
     warnings: Sequence[str]  # of listing
+    raw: State  # of the raw files
     earlier: Mapping[str, Any] | None = None  # metadata of the finished splits that these join
 
     def shards(self) -> list[Shard]:

@@ -18,7 +18,7 @@ from sde_seg_jax.data.preparing.shards import Shard
 from sde_seg_jax.data.preparing.target import Local, Remote, explained
 from sde_seg_jax.data.preparing.unfinished import Facts, Unfinished, put_shard
 from sde_seg_jax.data.preparing.work import Plan, Work
-from sde_seg_jax.data.stored.finished import LEFT_OUT
+from sde_seg_jax.data.stored.finished import LEFT_OUT, RAW
 from sde_seg_jax.reporter import Reporter
 
 
@@ -145,6 +145,9 @@ def finish(plan: Plan, unfinished: Unfinished, target: Local | Remote, skip_bad:
     }
     if plan.earlier:
         metadata = _joined(plan, metadata)
+    raw = plan.earlier.get(RAW, {}) if plan.earlier else plan.raw  # what is added later follows what was there first
+    if raw:
+        metadata[RAW] = raw
     with tempfile.TemporaryDirectory(prefix="sde_seg_jax-") as folder:
         path = pathlib.Path(folder)
         shards.write_info(path, plan.spec, plan.schema(), metadata)

@@ -23,6 +23,7 @@ SCHEMA = 2  # raise it when the stored form changes for all data sets
 VERSION = re.compile(r"\d+\.\d+\.\d+")  # of a finished folder; unfinished ones have a longer name
 WHOLE = "metadata.json"  # the last file to come
 AGAIN = "delete that folder and prepare again"
+RAW = "raw"  # key of the metadata: the state of the raw files, of data sets that notice changes
 LEFT_OUT = "left_out.txt"  # file beside the data: a line for each sample that is not stored
 
 
@@ -52,6 +53,7 @@ def metadata(folder: str | os.PathLike) -> dict[str, Any]:
       left_out        {split: messages}, samples that are not stored; skip_bad: were they allowed?
       warnings        one line for each kind
       shards          {split: {lengths: records of each file, bytes}}
+      raw             {what: {count, digest}} of the raw files, or absent: see `preparing.raw_state`
 
     Raises:
       ValueError: an incompatible version of this package wrote it, or it is damaged; names the place in it.
