@@ -13,6 +13,7 @@ from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored.finished import find_finished
 from sde_seg_jax.experiment.begun import begun
 from sde_seg_jax.experiment.config import ConfigFile
+from sde_seg_jax.experiment.pipeline import of_stage
 from sde_seg_jax.experiment.selection.files import read_chosen
 
 NEXT = 8  # frames of another round of labelling
@@ -72,6 +73,7 @@ def labeled_names(config: config_dict.ConfigDict) -> set[str]:
 
 def _export(file: ConfigFile, folder: pathlib.Path, steps: Sequence[int]) -> str:
     """The command that exports a selection, which was made with these select.steps."""
+    file = of_stage(file, folder.name)
     keys = dict(file.overrides)
     if steps and tuple(steps) != tuple(file.config(folder.name).select.steps):
         keys["select.steps"] = str(tuple(steps)).replace(" ", "")

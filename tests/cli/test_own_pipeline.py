@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def pipeline(raw, command, tmp_path_factory, monkeypatch):
     return lambda: command("pipeline", f"--config={OWN}:quick", f"--config.data.raw_dir={raw[0]}", "--workdir=runs")
 
 
-def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_command_trains(raw, pipeline):
+def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_command_trains(raw, pipeline, command):
     status, out, err = pipeline()
     assert status == 0, err
     assert "folder: looked at" in out
@@ -63,7 +64,9 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     assert "--export=cvat,label_studio,folder" in out
     assert (runs / "report.html").is_file()
 
-    add_labels(raw, FIRST)
+    ranked = [name.split("/")[1] for name in (runs / "quick_select" / "labels.txt").read_text().split()]
+    first = {*FIRST, ranked[0]} - {ranked[-1]}
+    add_labels(raw, first)
     classes = [{"name": "road", "id": 0}, {"name": "other", "id": 1}]
     (raw[0] / "classes.json").write_text(json.dumps(classes))
     status, out, err = pipeline()
@@ -74,16 +77,22 @@ def test_without_labels_it_learns_depth_and_chooses_and_with_labels_the_same_com
     for stage in ("quick_supervised", "quick_depthmix"):
         assert 0 <= json.loads((runs / stage / "metrics.json").read_text())["miou"] <= 1
         assert any(line.startswith(stage) and "mIoU" in line for line in out.splitlines())
-    ranked = (runs / "quick_select" / "labels.txt").read_text().split()
-    labeled = [rank for rank, name in enumerate(ranked, start=1) if name.split("/")[1] in FIRST]
-    assert ("more labels? The next best frames" in out) == bool(labeled and labeled[-1] < len(ranked))
+    assert "more labels? The next best frames" in out
+    (printed,) = [line.strip() for line in out.splitlines() if "sde_seg_jax.cli.select" in line]
+    flags = shlex.split(printed)[3:]  # after python -m sde_seg_jax.cli.select
+    status, out, err = command("select", *flags)
+    assert status == 0, err
+    (exported,) = (runs / "quick_select").glob("export_after_*")
+    images = {path.stem for path in (exported / "folder").rglob("*.png")}
+    assert ranked[-1] in images
+    assert ranked[0] not in images
 
     before = (runs / "quick_depthmix" / "metrics.json").read_bytes()
     add_labels(raw, raw[1])
     status, out, err = pipeline()
     assert status == 0, err
     again = ("quick_supervised_2", "quick_depthmix_2")
-    changed = f"has changed since quick_supervised ({len(FIRST)} labels then, {FRAMES} now): now {', '.join(again)}"
+    changed = f"has changed since quick_supervised ({len(first)} labels then, {FRAMES} now): now {', '.join(again)}"
     assert changed in out
     assert "stages: quick_depth (done), quick_supervised_2 (2 steps), quick_depthmix_2 (2 steps)" in out
     for stage in again:

@@ -38,7 +38,9 @@ def read_image(path: pathlib.Path) -> UInt8[np.ndarray, "H W 3"]:
         unknown = error.__cause__ is None or isinstance(error.__cause__, PIL.UnidentifiedImageError)
     image = cv2.imread(str(path), cv2.IMREAD_COLOR) if unknown else None
     if image is None:
-        raise UsageError(f"{path} is not a readable image; it may be truncated: copy it again or leave it out")
+        raise UsageError(
+            f"{path} is not a readable image; it is cut off, or something else: copy it again or leave it out"
+        )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
