@@ -3,7 +3,8 @@
 All of it takes many hours on a laptop; stop it at any time (Ctrl-C), the same command goes on. What is finished is
 kept in --runs (default runs/evidence), and after every table docs/results/NAME.json, the page and its figures are
 written anew. Runs that such a file holds are not run again, so several machines can take some seeds each.
---only=contributions,selection runs some tables, --seeds=1,2 some seeds; --dry_run tells what is left.
+--only=contributions,selection runs some tables, --seeds=1,2 some seeds; --dry_run tells what is left. --camvid=DIR
+adds the table of real images.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ from sde_seg_jax.training.interrupted import Interrupted
 
 
 class Entry(NamedTuple):
-    """A table: its file, the part of it that is run (all if empty), and the folder of runs that it shares."""
+    """A table: its file, the part of it that is run (all if empty), the folder of runs that it shares, raw data."""
 
     file: str
     rows: str = ""
     labels: str = ""
     folder: str = ""
+    raw: bool = False  # needs CamVid's files
 
 
 FEW_LABELS = "configs/streets_few_labels.py"
@@ -48,6 +50,7 @@ TABLES = {  # in order of importance
     "label_counts": Entry(FEW_LABELS, "baseline,classmix", "8,16,32,64,160", folder="few_labels"),
     "few_selection": Entry("configs/streets_few_selection.py"),
     "few_adaptation": Entry("configs/streets_few_adaptation.py", folder="few_labels"),
+    "camvid_few_labels": Entry("configs/camvid_few_labels.py", raw=True),
     "contributions": Entry("configs/streets_ablation.py:size=cpu"),
     "selection": Entry("configs/streets_selection.py:size=cpu"),
     "adaptation": Entry("configs/streets_adaptation.py:size=cpu"),
@@ -55,11 +58,12 @@ TABLES = {  # in order of importance
 STEP_UNKNOWN = "not known before the first run"
 
 
-def plan_of(name: str, runs: pathlib.Path, seeds: str = "") -> Plan:
+def plan_of(name: str, runs: pathlib.Path, seeds: str = "", camvid: str = "") -> Plan:
     """The plan of a table, as cli.table makes it, without the runs that docs/results/NAME.json holds."""
     entry = TABLES[name]
     folder = runs / (entry.folder or name)
-    plan = Plan(ConfigFile(*split(entry.file)), str(folder), rows=entry.rows, labels=entry.labels, seeds=seeds)
+    file = ConfigFile(*split(entry.file), {"data.raw_dir": camvid} if entry.raw else {})
+    plan = Plan(file, str(folder), rows=entry.rows, labels=entry.labels, seeds=seeds)
     known = kept_results.read(results_page.FOLDER / f"{name}.json", plan)
     plan.runs = {key: item for key, item in plan.runs.items() if key not in known or complete(item)}
     return plan
@@ -119,6 +123,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs what the command line asks for; 0 if all of it is finished."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(TABLES))
+    parser.add_argument(
+        "--camvid", default="", help="CamVid's folder, as docs/data.md says; without it, not that table"
+    )
     parser.add_argument("--seeds", default="")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/evidence"))
     parser.add_argument("--dry_run", action="store_true")
@@ -127,7 +134,10 @@ def main(arguments: list[str] | None = None) -> int:
     names = options.only.split(",")
     if unknown := [name for name in names if name not in TABLES]:
         parser.error(f"--only={options.only}: {suggest(unknown[0], TABLES)}")
-    plans = {name: plan_of(name, options.runs, options.seeds) for name in names}
+    for name in [name for name in names if TABLES[name].raw and not options.camvid]:
+        print(f"{name}: left out; --camvid=DIR names CamVid's files (docs/data.md)")
+        names.remove(name)
+    plans = {name: plan_of(name, options.runs, options.seeds, options.camvid) for name in names}
     for name, plan in plans.items():
         print(f"{name}: {left(plan)}")
     failures = {}

@@ -29,6 +29,15 @@ def test_a_dry_run_tells_what_is_left_and_touches_nothing(tmp_path, capsys, monk
     assert not runs.exists()
 
 
+def test_the_table_of_real_images_needs_their_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ["--dry_run", "--only=camvid_few_labels", "--seeds=1", f"--runs={tmp_path / 'runs'}"]
+    assert evidence.main(asked) == 0
+    assert capsys.readouterr().out == "camvid_few_labels: left out; --camvid=DIR names CamVid's files (docs/data.md)\n"
+    assert evidence.main([*asked, "--camvid=CamVid"]) == 0
+    assert "8 of 8 runs and stages left" in capsys.readouterr().out
+
+
 def test_the_hardware_names_processor_and_vector_instructions():
     assert " cores" in evidence.hardware()
 
