@@ -52,8 +52,9 @@ def warning(config: config_dict.ConfigDict) -> str:
     if not told:
         return ""
     return (
-        f"'{config.data.prepared_dir}' was made before '{config.data.raw_dir}' changed ({'; '.join(told)}), and is "
-        "used as it is. For what is there now, choose another --config.data.prepared_dir and --workdir"
+        f"'{config.data.prepared_dir}' was made of other files than '{config.data.raw_dir}' has now "
+        f"({'; '.join(told)}), and is used as it is. For what is there now, choose another "
+        "--config.data.prepared_dir and --workdir"
     )
 
 

@@ -50,7 +50,7 @@ def test_new_labels_are_told_to_who_reads_them(raw, prepare):
     assert prepare("quick_supervised") == []
     add_label(raw, 1)
     (said,) = prepare("quick_supervised")
-    assert f"was made before '{raw}' changed (4 labels then, 5 now), and is used as it is" in said
+    assert f"was made of other files than '{raw}' has now (4 labels then, 5 now), and is used as it is" in said
     assert "choose another --config.data.prepared_dir and --workdir" in said
     assert prepare("quick_depth") == []
 

@@ -46,7 +46,8 @@ def _place(root: pathlib.Path, path: pathlib.Path) -> str:
 
 
 def _content(path: pathlib.Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(pairs: Iterable[tuple[str, str]]) -> str:
