@@ -35,8 +35,13 @@ def since_prepared(config: config_dict.ConfigDict) -> dict[str, str]:
 
 def since_begun(folder: pathlib.Path, config: config_dict.ConfigDict) -> dict[str, str]:
     """What of the raw files has changed since the run in a folder was begun; {} if it does not tell."""
+    return changes(begun_with(folder), state_now(config))
+
+
+def begun_with(folder: pathlib.Path) -> State:
+    """The state of the raw files that the run in a folder was begun with; {} if it does not tell."""
     path = folder / FILE
-    return changes(read_json(path, schemas.RUN_DATA)[RAW], state_now(config)) if path.is_file() else {}
+    return read_json(path, schemas.RUN_DATA)[RAW] if path.is_file() else {}
 
 
 def note_begun(folder: pathlib.Path, config: config_dict.ConfigDict) -> None:

@@ -46,6 +46,14 @@ def about_rounds(stages: Configs, runs: Configs, folder: pathlib.Path) -> list[s
     ]
 
 
+def later_round(run: pathlib.Path) -> pathlib.Path | None:
+    """The run beside this one that was begun with other raw files, NAME_2 of NAME, NAME_3 of NAME_2; None without."""
+    stem, _, number = run.name.rpartition("_")
+    later = run.with_name(f"{stem}_{int(number) + 1}" if stem and number.isdecimal() else f"{run.name}_2")
+    states = [raw_changes.begun_with(folder) for folder in (run, later)]
+    return later if all(states) and states[0] != states[1] else None
+
+
 def _with_current_data(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
     """With the first of the numbered prepared_dirs that is free, or was made of the raw files as they are."""
     found = config_dict.ConfigDict(config.to_dict())

@@ -14,6 +14,7 @@ from sde_seg_jax.evaluation.video import status
 from sde_seg_jax.experiment.begun import CONFIG, read_json, steps_done
 from sde_seg_jax.experiment.config import UsageError
 from sde_seg_jax.experiment.evaluated import OF_TRAINING, PICTURES, RESULT
+from sde_seg_jax.experiment.rounds import later_round
 from sde_seg_jax.experiment.spaces import space_of
 from sde_seg_jax.label_spaces import LabelSpace
 from sde_seg_jax.state_files.pictures import read_picture
@@ -49,6 +50,11 @@ def summarize(folder: pathlib.Path) -> RunSummary:
     splits = _prepared(config)
     if config["task"]["name"] not in UNLABELED_TASKS:
         notes += validation_notes(splits.get(config["data"].get("val_split", "val")))
+    later = later_round(folder)
+    if later is not None:
+        notes.append(
+            f"an earlier round: labels or frames have changed since; {later.name} is trained on the newer ones"
+        )
     pictures, left_out = _pictures(folder)
     labels, images = _labels(config, splits)
     return RunSummary(
@@ -58,7 +64,7 @@ def summarize(folder: pathlib.Path) -> RunSummary:
         final=final,
         pictures=pictures,
         left_out=left_out,
-        role=ROLES.get(config["task"]["name"], ""),
+        role=ROLES.get(config["task"]["name"], "") if later is None else "",
         seed=config["seed"],
         labels=labels,
         images=images,

@@ -45,6 +45,18 @@ def test_a_run_that_stopped_early_says_so(make):
     assert "nothing has been saved" in run_summary.summarize(make("begun", done=0)).notes[0]
 
 
+def test_the_headlines_are_of_the_newest_round_of_labels(make):
+    runs = {name: make(name) for name in ("quick_supervised", "quick_supervised_2", "other", "other_2")}
+    for name, labels in (("quick_supervised", 8), ("quick_supervised_2", 16), ("other", 8), ("other_2", 8)):
+        state = {"raw": {"labels": {"count": labels, "digest": str(labels)}}}
+        (runs[name] / "data.json").write_text(json.dumps(state))
+    found = {name: run_summary.summarize(folder) for name, folder in runs.items()}
+    assert {name for name, run in found.items() if run.role == "baseline"} == {*runs} - {"quick_supervised"}
+    (note,) = found["quick_supervised"].notes
+    assert note.startswith("an earlier round: ")
+    assert "quick_supervised_2" in note
+
+
 def test_the_last_validation_of_training_counts_where_nothing_was_evaluated(make):
     lines = [{"step": 300, "val/miou": 0.2}, {"step": 600, **VALIDATION}, {"step": 1000, "loss": 0.1}]
     found = run_summary.summarize(make("run", lines=lines))
