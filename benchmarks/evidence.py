@@ -27,7 +27,7 @@ from sde_seg_jax.display.result_json import as_json
 from sde_seg_jax.display.tables import duration
 from sde_seg_jax.experiment.config import ConfigFile
 from sde_seg_jax.experiment.configuration.files import split
-from sde_seg_jax.experiment.table.plan import Plan, collect, execute, write
+from sde_seg_jax.experiment.table.plan import Key, Plan, collect, execute, write
 from sde_seg_jax.experiment.table.runs import complete, seconds_left
 from sde_seg_jax.lookup import suggest
 from sde_seg_jax.reporter import CONSOLE
@@ -64,9 +64,17 @@ def plan_of(name: str, runs: pathlib.Path, seeds: str = "", camvid: str = "") ->
     folder = runs / (entry.folder or name)
     file = ConfigFile(*split(entry.file), {"data.raw_dir": camvid} if entry.raw else {})
     plan = Plan(file, str(folder), rows=entry.rows, labels=entry.labels, seeds=seeds)
-    known = kept_results.read(results_page.FOLDER / f"{name}.json", plan)
+    known = kept_runs(name, plan)
     plan.runs = {key: item for key, item in plan.runs.items() if key not in known or complete(item)}
     return plan
+
+
+def kept_runs(name: str, plan: Plan) -> dict[Key, kept_results.Kept]:
+    """The plan's runs that docs/results holds: in the table's own file, or in one that shares its folder of runs."""
+    folder = TABLES[name].folder or name
+    sharing = [other for other, entry in TABLES.items() if (entry.folder or other) == folder]
+    found = [kept_results.read(results_page.FOLDER / f"{other}.json", plan) for other in sharing]
+    return {key: kept for one in found for key, kept in one.items()}
 
 
 def left(plan: Plan) -> str:
@@ -97,7 +105,7 @@ def keep(name: str, plan: Plan, failed: dict[str, str]) -> None:
     if not TABLES[name].folder:
         write(table, plan.workdir)
     path, rows = results_page.FOLDER / f"{name}.json", TABLES[name].rows.split(",")
-    kept = kept_results.read(path, plan)
+    kept = kept_runs(name, plan)
     for run in table.results:
         if run.final is not None:
             kept[run.row, run.labels, run.seed] = kept_results.trained_here(plan, run, f"val/{table.metric}")

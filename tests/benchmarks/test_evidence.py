@@ -83,6 +83,14 @@ def test_runs_of_another_machine_are_not_run_again_and_stay_in_the_table(tmp_pat
     assert scores == {1: 0.5, 2: None, 3: None, 4: None, 5: None}
     assert again["trained"] == trained[:1]
 
+    other = evidence.plan_of("few_adaptation", tmp_path, "1,2")  # has the same baseline, in the same folder
+    assert ("baseline", 16, 1) not in other.runs
+    assert ("baseline", 16, 2) in other.runs
+    evidence.keep("few_adaptation", other, {})
+    found = json.loads((results / "few_adaptation.json").read_text())
+    assert [run["final"] for run in found["runs"] if (run["row"], run["seed"]) == ("baseline", 1)] == [0.5]
+    assert found["trained"] == trained[:1]
+
 
 def test_a_runs_digest_knows_its_stages_and_not_what_stands_for_missing_keys(tmp_path, results):
     plan = evidence.plan_of("few_labels", tmp_path, "1")
