@@ -25,19 +25,19 @@ def main(arguments: Arguments) -> None:
     """Runs the pipeline of the command line's configuration."""
     if not arguments.path or not arguments.workdir:
         raise UsageError("cli.pipeline needs --config=FILE and --workdir=DIR")
-    from sde_seg_jax.experiment.pipeline import is_labeled, limit_selection, look, of_stage, outlook, stages_of
-
-    file = arguments.file
-    config = of_stage(file, "").config()
+    config = arguments.config()
     if "pipeline" not in config:
         named, remedy = (f":{arguments.row}", "leave out the row, or use") if arguments.row else ("", "use")
         raise UsageError(f"{arguments.path}{named} has no pipeline section; {remedy} cli.train")
     from sde_seg_jax.experiment.next_labels import more_labels, next_step
+    from sde_seg_jax.experiment.pipeline import is_labeled, limit_selection, look, outlook, stages_of
     from sde_seg_jax.experiment.prepare import prepare_domains
     from sde_seg_jax.experiment.report import write_report
     from sde_seg_jax.experiment.rounds import about_rounds, open_rounds
     from sde_seg_jax.experiment.stages import headline, run_stage
 
+    for stage in {name for names in config.pipeline.values() for name in names}:
+        arguments.config(stage)  # a misspelt key of one is an error before any work
     started = time.monotonic()
     folder = pathlib.Path(arguments.workdir).expanduser()
     stages = stages_of(config)
@@ -45,7 +45,7 @@ def main(arguments: Arguments) -> None:
         print("\n".join(look(config)))
     for prepared in prepare_domains(config, reporter=CONSOLE):
         print(f"prepared: {prepared}")
-    asked = {stage: limit_selection(of_stage(file, stage).config(stage), stage, CONSOLE) for stage in stages}
+    asked = {stage: limit_selection(arguments.config(stage), stage, CONSOLE) for stage in stages}
     configs = open_rounds(asked, folder)
     print("\n".join([*about_rounds(asked, configs, folder), outlook(configs, folder)]))
     scores = {stage: run_stage(one, folder / stage, stage, CONSOLE) for stage, one in configs.items()}
@@ -53,9 +53,9 @@ def main(arguments: Arguments) -> None:
     page = write_report(str(folder), title=config.name, summary={"wall clock of this call": f"{minutes:.1f} min"})
     print("\n".join(["", *headline(scores), f"{minutes:.1f} minutes"]))
     if is_labeled(config):
-        lines = more_labels(file, folder, config.pipeline.get("unlabeled", ()), configs)
+        lines = more_labels(arguments.file, folder, config.pipeline.get("unlabeled", ()), configs)
     else:
-        lines = next_step(file, folder, configs)
+        lines = next_step(arguments.file, folder, configs)
     print("\n".join([*lines, f"report: {page}"]))
 
 

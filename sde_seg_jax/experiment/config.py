@@ -94,7 +94,10 @@ def _literal(text: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class ConfigFile:
-    """A configuration (name or path), one of its rows, and values for some of its keys: section.key -> text."""
+    """A configuration (name or path), one of its rows, and values for some of its keys: section.key -> text.
+
+    Of a row with a pipeline, STAGE.section.key is for that stage alone, and there before section.key, which is for all.
+    """
 
     path: str
     row: str = ""
@@ -102,7 +105,16 @@ class ConfigFile:
 
     def config(self, row: str | None = None) -> config_dict.ConfigDict:
         """The configuration of a row (default: the one that was named), with the values replaced. Raises UsageError."""
-        return override(load_config(self.path, self.row if row is None else row), self.overrides)
+        return override(load_config(self.path, self.row if row is None else row), self.overrides_of(row))
+
+    def overrides_of(self, stage: str | None = None) -> dict[str, str]:
+        """The values for a stage of the pipeline; None: for the pipeline itself, or a row without one."""
+        pipeline = load_config(self.path, self.row).get("pipeline", {}) if self.path and self.overrides else {}
+        stages = {name for names in pipeline.values() for name in names}
+        parts = {key: key.partition(".") for key in self.overrides}
+        of_all = {key: self.overrides[key] for key, (first, _, _) in parts.items() if first not in stages}
+        own = {rest: self.overrides[key] for key, (first, _, rest) in parts.items() if first == stage in stages}
+        return of_all | own
 
 
 def pick_row(rows: dict[str, dict], row: str, file: str) -> dict:

@@ -13,7 +13,6 @@ from sde_seg_jax.data.spec import find
 from sde_seg_jax.data.stored.finished import find_finished
 from sde_seg_jax.experiment.begun import begun
 from sde_seg_jax.experiment.config import ConfigFile
-from sde_seg_jax.experiment.pipeline import of_stage
 from sde_seg_jax.experiment.selection.files import read_chosen
 
 NEXT = 8  # frames of another round of labelling
@@ -38,20 +37,21 @@ def next_step(file: ConfigFile, folder: pathlib.Path, configs: Mapping[str, conf
 def more_labels(
     file: ConfigFile, folder: pathlib.Path, stages: Sequence[str], configs: Mapping[str, config_dict.ConfigDict]
 ) -> list[str]:
-    """Lines on the next round where frames were chosen and some are labeled: what to label next, with a first guess.
+    """Lines on the next round where frames were chosen: what to label next, with a first guess; [] if all are labeled.
 
     stages: those of the time without labels. configs: what the runs with labels were made with, by name.
     """
     rows = {stage: read_chosen(folder / stage) for stage in stages}
     stage = next((stage for stage in stages if rows[stage]), "")
     run, config = list(configs.items())[-1]
-    done = [row.rank for row in rows.get(stage, ()) if row.name in labeled_names(config)]
-    left = len(rows.get(stage, ())) - max(done, default=0)
-    if not done or not left:
+    labeled = labeled_names(config)
+    done = max((row.rank for row in rows.get(stage, ()) if row.name in labeled), default=0)
+    left = len(rows.get(stage, ())) - done
+    if not left:
         return []
     steps = tuple(begun(folder / stage)["select"]["steps"])
-    more = [f"--export_from={max(done)}", f"--export_count={min(NEXT, left)}", f"--model={folder / run}"]
-    more.append(f"--output={folder / stage / f'export_after_{max(done)}'}")
+    more = [f"--export_from={done}", f"--export_count={min(NEXT, left)}", f"--model={folder / run}"]
+    more.append(f"--output={folder / stage / f'export_after_{done}'}")
     return [
         f"more labels? The next best frames, with labels drawn by {run} to be corrected:",
         f"  {_export(file, folder / stage, steps)} {shlex.join(more)}",
@@ -73,8 +73,7 @@ def labeled_names(config: config_dict.ConfigDict) -> set[str]:
 
 def _export(file: ConfigFile, folder: pathlib.Path, steps: Sequence[int]) -> str:
     """The command that exports a selection, which was made with these select.steps."""
-    file = of_stage(file, folder.name)
-    keys = dict(file.overrides)
+    keys = file.overrides_of(folder.name)
     if steps and tuple(steps) != tuple(file.config(folder.name).select.steps):
         keys["select.steps"] = str(tuple(steps)).replace(" ", "")
     words = ["python", "-m", "sde_seg_jax.cli.select", f"--config={file.path}:{folder.name}"]

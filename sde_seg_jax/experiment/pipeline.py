@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from collections.abc import Mapping
 
@@ -11,7 +10,7 @@ from ml_collections import config_dict
 from sde_seg_jax.data.reading.dataset import open_data
 from sde_seg_jax.data.spec import find
 from sde_seg_jax.experiment.begun import steps_done
-from sde_seg_jax.experiment.config import ConfigFile, UsageError, call, load_config
+from sde_seg_jax.experiment.config import UsageError, call
 from sde_seg_jax.experiment.doctor import text
 from sde_seg_jax.experiment.doctor.check import check, find_target, notes_of, problems_of
 from sde_seg_jax.experiment.prepare import prepare_data
@@ -19,18 +18,6 @@ from sde_seg_jax.experiment.selection.select import finished
 from sde_seg_jax.reporter import SILENT, Reporter
 
 LOOKED_AT = 16  # samples of each split
-
-
-def of_stage(file: ConfigFile, stage: str) -> ConfigFile:
-    """The file as a stage of its pipeline reads it ("": the pipeline itself).
-
-    --config.STAGE.section.key=VALUE is for that stage alone, and there before --config.section.key, which is for all.
-    """
-    pipeline = load_config(file.path, file.row).get("pipeline", {})
-    names = {name for stages in pipeline.values() for name in stages}
-    of_all = {key: value for key, value in file.overrides.items() if key.partition(".")[0] not in names}
-    own = {key.partition(".")[2]: value for key, value in file.overrides.items() if key.partition(".")[0] == stage}
-    return dataclasses.replace(file, overrides=of_all | (own if stage in names else {}))
 
 
 def is_labeled(config: config_dict.ConfigDict) -> bool:

@@ -32,8 +32,9 @@ def open_rounds(configs: Configs, folder: pathlib.Path) -> dict[str, config_dict
 
 
 def about_rounds(stages: Configs, runs: Configs, folder: pathlib.Path) -> list[str]:
-    """A line on why there are new runs beside earlier ones, if there are; stages: as they went into `open_rounds`."""
-    new = [(stage, run) for stage, run in zip(stages, runs, strict=True) if stage != run]
+    """A line on why new runs begin beside earlier ones, if some do; stages: as they went into `open_rounds`."""
+    both = zip(stages, runs, strict=True)
+    new = [(stage, run) for stage, run in both if stage != run and not raw_changes.begun_with(folder / run)]
     if not new:
         return []
     stage, run = new[0]

@@ -27,7 +27,7 @@ def origins(file: ConfigFile) -> dict[str, str]:
     with _traced(kept) as places:
         config = load_config(file.path, file.row)
     found = dict(_walk(config, "", places))
-    return {**found, **dict.fromkeys(file.overrides, COMMAND_LINE)}
+    return {**found, **dict.fromkeys(file.overrides_of(), COMMAND_LINE)}
 
 
 def lines(file: ConfigFile, sections: Sequence[str] = ()) -> Iterator[str]:
