@@ -8,7 +8,8 @@ from PIL import Image
 
 from sde_seg_jax.data.street_scenes.clip import render_frame
 from sde_seg_jax.experiment.config import ConfigFile
-from sde_seg_jax.experiment.pipeline import limit_selection, next_step
+from sde_seg_jax.experiment.next_labels import next_step
+from sde_seg_jax.experiment.pipeline import limit_selection
 from sde_seg_jax.reporter import Collected
 
 OWN = str(pathlib.Path(__file__).resolve().parents[1] / "tiny" / "own.py")
