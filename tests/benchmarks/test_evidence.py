@@ -29,7 +29,7 @@ def test_a_dry_run_tells_what_is_left_and_touches_nothing(tmp_path, capsys, monk
     assert not runs.exists()
 
 
-def test_the_table_of_real_images_needs_their_folder(tmp_path, capsys, monkeypatch):
+def test_the_table_of_real_images_needs_their_folder(tmp_path, capsys, monkeypatch, results):
     monkeypatch.chdir(tmp_path)
     asked = ["--dry_run", "--only=camvid_few_labels", "--seeds=1", f"--runs={tmp_path / 'runs'}"]
     assert evidence.main(asked) == 0
