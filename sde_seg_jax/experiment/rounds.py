@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from ml_collections import config_dict
 
 from sde_seg_jax.experiment import raw_changes
+from sde_seg_jax.experiment.begun import begun
 
 Configs = Mapping[str, config_dict.ConfigDict]  # by name
 
@@ -17,18 +18,19 @@ def open_rounds(configs: Configs, folder: pathlib.Path) -> dict[str, config_dict
     """The configurations of stages, by the name of their run in `folder`.
 
     Of a stage that learns from labels the run is STAGE_2, with data prepared in config.data.prepared_dir + "_2", where
-    the raw files have changed since STAGE was begun and its data were prepared; STAGE_3 where they have again. Nothing
-    that is there is touched. Data sets that notice no changes have one round.
+    the raw files have changed since STAGE was begun; STAGE_3 where they have again. All stages have one number: the
+    highest round that was begun with the raw files as they are, else a new one. Nothing that is there is touched.
     """
-    found = {}
-    for name, config in configs.items():
-        if "select" in config or not raw_changes.reads_labels(config):
-            found[name] = config
-            continue
-        anew = _with_current_data(config)
-        run = next(run for run in _numbered(name) if not raw_changes.since_begun(folder / run, anew))
-        found[run] = anew
-    return found
+    learning = {
+        name: _with_current_data(config)
+        for name, config in configs.items()
+        if "select" not in config and raw_changes.reads_labels(config)
+    }
+    used = [int(path.name.removeprefix(f"{name}_")) for name in learning for path in folder.glob(f"{name}_[0-9]*")]
+    highest = max([*used, *(1 for name in learning if (folder / name).exists())], default=0)
+    fitting = (number for number in range(highest, 0, -1) if _fits(number, learning, folder))
+    number = next(fitting, highest + 1)
+    return {_run(name, number) if name in learning else name: learning.get(name, configs[name]) for name in configs}
 
 
 def about_rounds(stages: Configs, runs: Configs, folder: pathlib.Path) -> list[str]:
@@ -38,7 +40,9 @@ def about_rounds(stages: Configs, runs: Configs, folder: pathlib.Path) -> list[s
     if not new:
         return []
     stage, run = new[0]
-    before = list(itertools.takewhile(lambda name: name != run, _numbered(stage)))[-1]
+    number = int(run.removeprefix(f"{stage}_"))
+    earlier = [_run(stage, other) for other in range(number - 1, 0, -1)]
+    before = next((name for name in earlier if raw_changes.begun_with(folder / name)), stage)
     how = "; ".join(raw_changes.since_begun(folder / before, runs[run]).values())
     names = ", ".join(run for _, run in new)
     return [
@@ -47,12 +51,25 @@ def about_rounds(stages: Configs, runs: Configs, folder: pathlib.Path) -> list[s
     ]
 
 
+def _fits(number: int, configs: Configs, folder: pathlib.Path) -> bool:
+    """Has a round begun, and with the raw files as they are?"""
+    runs = {folder / _run(name, number): config for name, config in configs.items()}
+    return any(run.exists() for run in runs) and not any(raw_changes.since_begun(*item) for item in runs.items())
+
+
+def _run(stage: str, number: int) -> str:
+    return stage if number == 1 else f"{stage}_{number}"
+
+
 def later_round(run: pathlib.Path) -> pathlib.Path | None:
     """The run beside this one that was begun with other raw files, NAME_2 of NAME, NAME_3 of NAME_2; None without."""
     stem, _, number = run.name.rpartition("_")
     later = run.with_name(f"{stem}_{int(number) + 1}" if stem and number.isdecimal() else f"{run.name}_2")
     states = [raw_changes.begun_with(folder) for folder in (run, later)]
-    return later if all(states) and states[0] != states[1] else None
+    if not all(states) or states[0] == states[1]:
+        return None
+    raw_dirs = {begun(folder)["data"].get("raw_dir") for folder in (run, later)}
+    return later if len(raw_dirs) == 1 else None
 
 
 def _with_current_data(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
